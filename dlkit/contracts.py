@@ -1,0 +1,263 @@
+"""Which few types do all rooms share, and what has which shape?
+
+Data flows through five types, from the rows of a file to an answer::
+
+    Splits ──Preprocessing.fit──▶ Transform ──encode──▶ Examples ──▶ keras.Model(Spec) ──▶ outputs
+      raw rows    (train only)     plain Python          arrays                              │
+                                                                          Task.fit ▶ Answer.decode ──▶ answer
+
+A *settings* object (`Preprocessing`, `Task`) is what a recipe states; fitting it on the training split gives
+its *plain form* (`Transform`, `Answer`), which lives in `inference/`, imports neither TensorFlow nor Keras,
+is saved as JSON in a run, and is what serves in production. Training uses the very same object, so the two
+cannot drift apart.
+
+The contract was tried on the cases that bend it most:
+
+=================  =====================================  =============================  =====================================
+recipe             `Split.inputs` / `targets`             `Preprocessing.examples`       `Answer.decode(outputs)`
+=================  =====================================  =============================  =====================================
+vae                image (n, 28, 28) uint8 / None         targets None: the model owns   the reconstruction, noise an input
+                                                          its loss (`Task.loss` None)
+translation        source text / target text              three id tensors: source,      token ids to a sentence; the decode
+                                                          target in, target out          loop is the Answer's `run`
+forecasting        one column a channel / None            windows: `Rows` that cut them  inverse scaling with the Transform's
+                                                          on `take`, never n copies      own statistics, time stamps added
+anomaly            channels / labels where there are any  windows, target = input        error to score, threshold, decision
+multi-output       image / {"age": …, "gender": …}        arrays by head name            one answer a head
+=================  =====================================  =============================  =====================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol, runtime_checkable
+
+import numpy as np
+
+ColumnKind = Literal["text", "number", "category", "image"]
+"""What a raw column holds: text and category are object arrays of `str` (category: None where missing),
+number is float64 (NaN where missing), image is uint8 (rows, height, width, channels)."""
+
+Column = np.ndarray
+Columns = Mapping[str, Column]
+Targets = np.ndarray | Mapping[str, np.ndarray] | None
+
+
+@runtime_checkable
+class Rows(Protocol):
+    """Rows that are made when they are asked for: ragged lists, windows of a series, image files."""
+
+    def __len__(self) -> int: ...
+
+    def take(self, indices: np.ndarray) -> np.ndarray:
+        """The rows at `indices` as one dense array, (len(indices), ...)."""
+        ...
+
+
+@dataclass(frozen=True)
+class Ragged:
+    """Rows of unequal length without padding: row i is `values[offsets[i]:offsets[i + 1]]`.
+
+    `values`: (total,) int32. `offsets`: (rows + 1,) int64. `take` pads with 0 to the longest row taken
+    (at least one column), so 0 must mean "nothing here" to the model.
+    """
+
+    values: np.ndarray
+    offsets: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def take(self, indices: np.ndarray) -> np.ndarray:
+        starts, lengths = self.offsets[indices], np.diff(self.offsets)[indices]
+        width = max(int(lengths.max(initial=0)), 1)
+        columns = np.arange(width)
+        inside = columns < lengths[:, None]
+        padded = np.zeros((len(lengths), width), self.values.dtype)
+        padded[inside] = self.values[(starts[:, None] + columns)[inside]]
+        return padded
+
+    @classmethod
+    def from_lists(cls, rows: Sequence[np.ndarray]) -> Ragged:
+        offsets = np.zeros(len(rows) + 1, np.int64)
+        np.cumsum([len(row) for row in rows], out=offsets[1:])
+        return cls(np.concatenate([np.zeros(0, np.int32), *rows]).astype(np.int32), offsets)
+
+
+def take(rows: np.ndarray | Rows, indices: np.ndarray) -> np.ndarray:
+    """The rows at `indices`, whether they lie in memory or are made on demand."""
+    return rows[indices] if isinstance(rows, np.ndarray) else rows.take(indices)
+
+
+@dataclass(frozen=True)
+class Split:
+    """Raw rows, as a user has them.
+
+    `inputs`: columns of equal length, see `ColumnKind`. `targets`: (rows,) labels as `str` or values as
+    float64; a mapping of those for several heads; None where there is nothing to predict.
+    """
+
+    inputs: Columns
+    targets: Targets = None
+
+    def __len__(self) -> int:
+        return len(next(iter(self.inputs.values())))
+
+    def take(self, indices: np.ndarray) -> Split:
+        targets = self.targets
+        if isinstance(targets, Mapping):
+            targets = {name: column[indices] for name, column in targets.items()}
+        elif targets is not None:
+            targets = targets[indices]
+        return Split({name: column[indices] for name, column in self.inputs.items()}, targets)
+
+    def joined(self, other: Split) -> Split:
+        """These rows, then those of `other` (same columns)."""
+        inputs = {name: np.concatenate([column, other.inputs[name]]) for name, column in self.inputs.items()}
+        if isinstance(self.targets, Mapping) and isinstance(other.targets, Mapping):
+            theirs = other.targets
+            return Split(inputs, {name: np.concatenate([t, theirs[name]]) for name, t in self.targets.items()})
+        if isinstance(self.targets, np.ndarray) and isinstance(other.targets, np.ndarray):
+            return Split(inputs, np.concatenate([self.targets, other.targets]))
+        return Split(inputs, None)
+
+
+@dataclass(frozen=True)
+class Splits:
+    """A dataset, split, with all that a report must say about where it came from.
+
+    `kinds`: input column to `ColumnKind`. `source`: path or "sample" as printed to the user. `fingerprint`:
+    "sha256:…" of the rows' origin. `best`: best score that is possible at all, known for generated samples
+    only, e.g. {"accuracy": 0.95}. `notes`: what a user should know (rows with missing values, duplicates).
+    """
+
+    train: Split
+    validation: Split
+    test: Split
+    kinds: Mapping[str, ColumnKind]
+    name: str
+    source: str
+    fingerprint: str
+    sample: bool = False
+    target_name: str | None = None
+    best: Mapping[str, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Examples:
+    """What the network eats: `inputs` by the name of the model's input, `targets` encoded (or None)."""
+
+    inputs: Mapping[str, np.ndarray | Rows]
+    targets: Targets = None
+
+    def __len__(self) -> int:
+        return len(next(iter(self.inputs.values())))
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """One input of a network: `shape` without the batch axis (None: any length), `dtype` as numpy names it."""
+
+    shape: tuple[int | None, ...]
+    dtype: str = "float32"
+
+
+@dataclass(frozen=True)
+class Head:
+    """One output of a network: (batch, units) after `activation`."""
+
+    units: int
+    activation: str | None = None
+
+
+@dataclass(frozen=True)
+class Spec:
+    """All that a model builder may know of the data.
+
+    `inputs`: input name to tensor. `heads`: output name to head. `sizes`: further sizes by name, such as
+    "vocabulary" (number of word ids, the padding id 0 not counted).
+    """
+
+    inputs: Mapping[str, Tensor]
+    heads: Mapping[str, Head]
+    sizes: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def head(self) -> Head:
+        """The only head; a model for several heads reads `heads`."""
+        (head,) = self.heads.values()
+        return head
+
+
+class Transform(Protocol):
+    """A fitted preprocessing in plain Python: raw columns in, arrays for the network out."""
+
+    @property
+    def kinds(self) -> Mapping[str, ColumnKind]:
+        """Raw input columns and what they hold."""
+        ...
+
+    @property
+    def tensors(self) -> Mapping[str, Tensor]:
+        """The network's inputs."""
+        ...
+
+    @property
+    def sizes(self) -> Mapping[str, int]:
+        """See `Spec.sizes`."""
+        ...
+
+    def encode(self, inputs: Columns) -> dict[str, np.ndarray | Rows]: ...
+
+    def to_json(self) -> dict[str, object]: ...
+
+
+class Answer(Protocol):
+    """A fitted task in plain Python: the network's outputs in, answers for a person out."""
+
+    def decode(self, outputs: np.ndarray) -> list[dict[str, object]]: ...
+
+    def to_json(self) -> dict[str, object]: ...
+
+
+class Preprocessing(Protocol):
+    """Settings of a preprocessing; `fit` sees the training split alone."""
+
+    def fit(self, train: Split, kinds: Mapping[str, ColumnKind]) -> Transform: ...
+
+    def examples(self, transform: Transform, split: Split) -> Examples:
+        """Inputs encoded; targets still raw, or made here where they come from the inputs (windows)."""
+        ...
+
+
+class Task(Protocol):
+    """Settings of a task: how targets are encoded, judged and turned back.
+
+    `name`: as in `metrics.json`. `monitor`: the figure that chooses models, and whether "max" or "min" is best.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def monitor(self) -> tuple[str, Literal["max", "min"]]: ...
+
+    def fit(self, train: Split) -> Answer: ...
+
+    def heads(self, answer: Answer) -> Mapping[str, Head]: ...
+
+    def encode(self, answer: Answer, targets: Targets) -> Targets: ...
+
+    def loss(self, answer: Answer) -> str | Mapping[str, str] | None:
+        """A Keras loss by name; None where the model adds its own."""
+        ...
+
+    def metrics(self, answer: Answer) -> list[str]: ...
+
+
+__all__ = [
+    "Answer", "Column", "ColumnKind", "Columns", "Examples", "Head", "Preprocessing", "Ragged", "Rows",
+    "Spec", "Split", "Splits", "Targets", "Task", "Tensor", "Transform", "take",
+]  # fmt: skip
