@@ -13,25 +13,26 @@ cannot drift apart.
 
 The contract was tried on the cases that bend it most:
 
-=================  =====================================  =============================  =====================================
-recipe             `Split.inputs` / `targets`             `Preprocessing.examples`       `Answer.decode(outputs)`
-=================  =====================================  =============================  =====================================
-vae                image (n, 28, 28) uint8 / None         targets None: the model owns   the reconstruction, noise an input
-                                                          its loss (`Task.loss` None)
-translation        source text / target text              three id tensors: source,      token ids to a sentence; the decode
-                                                          target in, target out          loop is the Answer's `run`
-forecasting        one column a channel / None            windows: `Rows` that cut them  inverse scaling with the Transform's
-                                                          on `take`, never n copies      own statistics, time stamps added
-anomaly            channels / labels where there are any  windows, target = input        error to score, threshold, decision
-multi-output       image / {"age": …, "gender": …}        arrays by head name            one answer a head
-=================  =====================================  =============================  =====================================
+================  =============================  ===========================  ===============================
+recipe            `Split.inputs` / `targets`     `Preprocessing.examples`     `Answer.decode(outputs)`
+================  =============================  ===========================  ===============================
+vae               images (n, 28, 28) uint8 /     targets None: the model      the reconstruction; the noise
+                  None                           owns its loss                is an input
+translation       source text / target text      ids of source, of target     ids to a sentence; the decode
+                                                 in and of target out         loop belongs to the Answer
+forecasting       a column a channel / None      windows: `Rows`, cut on      inverse scaling with the
+                                                 `take`, never n copies       training statistics
+anomaly           channels / labels if any       windows, target = input      score, threshold, decision
+multi-output      images / {"age": …, …}         arrays by name of the head   an answer a head
+================  =============================  ===========================  ===============================
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, runtime_checkable
+from pathlib import Path
+from typing import Literal, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
@@ -85,6 +86,34 @@ class Ragged:
         return cls(np.concatenate([np.zeros(0, np.int32), *rows]).astype(np.int32), offsets)
 
 
+@dataclass(frozen=True)
+class Joined:
+    """The rows of `first`, then those of `second`, where either is made on demand."""
+
+    first: np.ndarray | Rows
+    second: np.ndarray | Rows
+
+    def __len__(self) -> int:
+        return len(self.first) + len(self.second)
+
+    def take(self, indices: np.ndarray) -> np.ndarray:
+        late = indices >= len(self.first)
+        parts = [take(self.first, indices[~late]), take(self.second, indices[late] - len(self.first))]
+        rows = np.empty((len(indices), *parts[0].shape[1:]), parts[0].dtype)
+        rows[~late], rows[late] = parts
+        return rows
+
+
+def joined(first: np.ndarray | Rows, second: np.ndarray | Rows) -> np.ndarray | Rows:
+    """One set of rows out of two."""
+    if isinstance(first, np.ndarray) and isinstance(second, np.ndarray):
+        return np.concatenate([first, second])
+    if isinstance(first, Ragged) and isinstance(second, Ragged):
+        offsets = np.concatenate([first.offsets, second.offsets[1:] + first.offsets[-1]])
+        return Ragged(np.concatenate([first.values, second.values]), offsets)
+    return Joined(first, second)
+
+
 def take(rows: np.ndarray | Rows, indices: np.ndarray) -> np.ndarray:
     """The rows at `indices`, whether they lie in memory or are made on demand."""
     return rows[indices] if isinstance(rows, np.ndarray) else rows.take(indices)
@@ -115,12 +144,7 @@ class Split:
     def joined(self, other: Split) -> Split:
         """These rows, then those of `other` (same columns)."""
         inputs = {name: np.concatenate([column, other.inputs[name]]) for name, column in self.inputs.items()}
-        if isinstance(self.targets, Mapping) and isinstance(other.targets, Mapping):
-            theirs = other.targets
-            return Split(inputs, {name: np.concatenate([t, theirs[name]]) for name, t in self.targets.items()})
-        if isinstance(self.targets, np.ndarray) and isinstance(other.targets, np.ndarray):
-            return Split(inputs, np.concatenate([self.targets, other.targets]))
-        return Split(inputs, None)
+        return Split(inputs, _joined_targets(self.targets, other.targets))
 
 
 @dataclass(frozen=True)
@@ -154,6 +178,19 @@ class Examples:
 
     def __len__(self) -> int:
         return len(next(iter(self.inputs.values())))
+
+    def joined(self, other: Examples) -> Examples:
+        """These rows, then those of `other`."""
+        inputs = {name: joined(rows, other.inputs[name]) for name, rows in self.inputs.items()}
+        return Examples(inputs, _joined_targets(self.targets, other.targets))
+
+
+def _joined_targets(first: Targets, second: Targets) -> Targets:
+    if isinstance(first, Mapping) and isinstance(second, Mapping):
+        return {name: np.concatenate([column, second[name]]) for name, column in first.items()}
+    if isinstance(first, np.ndarray) and isinstance(second, np.ndarray):
+        return np.concatenate([first, second])
+    return None
 
 
 @dataclass(frozen=True)
@@ -209,9 +246,20 @@ class Transform(Protocol):
         """See `Spec.sizes`."""
         ...
 
+    @property
+    def choices(self) -> Mapping[str, tuple[str, ...]]:
+        """Category columns and the values seen in training."""
+        ...
+
     def encode(self, inputs: Columns) -> dict[str, np.ndarray | Rows]: ...
 
-    def to_json(self) -> dict[str, object]: ...
+    def remarks(self, inputs: Columns) -> list[str | None]:
+        """A row each: what a user should know of it (no known word, a category never seen), or None."""
+        ...
+
+    def save(self, folder: Path) -> None:
+        """Write `preprocessing.json` (its "kind" says who reads it) and what belongs to it into `folder`."""
+        ...
 
 
 class Answer(Protocol):
@@ -219,7 +267,20 @@ class Answer(Protocol):
 
     def decode(self, outputs: np.ndarray) -> list[dict[str, object]]: ...
 
-    def to_json(self) -> dict[str, object]: ...
+    def comparable(self, outputs: np.ndarray) -> np.ndarray:
+        """(rows, n) of what two artefacts must agree on, in units in which 1e-4 means the same for every model."""
+        ...
+
+    def agrees(self, ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
+        """(rows,) bool from two results of `comparable`: is it the same answer?"""
+        ...
+
+    def save(self, folder: Path) -> None:
+        """Write `answer.json` (its "kind" says who reads it) and what belongs to it into `folder`."""
+        ...
+
+
+AnswerT = TypeVar("AnswerT", bound=Answer)
 
 
 class Preprocessing(Protocol):
@@ -232,7 +293,7 @@ class Preprocessing(Protocol):
         ...
 
 
-class Task(Protocol):
+class Task(Protocol[AnswerT]):
     """Settings of a task: how targets are encoded, judged and turned back.
 
     `name`: as in `metrics.json`. `monitor`: the figure that chooses models, and whether "max" or "min" is best.
@@ -244,20 +305,20 @@ class Task(Protocol):
     @property
     def monitor(self) -> tuple[str, Literal["max", "min"]]: ...
 
-    def fit(self, train: Split) -> Answer: ...
+    def fit(self, train: Split, target_name: str) -> AnswerT: ...
 
-    def heads(self, answer: Answer) -> Mapping[str, Head]: ...
+    def heads(self, answer: AnswerT) -> Mapping[str, Head]: ...
 
-    def encode(self, answer: Answer, targets: Targets) -> Targets: ...
+    def encode(self, answer: AnswerT, targets: Targets) -> Targets: ...
 
-    def loss(self, answer: Answer) -> str | Mapping[str, str] | None:
+    def loss(self, answer: AnswerT) -> str | Mapping[str, str] | None:
         """A Keras loss by name; None where the model adds its own."""
         ...
 
-    def metrics(self, answer: Answer) -> list[str]: ...
+    def metrics(self, answer: AnswerT) -> list[str]: ...
 
 
 __all__ = [
-    "Answer", "Column", "ColumnKind", "Columns", "Examples", "Head", "Preprocessing", "Ragged", "Rows",
-    "Spec", "Split", "Splits", "Targets", "Task", "Tensor", "Transform", "take",
+    "Answer", "Column", "ColumnKind", "Columns", "Examples", "Head", "Joined", "Preprocessing", "Ragged", "Rows",
+    "Spec", "Split", "Splits", "Targets", "Task", "Tensor", "Transform", "joined", "take",
 ]  # fmt: skip

@@ -1,0 +1,254 @@
+"""What does the command line say? The commands, their options, and how errors end.
+
+Nothing heavy is imported here: `--help`, `list`, `show` and wrong usage start without TensorFlow.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from dlkit import __version__, output, printing
+from dlkit.errors import did_you_mean
+from dlkit.inference.forms import KNOWN, LITERT, artefact_name
+from dlkit.inference.runs import ROOT, find_run
+
+if TYPE_CHECKING:
+    from dlkit.inference import Predictor
+
+
+class _Commands(click.Group):
+    """Commands in the order in which they are defined, with "did you mean" for unknown ones."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 (click's signature)
+        return list(self.commands)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and not args[0].startswith("-") and args[0] not in self.commands:
+            raise click.UsageError(f"There is no command {args[0]!r}.{did_you_mean(args[0], self.commands)}", ctx)
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="dlkit")
+def commands() -> None:
+    """Data to a trained, judged and exported model, with one command."""
+
+
+_json_option = click.option("--json", "as_json", is_flag=True, help="Print exactly one JSON object on standard output.")
+_data_option = click.option("--data", metavar="PATH|sample", help="Your own rows, or the bundled sample.")
+_artefact_option = click.option(
+    "--artefact", type=click.Choice(KNOWN), default="tflite", show_default=True, help="Which artefact answers."
+)
+_out_option = click.option(
+    "--out", default=str(ROOT), show_default=True, metavar="DIR", help="Folder that holds <recipe>/<version>/."
+)
+
+
+@commands.command("list")
+@_json_option
+def list_recipes(as_json: bool) -> None:
+    """Recipes, their question, their models and whether their data is at hand."""
+    from dlkit.shelf import shelf
+
+    rows = shelf()
+    output.result(rows, as_json, lambda: printing.recipe_table(rows))
+
+
+@commands.command()
+@click.argument("recipe")
+@_json_option
+def show(recipe: str, as_json: bool) -> None:
+    """All models and settings of a recipe, with defaults."""
+    from dlkit.shelf import description
+
+    about = description(recipe)
+    output.result(about, as_json, lambda: printing.recipe_page(about))
+
+
+@commands.command()
+@click.argument("recipe")
+@click.option("--model", metavar="NAME", help="One of the recipe's models (dlkit show RECIPE).")
+@_data_option
+@click.option("--set", "changes", multiple=True, metavar="STAGE.NAME=VALUE", help="Change a setting; may be repeated.")
+@click.option("--epochs", type=int, help="Short for --set training.epochs=N.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same weights, on the same machine.")
+@_out_option
+@click.option("--resume", is_flag=True, help="Go on with an interrupted run of the same settings.")
+@_json_option
+def run(
+    recipe: str,
+    model: str | None,
+    data: str | None,
+    changes: tuple[str, ...],
+    epochs: int | None,
+    seed: int,
+    out: str,
+    resume: bool,
+    as_json: bool,
+) -> None:
+    """Data → train → evaluate → export → verify → report."""
+    from dlkit import api
+
+    made = api.order(
+        recipe, model=model, data=data, changes=list(changes), epochs=epochs, seed=seed, out=out, resume=resume
+    )
+    from dlkit.run_folder import make
+
+    finished = make(made, say=output.say)
+    output.result(finished.metrics, as_json, lambda: printing.run_summary(finished.metrics))
+
+
+@commands.command()
+@click.argument("run_name", metavar="RUN")
+@click.argument("inputs", nargs=-1, metavar="[INPUT]…")
+@click.option("--file", type=click.Path(path_type=Path), help="Inputs from .txt, .csv, .tsv or .jsonl.")
+@_artefact_option
+@_out_option
+@_json_option
+def predict(run_name: str, inputs: tuple[str, ...], file: Path | None, artefact: str, out: str, as_json: bool) -> None:
+    """Raw input in, answer out; without TensorFlow unless --artefact asks for it."""
+    from dlkit.asking import items_from
+    from dlkit.inference import load
+
+    lite = artefact in LITERT
+    predictor = load(run_name, root=out, artefact=artefact if lite else "tflite")
+    piped = None if inputs or file or sys.stdin is None or sys.stdin.isatty() else sys.stdin
+    items = items_from(inputs, file, piped, predictor.kinds)
+    answers = predictor.predict(items) if lite else _predict_with(predictor, artefact, items)
+    document = {"recipe": predictor.recipe, "run": str(predictor.run), "artefact": artefact, "answers": answers}
+    output.result(document, as_json, lambda: printing.answer_lines(items, answers))
+
+
+def _predict_with(predictor: Predictor, artefact: str, items: list[object]) -> list[dict[str, object]]:
+    from dlkit.finished import Finished
+    from dlkit.inference.inputs import columns_from
+
+    columns = columns_from(items, predictor.kinds)
+    return predictor.answers(columns, Finished(predictor.run).run(artefact)(columns))
+
+
+@commands.command()
+@click.argument("run_name", metavar="RUN")
+@_data_option
+@_artefact_option
+@_out_option
+@_json_option
+def evaluate(run_name: str, data: str | None, artefact: str, out: str, as_json: bool) -> None:
+    """Test figures of an artefact."""
+    folder = find_run(run_name, out)
+    from dlkit import finished
+
+    document = finished.evaluate(folder, data=data, artefact=artefact, say=output.say)
+    output.result(document, as_json, lambda: printing.figures(document))
+
+
+@commands.command()
+@click.argument("run_name", metavar="RUN")
+@click.option("--format", "form", required=True, metavar="tflite|saved_model|onnx", help="What to write.")
+@click.option("--quantize", metavar="int8|float16|dynamic", help="Make the LiteRT file smaller.")
+@_data_option
+@_out_option
+@_json_option
+def export(run_name: str, form: str, quantize: str | None, data: str | None, out: str, as_json: bool) -> None:
+    """One more artefact, verified."""
+    artefact_name(form, quantize)
+    folder = find_run(run_name, out)
+    from dlkit import finished
+
+    document = finished.export(folder, form, quantize=quantize, data=data, say=output.say)
+    output.result(document, as_json, lambda: printing.proof_table({str(document["artefact"]): document}))
+
+
+@commands.command()
+@click.argument("run_name", metavar="RUN")
+@_data_option
+@_out_option
+@_json_option
+def verify(run_name: str, data: str | None, out: str, as_json: bool) -> None:
+    """Do the artefacts answer as the Keras model, on raw rows? Exit code 3 if not."""
+    folder = find_run(run_name, out)
+    from dlkit import finished
+
+    document = finished.verify(folder, data=data, say=output.say)
+    output.result(document, as_json, lambda: printing.proof_table(document["artefacts"]))
+
+
+@commands.command()
+@click.argument("run_name", metavar="RUN")
+@_data_option
+@_out_option
+@_json_option
+def bench(run_name: str, data: str | None, out: str, as_json: bool) -> None:
+    """Size, latency and throughput of each artefact."""
+    folder = find_run(run_name, out)
+    from dlkit import finished
+
+    document = finished.bench(folder, data=data, say=output.say)
+    output.result(document, as_json, lambda: printing.bench_table(document["artefacts"]))
+
+
+@commands.command()
+@click.argument("runs", nargs=-1, required=True, metavar="RUN…")
+@click.option("--port", type=click.IntRange(0, 65535), default=8501, show_default=True)
+@click.option("--host", default="127.0.0.1", show_default=True, help="0.0.0.0 opens it to the network.")
+@_out_option
+def serve(runs: tuple[str, ...], port: int, host: str, out: str) -> None:
+    """HTTP: TensorFlow Serving's REST paths, and a page for a person."""
+    from dlkit.inference import load
+    from dlkit.serving.server import serve as serve_forever
+
+    serve_forever([load(one, root=out) for one in runs], host=host, port=port, say=output.say)
+
+
+@commands.command()
+@click.argument("name", required=False)
+@click.option("--download", is_flag=True, help="Fetch the dataset now, with its pinned checksum.")
+@_json_option
+def data(name: str | None, download: bool, as_json: bool) -> None:
+    """Datasets: what is where."""
+    from dlkit import shelf
+
+    if download and name is None:
+        raise click.UsageError("--download needs the dataset's name, e.g. dlkit data imdb --download")
+    if download and name is not None:
+        shelf.download(name, output.say)
+    rows = shelf.datasets(name)
+    output.result(rows, as_json, lambda: printing.dataset_table(rows))
+
+
+@commands.command()
+@click.argument("recipe")
+@click.argument("file", type=click.Path(path_type=Path))
+def copy(recipe: str, file: Path) -> None:
+    """Start your own recipe from one of ours."""
+    from dlkit.shelf import copy_recipe
+
+    copy_recipe(recipe, file)
+    output.say(f"{file} is yours. Try: dlkit run {file} --data sample")
+
+
+@commands.command()
+@_json_option
+def doctor(as_json: bool) -> None:
+    """What this machine can do."""
+    from dlkit.doctor import diagnose
+
+    found = diagnose()
+    output.result(found, as_json, lambda: printing.diagnosis(found))
+    if found["problems"]:
+        sys.exit(1)
+
+
+def main() -> None:
+    """Entry point of `dlkit`; ends the process with the documented exit code."""
+    sys.exit(output.guarded(lambda: commands(standalone_mode=False), as_json="--json" in sys.argv))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,196 @@
+"""Is a column of a file numbers or categories, and is it of any use?"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from dlkit.contracts import Column
+from dlkit.data.delimited import Delimited, counts_rows, is_missing, parse_number
+from dlkit.errors import DataError, SettingsError, did_you_mean
+
+MOSTLY = 0.8
+"""A column with this share of numbers was probably meant to be numbers."""
+
+
+@dataclass(frozen=True)
+class Fields:
+    """One column as it stands in the file: `values` stripped, None where missing; `lines` (rows,) int64."""
+
+    path: Path
+    name: str
+    values: list[str | None]
+    lines: np.ndarray
+    decimal_comma: bool = False
+
+    @property
+    def present(self) -> list[str]:
+        """The values that are not missing."""
+        return [value for value in self.values if value is not None]
+
+    def where(self, row: int) -> str:
+        """A place for an error message."""
+        return f"{self.path}, line {self.lines[row]}, column {self.name!r}"
+
+
+@dataclass(frozen=True)
+class Inspected:
+    """`column`: None where it is to be left out; `note`: what a user should know of it, or None."""
+
+    kind: Literal["number", "category"] = "category"
+    column: Column | None = None
+    note: str | None = None
+
+
+def fields_of(table: Delimited, name: str, rows: np.ndarray | None = None) -> Fields:
+    """The column `name`, of `rows` alone where given."""
+    column = table.columns[name]
+    chosen = range(len(table)) if rows is None else rows.tolist()
+    values = [None if is_missing(column[row]) else column[row].strip() for row in chosen]
+    lines = table.lines if rows is None else table.lines[rows]
+    # With a comma between fields, one inside a number is a separator of thousands; with a semicolon it is not.
+    return Fields(table.path, name, values, lines, decimal_comma=table.delimiter == ";")
+
+
+def answered(file: Delimited, target: str) -> tuple[np.ndarray, list[str]]:
+    """Indices of the rows whose target is there, and a note on the others."""
+    fields = fields_of(file, target)
+    rows = [row for row, value in enumerate(fields.values) if value is not None]
+    lost = len(file) - len(rows)
+    if not lost:
+        return np.array(rows, np.int64), []
+    marks = Counter(field.strip() for field in file.columns[target] if is_missing(field))
+    shown = ", ".join(f"{mark!r} {count} times" for mark, count in marks.most_common() if mark)
+    empty = f" ({shown})" if shown else ""
+    return np.array(rows, np.int64), [f"{lost} rows without a {target} were left out{empty}"]
+
+
+def inspect(fields: Fields, wanted: Literal["number", "category"] | None = None) -> Inspected:
+    """Numbers where every value that is there is one, categories otherwise; `wanted` decides instead."""
+    present = fields.present
+    if not present:
+        return Inspected(note=f"column {fields.name!r} has no values; left out")
+    numbers = 0 if wanted == "category" else sum(_is_number(fields, value) for value in present)
+    if wanted == "number" or numbers == len(present):
+        return _number_column(fields, present, wanted)
+    return _category_column(fields, present, numbers, wanted)
+
+
+def numbers_in(fields: Fields, remedy: str) -> Column:
+    """The values as float64, NaN where missing; DataError with the line at one that is no finite number."""
+    column = np.full(len(fields.values), np.nan)
+    for row, value in enumerate(fields.values):
+        if value is not None:
+            number = parse_number(value, decimal_comma=fields.decimal_comma)
+            if number is None:
+                raise DataError(f"{fields.where(row)}: expected a number, got {value[:40]!r}. {remedy}")
+            column[row] = number
+    _check_finite(fields, column, remedy)
+    _check_one_decimal_mark(fields)
+    return column
+
+
+def strings(values: Sequence[str | None]) -> Column:
+    """An object array, whatever the values: numpy would make fixed-width text of them."""
+    column = np.empty(len(values), object)
+    column[:] = values
+    return column
+
+
+def _is_number(fields: Fields, value: str) -> bool:
+    return parse_number(value, decimal_comma=fields.decimal_comma) is not None
+
+
+def _number_column(fields: Fields, present: Sequence[str], wanted: str | None) -> Inspected:
+    name = fields.name
+    if wanted is None and len(present) == len(fields.values) > 1 and counts_rows(present):
+        return Inspected(note=f"column {name!r} numbers the rows; left out (data.numeric={name} keeps it)")
+    remedy = (
+        f"Correct it, leave it empty, or take the column as words (data.categorical={name}) or not at all "
+        f"(data.ignore={name})."
+    )
+    column = numbers_in(fields, remedy)
+    note = f"column {name!r} is {present[0]} on every row" if len(set(present)) == 1 else None
+    return Inspected("number", column, note)
+
+
+def _category_column(fields: Fields, present: Sequence[str], numbers: int, wanted: str | None) -> Inspected:
+    name, different = fields.name, len(set(present))
+    note = None
+    if numbers >= MOSTLY * len(present):
+        row = next(row for row, v in enumerate(fields.values) if v is not None and not _is_number(fields, v))
+        note = (
+            f"column {name!r} is taken as words: {len(present) - numbers} of its {len(present)} values are no numbers, "
+            f"the first is {(fields.values[row] or '')[:40]!r} on line {fields.lines[row]}"
+        )
+    elif wanted is None and different == len(present) > 1:
+        return Inspected(
+            note=f"column {name!r} holds a different word on every row; left out (data.categorical={name} keeps it)"
+        )
+    elif different == 1:
+        note = f"column {name!r} is {present[0]!r} on every row"
+    elif 2 * different > len(present):
+        note = f"column {name!r} holds {different} different words on {len(present)} rows; consider data.ignore={name}"
+    return Inspected("category", strings(fields.values), note)
+
+
+def _check_finite(fields: Fields, column: Column, remedy: str) -> None:
+    infinite = np.flatnonzero(np.isinf(column))
+    if len(infinite):
+        row = int(infinite[0])
+        more = f" (and {len(infinite) - 1} more in this column)" if len(infinite) > 1 else ""
+        raise DataError(
+            f"{fields.where(row)}: {fields.values[row]!r} is infinite or too large to count with{more}. {remedy}"
+        )
+
+
+def _check_one_decimal_mark(fields: Fields) -> None:
+    if not fields.decimal_comma:
+        return
+    marks = {mark: [row for row, v in enumerate(fields.values) if v is not None and mark in v] for mark in ",."}
+    if all(marks.values()):
+        comma, point = (marks[mark][0] for mark in ",.")
+        raise DataError(
+            f"{fields.path}, column {fields.name!r}: {fields.values[comma]!r} on line {fields.lines[comma]} has a "
+            f"comma and {fields.values[point]!r} on line {fields.lines[point]} a point, so their decimals cannot "
+            "be told. Write all numbers of a column alike."
+        )
+
+
+def check_classes(where: str, labels: Sequence[str]) -> list[str]:
+    """DataError unless there are classes to tell apart; a note on those with a single row."""
+    counts = Counter(labels)
+    if len(counts) < 2:
+        only = f"only {next(iter(counts))!r}" if counts else "none"
+        raise DataError(f"{where}: expected at least 2 classes, got {only}. Add rows of another class.")
+    single = [label for label, count in counts.items() if count == 1]
+    if len(single) * 2 > len(labels):
+        raise DataError(
+            f"{where}: {len(single)} of {len(labels)} rows are alone in their class (such as {single[0][:40]!r}), so "
+            "nothing can be learnt and judged. Is this the label? Values to estimate need a table recipe with "
+            "data.task=value."
+        )
+    if not single:
+        return []
+    shown = ", ".join(repr(label[:40]) for label in single[:5])
+    return [f"{len(single)} classes have a single row, which is trained with and never tested: {shown}"]
+
+
+def is_finite_number(text: str) -> bool:
+    """Whether `text` is written as a number that can be counted with."""
+    number = parse_number(text)
+    return number is not None and math.isfinite(number)
+
+
+def check_known(setting: str, names: Iterable[str], columns: Iterable[str], where: str) -> None:
+    """SettingsError for a column that is not there."""
+    known = list(columns)
+    for name in names:
+        if name not in known:
+            raise SettingsError(f"{setting}={name!r}: {where} has no such column.{did_you_mean(name, known)}")

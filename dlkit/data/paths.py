@@ -1,0 +1,68 @@
+"""Is this path a dataset's own file, or rows of the user's own, and can it be read at all?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dlkit.data.sources import source
+from dlkit.errors import DataNotFoundError
+
+ARCHIVES = (".tar.gz", ".tgz", ".tar", ".zip")
+
+
+def present(path: str | Path) -> Path:
+    """The path, with `~` resolved, if there is a file or folder; DataNotFoundError says how far it exists."""
+    try:
+        found = Path(path).expanduser()
+        if found.exists():
+            return found
+    except (OSError, ValueError, RuntimeError) as error:
+        # Too long a name, a zero byte, a folder that may not be searched, `~` of nobody.
+        raise DataNotFoundError(f"--data {str(path)[:200]!r}: cannot be looked at ({_reason(error)}).") from error
+    above = next(folder for folder in [*found.absolute().parents] if folder.exists())
+    hint = "Check the spelling" if above == found.absolute().parent else f"Of this path only {above} exists"
+    raise DataNotFoundError(f"--data {found}: no such file or folder. {hint}, or try: --data sample")
+
+
+def belongs_to(path: Path, dataset: str) -> bool:
+    """Whether `path` is a file of the named dataset, or a folder (or one above it) that holds them all."""
+    wanted = source(dataset)
+    if path.is_dir():
+        folders = (path, path / wanted.name)
+        return any(all((folder / file.name).is_file() for file in form) for form in wanted.forms for folder in folders)
+    names = {Path(form[0].name).name for form in wanted.forms if len(form) == 1}
+    # Rows of the user's own come as text, so an archive can only be the dataset's under another name.
+    return path.name in names or (_is_archive(path.name) and any(map(_is_archive, names)))
+
+
+def one_table(path: Path) -> Path:
+    """The path itself, or the only CSV or TSV file in a folder."""
+    if not path.is_dir():
+        return path
+    tables = [file for file in listed(path) if file.suffix.lower() in (".csv", ".tsv") and file.is_file()]
+    if len(tables) == 1:
+        return tables[0]
+    names = ", ".join(file.name for file in tables[:5]) or "none"
+    raise DataNotFoundError(f"{path}/: expected a CSV or TSV file; in this folder: {names}. Give one: --data FILE")
+
+
+def listed(folder: Path) -> list[Path]:
+    """What is in a folder, in the same order everywhere; hidden files do not count."""
+    try:
+        return sorted((file for file in folder.iterdir() if not file.name.startswith(".")), key=lambda file: file.name)
+    except OSError as error:
+        raise unreadable(folder, error) from error
+
+
+def unreadable(path: Path, error: OSError) -> DataNotFoundError:
+    """The error for a file or folder that the system would not read."""
+    remedy = f"Allow it: chmod +r {path}" if isinstance(error, PermissionError) else "Check the disk and the path."
+    return DataNotFoundError(f"{path}: cannot be read ({_reason(error)}). {remedy}")
+
+
+def _is_archive(name: str) -> bool:
+    return name.lower().endswith(ARCHIVES)
+
+
+def _reason(error: Exception) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)

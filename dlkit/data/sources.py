@@ -1,0 +1,94 @@
+"""Which datasets does dlkit know by name, and what is in each?
+
+A dataset is one short file in `datasets/` that exports `SOURCE`: what to look for, what the columns are, and
+a generator of rows. Finding, downloading and preparing are the same for all of them. Nothing here imports
+TensorFlow, so that `dlkit list` stays quick.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from dlkit.contracts import ColumnKind
+from dlkit.errors import SettingsError, did_you_mean
+
+Value = str | float | np.ndarray
+Example = Mapping[str, Value]
+"""Column name, and the target's, to value: `str` for text, category and label, a number, a uint8 image."""
+Examples = Mapping[str, Iterator[tuple[str, Example]]]
+"""Split name to rows with a key each; keys are unique in a split."""
+
+TargetKind = Literal["label", "value", "text"]
+
+
+@dataclass(frozen=True)
+class File:
+    """A file of a dataset as a user would have it.
+
+    `name`: relative to the dataset's folder, "/" between folders. `sha256`: all contents known to be good.
+    `url`, `url_sha256`: where to get it, and what must come. `bytes`: size of the download where known.
+    """
+
+    name: str
+    sha256: tuple[str, ...] = ()
+    url: str | None = None
+    url_sha256: str | None = None
+    bytes: int | None = None
+
+
+@dataclass(frozen=True)
+class Source:
+    """A dataset: where it comes from and what it holds.
+
+    `forms`: each form is the files that together hold the dataset; the first that is there whole is taken,
+    the first with addresses is downloaded. `read`: the files of a form, in their order, to examples by split.
+    `rows`: split to its count, which is checked. `kinds`: input columns. `labels`: all of them, in the order
+    of their ids, where known. `image_shape`: (height, width, channels) of image columns. `ordered`: keep the
+    rows' order (a series); otherwise they lie in a fixed order that depends on their keys alone. `version`:
+    raised when `read` changes what it makes of the same file. `notes`: what a user should know of this data.
+    """
+
+    name: str
+    title: str
+    forms: tuple[tuple[File, ...], ...]
+    read: Callable[[Sequence[Path]], Examples]
+    rows: Mapping[str, int]
+    kinds: Mapping[str, ColumnKind]
+    target: str | None = None
+    target_kind: TargetKind | None = None
+    labels: tuple[str, ...] | None = None
+    image_shape: tuple[int, int, int] | None = None
+    ordered: bool = False
+    version: str = "1.0.0"
+    home: str = ""
+    licence: str = ""
+    notes: tuple[str, ...] = ()
+
+
+@cache
+def sources() -> dict[str, Source]:
+    """All named datasets, by name."""
+    from dlkit.data import datasets
+
+    found = {}
+    for module in pkgutil.iter_modules(datasets.__path__):
+        if not module.name.startswith("_"):
+            dataset: Source = importlib.import_module(f"{datasets.__name__}.{module.name}").SOURCE
+            found[dataset.name] = dataset
+    return found
+
+
+def source(name: str) -> Source:
+    """The dataset of that name."""
+    try:
+        return sources()[name]
+    except KeyError:
+        raise SettingsError(f"No dataset is called {name!r}.{did_you_mean(name, sources())}") from None

@@ -1,0 +1,289 @@
+"""Tables: which column is to be told from which others, and on which rows?
+
+A CSV of the user's own, a named dataset or a generated sample, all to the same `Splits`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from dlkit.contracts import Column, ColumnKind, Split, Splits
+from dlkit.data.columns import (
+    Fields,
+    answered,
+    check_classes,
+    check_known,
+    fields_of,
+    inspect,
+    is_finite_number,
+    numbers_in,
+    strings,
+)
+from dlkit.data.delimited import Delimited, read_delimited
+from dlkit.data.paths import belongs_to, one_table, present
+from dlkit.data.samples import sample
+from dlkit.data.sources import source
+from dlkit.data.splitting import check_enough, check_fraction, check_names, check_seed, file_fingerprint, three_ways
+from dlkit.errors import DataError, SettingsError
+
+Goal = Literal["value", "label"]
+Kind = Literal["number", "category"]
+
+
+@dataclass(frozen=True)
+class Table:
+    """All rows of a file that have a target, with `kinds` of the columns that are of use."""
+
+    rows: Split
+    kinds: Mapping[str, ColumnKind]
+    target: str
+    notes: tuple[str, ...] = ()
+
+
+def read_table(
+    path: Path,
+    *,
+    target: str | None,
+    usual_target: str | None = None,
+    task: Goal = "value",
+    numeric: tuple[str, ...] = (),
+    categorical: tuple[str, ...] = (),
+    ignore: tuple[str, ...] = (),
+) -> Table:
+    """The table in a CSV or TSV file; `numeric`, `categorical` and `ignore` overrule what is found by looking.
+
+    `usual_target` is taken where no `target` is given and the file has a column of that name.
+    """
+    file = read_delimited(path)
+    if target is None and usual_target in file.columns:
+        target = usual_target
+    if target is None:
+        raise SettingsError(
+            f"{path}: which column is to be predicted? Say --set data.target=NAME. Columns: {', '.join(file.columns)}."
+        )
+    said = {"target": (target,), "numeric": numeric, "categorical": categorical, "ignore": ignore}
+    for setting, columns in said.items():
+        check_known(f"data.{setting}", columns, file.columns, str(path))
+    rows, notes = answered(file, target)
+    check_enough(f"{path}, column {target!r}", len(rows), "rows with a target")
+    targets, of_targets = _targets(fields_of(file, target, rows), task)
+    names = [name for name in file.columns if name != target and name not in ignore]
+    wanted: dict[str, Kind] = {**dict.fromkeys(numeric, "number"), **dict.fromkeys(categorical, "category")}
+    inputs, kinds, of_inputs = _inputs(file, names, rows, wanted)
+    if not inputs:
+        raise DataError(f"{path}: no column is left to predict {target!r} from. {'; '.join(of_inputs)}")
+    return Table(
+        Split(inputs, targets), kinds, target, (*file.notes, *notes, *of_targets, *of_inputs, *_repeated(file))
+    )
+
+
+@dataclass(frozen=True)
+class TableData:
+    """Settings: which rows a table recipe learns from.
+
+    `dataset`: taken where no path is given. `target`, `numeric`, `categorical`, `ignore`: columns; found by
+    looking where nothing is said. `sample`: see `samples.SAMPLES`. `task`: whether the target is a number to
+    estimate or a class. `test_fraction`: share of all rows, where the data has no test rows of its own;
+    `validation_fraction`: share of the rows left.
+    """
+
+    dataset: str = "boston_housing"
+    target: str | None = None
+    numeric: tuple[str, ...] = ()
+    categorical: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    sample: str = "houses"
+    task: Goal = "value"
+    test_fraction: float = 0.2
+    validation_fraction: float = 0.2
+    split_seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_names(dataset=self.dataset, target=self.target, sample=self.sample)
+        for name in ("numeric", "categorical", "ignore"):
+            value = getattr(self, name)
+            if not isinstance(value, tuple) or not all(isinstance(column, str) for column in value):
+                raise SettingsError(f"data.{name}={value!r}: expected column names, such as ('age', 'size').")
+        named = Counter([*self.numeric, *self.categorical, *self.ignore, *filter(None, [self.target])])
+        twice = [name for name, count in named.items() if count > 1]
+        if twice:
+            raise SettingsError(
+                f"Column {twice[0]!r} stands more than once in data.target, data.numeric, data.categorical and "
+                "data.ignore; give it one place."
+            )
+        if self.task not in ("value", "label"):
+            raise SettingsError(f"data.task={self.task!r}: expected 'value' (a number) or 'label' (a class).")
+        check_fraction("data.test_fraction", self.test_fraction)
+        check_fraction("data.validation_fraction", self.validation_fraction)
+        check_seed("data.split_seed", self.split_seed)
+
+    def load(
+        self, path: Path | Literal["sample"] | None, *, say: Callable[[str], None], allow_download: bool = True
+    ) -> Splits:
+        """The rows of `path`, or of the named dataset where it is None."""
+        if path == "sample":
+            return self._sample()
+        found = None if path is None else present(path)
+        if found is not None and not belongs_to(found, self.dataset):
+            return self._own(found, say)
+        return self._named(found, say, allow_download)
+
+    def _own(self, path: Path, say: Callable[[str], None]) -> Splits:
+        file = one_table(path)
+        say(f"Reading {file}")
+        table = read_table(
+            file,
+            target=self.target,
+            usual_target=source(self.dataset).target,
+            task=self.task,
+            numeric=self.numeric,
+            categorical=self.categorical,
+            ignore=self.ignore,
+        )
+        train, validation, test = self._split({"train": table.rows})
+        return Splits(
+            train=train,
+            validation=validation,
+            test=test,
+            kinds=table.kinds,
+            name=file.stem,
+            source=str(file),
+            fingerprint=file_fingerprint(file),
+            target_name=table.target,
+            notes=table.notes,
+        )
+
+    def _named(self, path: Path | None, say: Callable[[str], None], allow_download: bool) -> Splits:
+        dataset = source(self.dataset)
+        if dataset.target_kind != self.task or not set(dataset.kinds.values()) <= {"number", "category"}:
+            raise SettingsError(
+                f"data.dataset={self.dataset!r}: {dataset.title} is not a table with a {self.task} to predict "
+                f"(data.task={self.task!r})."
+            )
+        if self.target not in (None, dataset.target):
+            raise SettingsError(
+                f"data.target={self.target!r} is for a file of your own (--data PATH); {dataset.title} predicts "
+                f"{dataset.target!r}."
+            )
+        from dlkit.data import builders
+
+        loaded = builders.load(self.dataset, path=path, allow_download=allow_download, say=say)
+        changed = {name: self._as_set(split, loaded.kinds) for name, split in loaded.splits.items()}
+        train, validation, test = self._split(changed)
+        kinds = {
+            name: "category" if name in self.categorical else kind
+            for name, kind in loaded.kinds.items()
+            if name not in self.ignore
+        }
+        return Splits(
+            train=train,
+            validation=validation,
+            test=test,
+            kinds=kinds,
+            name=self.dataset,
+            source=loaded.source,
+            fingerprint=loaded.fingerprint,
+            target_name=loaded.target,
+            notes=tuple(loaded.notes),
+        )
+
+    def _as_set(self, split: Split, kinds: Mapping[str, ColumnKind]) -> Split:
+        """Columns of a named dataset with `categorical` and `ignore` applied."""
+        for setting in ("numeric", "categorical", "ignore"):
+            check_known(f"data.{setting}", getattr(self, setting), kinds, self.dataset)
+        words = [name for name in self.numeric if kinds[name] != "number"]
+        if words:
+            raise SettingsError(f"data.numeric: column {words[0]!r} of {self.dataset} holds words, not numbers.")
+        inputs = {name: column for name, column in split.inputs.items() if name not in self.ignore}
+        if not inputs:
+            raise SettingsError(f"data.ignore leaves no column of {self.dataset} to predict from.")
+        for name in self.categorical:
+            if kinds[name] == "number":
+                values = inputs[name].tolist()
+                inputs[name] = strings([None if math.isnan(value) else _word(value) for value in values])
+        return Split(inputs, split.targets)
+
+    def _sample(self) -> Splits:
+        chosen = sample(self.sample)
+        if chosen.task != self.task:
+            raise SettingsError(
+                f"data.sample={self.sample!r} holds a {chosen.task} to predict, and data.task is {self.task!r}."
+            )
+        train, validation, test = self._split({"train": chosen.rows}, chosen.strata)
+        return Splits(
+            train=train,
+            validation=validation,
+            test=test,
+            kinds=chosen.kinds,
+            name=self.sample,
+            source=f"sample: {chosen.title}",
+            fingerprint=chosen.fingerprint,
+            sample=True,
+            target_name=chosen.target,
+            best=chosen.best,
+            notes=chosen.notes,
+        )
+
+    def _split(self, given: Mapping[str, Split], strata: Sequence[str] | None = None) -> tuple[Split, Split, Split]:
+        targets = given["train"].targets
+        if strata is None and self.task == "label" and isinstance(targets, np.ndarray):
+            strata = targets.tolist()
+        return three_ways(
+            given,
+            test_fraction=self.test_fraction,
+            validation=self.validation_fraction,
+            seed=self.split_seed,
+            strata=strata,
+        )
+
+
+def _word(number: float) -> str:
+    """A number as a file would have it: 4, not 4.0."""
+    return str(int(number)) if number.is_integer() else repr(number)
+
+
+def _inputs(
+    file: Delimited, names: Sequence[str], rows: np.ndarray, wanted: Mapping[str, Kind]
+) -> tuple[dict[str, Column], dict[str, ColumnKind], list[str]]:
+    inputs: dict[str, Column] = {}
+    kinds: dict[str, ColumnKind] = {}
+    missing: list[str] = []
+    notes: list[str] = []
+    for name in names:
+        fields = fields_of(file, name, rows)
+        found = inspect(fields, wanted.get(name))
+        notes += [found.note] if found.note else []
+        if found.column is not None:
+            inputs[name], kinds[name] = found.column, found.kind
+            count = fields.values.count(None)
+            missing += [f"{name} ({count})"] if count else []
+    return inputs, kinds, notes + ([f"missing values in {', '.join(missing)}"] if missing else [])
+
+
+def _targets(fields: Fields, task: Goal) -> tuple[np.ndarray, list[str]]:
+    where = f"{fields.path}, column {fields.name!r}"
+    if task == "value":
+        values = numbers_in(fields, "Correct it or leave it empty; to predict classes say --set data.task=label.")
+        if len(np.unique(values)) < 2:
+            raise DataError(f"{where}: the target is {values[0]:g} on all {len(values)} rows; nothing is to be learnt.")
+        return values, []
+    labels = fields.present
+    if all(is_finite_number(label) for label in labels) and 2 * len(set(labels)) > len(labels) >= 4:
+        raise DataError(
+            f"{where}: {len(set(labels))} different numbers on {len(labels)} rows are no classes. To predict a number "
+            "say --set data.task=value."
+        )
+    return strings(labels), check_classes(where, labels)
+
+
+def _repeated(file: Delimited) -> list[str]:
+    """Equal rows may come to lie on both sides of the split, which flatters the figures."""
+    count = len(file) - len({hash(row) for row in zip(*file.columns.values(), strict=True)})
+    return [f"{count} rows repeat another one in every column"] if count else []

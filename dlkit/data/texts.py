@@ -1,0 +1,228 @@
+"""Texts: which of them train, validate and test a text recipe, and what is odd about them?
+
+A folder or CSV of the user's own, a named dataset or a generated sample, all to the same `Splits`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from dlkit.contracts import Split, Splits
+from dlkit.data.columns import check_classes, strings
+from dlkit.data.paths import belongs_to, listed, one_table, present
+from dlkit.data.samples import sample
+from dlkit.data.sources import source
+from dlkit.data.splitting import check_enough, check_fraction, check_names, check_seed, three_ways
+from dlkit.data.text_files import Labelled, TextFiles, read_text_folder, read_text_table
+from dlkit.errors import DataError, SettingsError
+
+
+@dataclass(frozen=True)
+class TextData:
+    """Settings: which texts a text recipe learns from.
+
+    `dataset`: taken where no path is given. `text`, `target`: columns of a CSV; found by their names where
+    nothing is said. `sample`: see `samples.SAMPLES`. `validation_rows`: how many of the training rows validate;
+    where that is None or more than half of them, `validation_fraction` of them do. `test_fraction`: share of
+    all rows, where the data has no test rows of its own.
+    """
+
+    dataset: str = "imdb"
+    text: str | None = None
+    target: str | None = None
+    sample: str = "reviews"
+    validation_rows: int | None = 10_000
+    validation_fraction: float = 0.2
+    test_fraction: float = 0.2
+    split_seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_names(dataset=self.dataset, text=self.text, target=self.target, sample=self.sample)
+        if self.text is not None and self.text == self.target:
+            raise SettingsError(f"data.text and data.target are both {self.text!r}; expected two columns.")
+        rows = self.validation_rows
+        if rows is not None and (isinstance(rows, bool) or not isinstance(rows, int) or rows < 1):
+            raise SettingsError(f"data.validation_rows={rows!r}: expected a whole number of 1 or more, or None.")
+        check_fraction("data.validation_fraction", self.validation_fraction)
+        check_fraction("data.test_fraction", self.test_fraction)
+        check_seed("data.split_seed", self.split_seed)
+
+    def load(
+        self, path: Path | Literal["sample"] | None, *, say: Callable[[str], None], allow_download: bool = True
+    ) -> Splits:
+        """The texts at `path`, or of the named dataset where it is None."""
+        if path == "sample":
+            return self._sample()
+        found = None if path is None else present(path)
+        if found is not None and not belongs_to(found, self.dataset):
+            return self._own(found, say)
+        return self._named(found, say, allow_download)
+
+    def _own(self, path: Path, say: Callable[[str], None]) -> Splits:
+        say(f"Reading {path}")
+        files = self._read(path)
+        parts, notes = _usable(path, files)
+        train = parts["train"]
+        check_enough(str(path), len(train.texts), "texts to learn from")
+        notes += [*check_classes(str(path), train.labels), *_repeated(parts)]
+        groups = [_key(text) for text in train.texts]
+        check_enough(str(path), len(set(groups)), "different texts to learn from")
+        given = {
+            name: Split({files.text_name: strings(part.texts)}, strings(part.labels)) for name, part in parts.items()
+        }
+        first, second, third = self._split(given, train.labels, groups)
+        left = len(first) + len(second)
+        if "validation" not in parts and isinstance(self._validation(left), float) and self.validation_rows is not None:
+            notes.append(
+                f"data.validation_rows={self.validation_rows} is over half of the {left} rows that are not test rows; "
+                f"{len(second)} of them validate"
+            )
+        return Splits(
+            train=first,
+            validation=second,
+            test=third,
+            kinds={files.text_name: "text"},
+            name=path.stem,
+            source=str(path),
+            fingerprint=files.fingerprint,
+            target_name=files.target_name,
+            notes=(*files.notes, *notes),
+        )
+
+    def _read(self, path: Path) -> TextFiles:
+        inside = listed(path) if path.is_dir() else []
+        if not path.is_dir() or (not any(file.is_dir() for file in inside) and _tables(inside)):
+            return read_text_table(one_table(path), text=self.text, target=self.target)
+        for setting in ("text", "target"):
+            if getattr(self, setting) is not None:
+                raise SettingsError(
+                    f"data.{setting}={getattr(self, setting)!r} names a column of a CSV file, and {path} is a folder "
+                    "of text files. Leave it out, or give a CSV file."
+                )
+        return read_text_folder(path)
+
+    def _named(self, path: Path | None, say: Callable[[str], None], allow_download: bool) -> Splits:
+        dataset = source(self.dataset)
+        if dataset.target_kind != "label" or list(dataset.kinds.values()) != ["text"]:
+            raise SettingsError(f"data.dataset={self.dataset!r}: {dataset.title} is not a set of texts with labels.")
+        (text,) = dataset.kinds
+        for setting, said, column in (("text", self.text, text), ("target", self.target, dataset.target)):
+            if said not in (None, column):
+                raise SettingsError(
+                    f"data.{setting}={said!r} is for a file of your own (--data PATH); in {dataset.title} it is "
+                    f"{column!r}."
+                )
+        from dlkit.data import builders
+
+        loaded = builders.load(self.dataset, path=path, allow_download=allow_download, say=say)
+        parts = {
+            name: Labelled(list(split.inputs[text]), np.asarray(split.targets).tolist())
+            for name, split in loaded.splits.items()
+        }
+        first, second, third = self._split(loaded.splits, parts["train"].labels)
+        return Splits(
+            train=first,
+            validation=second,
+            test=third,
+            kinds=loaded.kinds,
+            name=self.dataset,
+            source=loaded.source,
+            fingerprint=loaded.fingerprint,
+            target_name=loaded.target,
+            notes=(*loaded.notes, *_repeated(parts)),
+        )
+
+    def _sample(self) -> Splits:
+        chosen = sample(self.sample)
+        if "text" not in chosen.kinds.values():
+            raise SettingsError(f"data.sample={self.sample!r} is a table; this recipe reads texts, such as 'reviews'.")
+        first, second, third = self._split({"train": chosen.rows}, chosen.strata or [])
+        return Splits(
+            train=first,
+            validation=second,
+            test=third,
+            kinds=chosen.kinds,
+            name=self.sample,
+            source=f"sample: {chosen.title}",
+            fingerprint=chosen.fingerprint,
+            sample=True,
+            target_name=chosen.target,
+            best=chosen.best,
+            notes=chosen.notes,
+        )
+
+    def _validation(self, left: int) -> int | float:
+        rows = self.validation_rows
+        return self.validation_fraction if rows is None or 2 * rows > left else rows
+
+    def _split(
+        self, given: Mapping[str, Split], strata: Sequence[str], groups: Sequence[int] | None = None
+    ) -> tuple[Split, Split, Split]:
+        left = len(given["train"])
+        if "test" not in given:
+            left -= round(left * self.test_fraction)
+        return three_ways(
+            given,
+            test_fraction=self.test_fraction,
+            validation=self._validation(left),
+            seed=self.split_seed,
+            strata=strata,
+            groups=groups,
+        )
+
+
+def _tables(files: Sequence[Path]) -> list[Path]:
+    return [file for file in files if file.suffix.lower() in (".csv", ".tsv")]
+
+
+def _usable(path: Path, files: TextFiles) -> tuple[dict[str, Labelled], list[str]]:
+    """The parts without empty texts, and notes on what is odd."""
+    parts, notes, empty, wordless = {}, [], 0, 0
+    for name, part in files.parts.items():
+        rows = [row for row, text in enumerate(part.texts) if text.strip()]
+        empty += len(part.texts) - len(rows)
+        parts[name] = Labelled([part.texts[row] for row in rows], [part.labels[row] for row in rows])
+        wordless += sum(not any(map(str.isalnum, text)) for text in parts[name].texts)
+        if name != "train":
+            check_enough(f"{path}, {name}", len(rows), f"texts in {name}/", fewest=1)
+            unknown = sorted(set(parts[name].labels) - set(parts["train"].labels))
+            if unknown:
+                raise DataError(
+                    f"{path}/{name}/ holds the class {unknown[0]!r}, which has no text in train/. "
+                    f"Add texts to {path}/train/{unknown[0]}/, or remove the class."
+                )
+    if empty:
+        notes.append(f"{empty} empty texts were left out")
+    if wordless:
+        notes.append(f"{wordless} texts hold no letter or digit (only emoji or signs, say); they were kept")
+    return parts, notes
+
+
+def _repeated(parts: Mapping[str, Labelled]) -> list[str]:
+    """Notes on texts that occur more than once, in the training part, with other labels, or across parts."""
+    notes = []
+    seen = {name: [_key(text) for text in part.texts] for name, part in parts.items()}
+    train = Counter(seen["train"])
+    more = len(seen["train"]) - len(train)
+    if more:
+        notes.append(f"{more} training texts repeat another one")
+    answers = Counter(key for key, _ in set(zip(seen["train"], parts["train"].labels, strict=True)))
+    torn = sum(count > 1 for count in answers.values())
+    if torn:
+        notes.append(f"{torn} texts occur with more than one label")
+    for name in parts:
+        both = sum(key in train for key in seen[name]) if name != "train" else 0
+        if both:
+            notes.append(f"{both} of {len(seen[name])} texts in {name} occur in train too, which flatters its figures")
+    return notes
+
+
+def _key(text: str) -> int:
+    """Equal for texts that differ in white space alone; a number, since whole texts twice would fill the memory."""
+    return hash(" ".join(text.split()))

@@ -1,0 +1,93 @@
+"""What must a person know before using the model: what it is for, what it was made from, where it fails?
+
+A model card after Mitchell et al. 2019, "Model Cards for Model Reporting", as the README of a run.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+
+from dlkit.evaluation.headline import headline
+from dlkit.evaluation.pages import flattened, render, section, write
+from dlkit.evaluation.report import figure_names, figure_rows, fold_rows
+from dlkit.evaluation.scores import main_figure
+from dlkit.evaluation.usage import usage
+
+_TITLES = {
+    "saved_model": "SavedModel: raw columns in, answer out, TensorFlow alone",
+    "tflite": "LiteRT: encoded rows in, no TensorFlow",
+    "keras": "Keras model, to go on training",
+}
+_DOES = {
+    "classification": "It takes one row of raw input and names one of its classes, with a probability for each.",
+    "regression": "It takes one row of raw input and estimates a number, in the unit of the training data.",
+}
+_USES = {
+    "classification": "For input of the kind it was trained on, where as many wrong answers as below are acceptable.",
+    "regression": "For input of the kind it was trained on, where errors as large as below are acceptable.",
+}
+_LIMITS = {
+    "classification": (
+        "It always names one of its classes, even for input that belongs to none of them.",
+        "Its probabilities are not calibrated: 0.9 need not mean right in nine of ten cases.",
+    ),
+    "regression": (
+        "Beyond the range of the training data its estimates are guesses.",
+        "It gives one number and no interval; the errors in the report show how far off it can be.",
+    ),
+}
+
+
+def write_card(
+    metrics: Mapping[str, object],
+    *,
+    question: str,
+    settings: Mapping[str, object],
+    command: str,
+    folder: Path,
+) -> Path:
+    """Write the model card, `README.md`, into the folder of a run.
+
+    `metrics`: as for `report.write_report`, with the same optional parts. `command`: reproduces the run.
+    """
+    task, run = str(metrics["task"]), str(metrics.get("run") or metrics.get("recipe"))
+    data, folds = section(metrics, "data"), section(metrics, "folds")
+    values = {
+        "metrics": metrics,
+        "question": question,
+        "headline": headline(metrics),
+        "warnings": _texts(metrics.get("warnings")),
+        "what": _DOES.get(task, "It takes one row of raw input and gives an answer."),
+        "use": _USES.get(task, "For input of the kind it was trained on."),
+        "inputs": section(metrics, "inputs"),
+        "run": shlex.quote(run),
+        "data": data,
+        "notes": _texts(data.get("notes")),
+        "figure_names": figure_names(metrics),
+        "figure_rows": figure_rows(metrics),
+        "unit": metrics.get("unit") or "",
+        "main": main_figure(task)[0],
+        "folds": fold_rows(metrics),
+        "k": folds.get("k", ""),
+        "limits": (*_of_the_data(data), *_LIMITS.get(task, ())),
+        "artefacts": section(metrics, "artefacts"),
+        "usage": usage(metrics),
+        "titles": _TITLES,
+        "command": command,
+        "versions": section(metrics, "versions"),
+        "settings": flattened(settings),
+    }
+    return write(folder / "README.md", render("card.md.jinja", values))
+
+
+def _of_the_data(data: Mapping[str, object]) -> tuple[str, ...]:
+    learned = "It has learned what is in its training rows, their mistakes and their prejudice included."
+    if data.get("sample"):
+        return "Trained on sample data, to try the way from rows to a model: not for use on real input.", learned
+    return (learned,)
+
+
+def _texts(values: object) -> list[str]:
+    return [str(value) for value in values] if isinstance(values, list | tuple) else []

@@ -1,0 +1,79 @@
+"""What does a linear model or a tree see of the examples that the network eats?
+
+Inputs of word ids (1, 2, …; 0 is padding) become a sparse row that holds 1 for each word that occurs, never a
+dense one: 15,000 texts over 10,000 words take some 20 MB instead of 1.2 GB. Numbers are used as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypeAlias
+
+import numpy as np
+from scipy import sparse
+
+from dlkit.contracts import Examples, Ragged, Rows
+from dlkit.errors import DataError
+
+Matrix: TypeAlias = np.ndarray | sparse.csr_matrix
+LARGE = 20_000_000
+"""Cells of a dense matrix beyond which float32 is kept, and few settings are tried."""
+
+
+def vocabulary_sizes(train: Examples) -> dict[str, int]:
+    """Input name to highest word id of the training rows, for the inputs that hold word ids."""
+    return {
+        name: max(int(ids.max(initial=0)), 1) for name, rows in train.inputs.items() if (ids := _ids(rows)) is not None
+    }
+
+
+def matrix(examples: Examples, sizes: Mapping[str, int]) -> Matrix:
+    """All inputs side by side, (rows, features): CSR where an input holds word ids, otherwise a dense array.
+
+    `sizes`: as `vocabulary_sizes` gives it for the training rows; higher ids are unknown words and left out.
+    """
+    blocks: list[Matrix] = []
+    for name, rows in examples.inputs.items():
+        if isinstance(rows, Ragged):
+            blocks.append(_words(rows.values, rows.offsets, sizes[name]))
+        elif name in sizes:
+            dense = rows if isinstance(rows, np.ndarray) else rows.take(np.arange(len(rows)))
+            per_row = int(np.prod(dense.shape[1:], dtype=np.int64))
+            blocks.append(_words(dense.ravel(), np.arange(len(dense) + 1) * per_row, sizes[name]))
+        else:
+            blocks.append(_numbers(name, rows))
+    if len(blocks) == 1:
+        return blocks[0]
+    if any(sparse.issparse(block) for block in blocks):
+        return sparse.csr_matrix(sparse.hstack([sparse.csr_matrix(block) for block in blocks]))
+    return np.concatenate(blocks, axis=1)
+
+
+def _ids(rows: np.ndarray | Rows) -> np.ndarray | None:
+    if isinstance(rows, Ragged):
+        return rows.values
+    # Signed integers are ids (padded sequences); pixels are unsigned.
+    return rows if isinstance(rows, np.ndarray) and rows.dtype.kind == "i" else None
+
+
+def _words(values: np.ndarray, offsets: np.ndarray, size: int) -> sparse.csr_matrix:
+    known = (values >= 1) & (values <= size)
+    before = np.zeros(len(values) + 1, np.int64)
+    np.cumsum(known, out=before[1:])
+    columns = values[known].astype(np.int32) - 1
+    # One byte a cell until repeated words are merged: the sum of two True is True.
+    cells = sparse.csr_matrix((np.ones(len(columns), bool), columns, before[offsets]), (len(offsets) - 1, size))
+    cells.sum_duplicates()
+    return cells.astype(np.float64)
+
+
+def _numbers(name: str, rows: np.ndarray | Rows) -> np.ndarray:
+    numbers = rows if isinstance(rows, np.ndarray) else rows.take(np.arange(len(rows)))
+    numbers = numbers.reshape(len(numbers), -1)
+    numbers = numbers.astype(np.float32 if numbers.size > LARGE else np.float64, copy=False)
+    if not np.isfinite(numbers).all():
+        raise DataError(
+            f"Input {name!r} of the encoded rows holds NaN or infinity; models need finite numbers. "
+            "Fill or drop missing values before training."
+        )
+    return numbers

@@ -1,0 +1,75 @@
+"""In one sentence: how good is the model, against what, and on which data? A task is one entry in `_SENTENCES`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from dlkit.evaluation.pages import figure, section
+from dlkit.evaluation.scores import HIGHER_IS_BETTER, better, main_figure
+
+NETWORK = "network"
+
+
+@dataclass(frozen=True)
+class Rival:
+    """A model beside others on the main figure. `share`: its value as a share of the largest, in percent."""
+
+    name: str
+    value: float
+    share: float
+    is_network: bool
+
+
+def headline(metrics: Mapping[str, object]) -> str:
+    """The sentence that opens the report and the model card, from `metrics.json`."""
+    task, data = str(metrics["task"]), section(metrics, "data")
+    main, direction = main_figure(task)
+    test = section(metrics, "test")
+    rows, unit = data.get("test_rows"), str(metrics.get("unit") or "")
+    where = f"On {figure(rows)} test row{'s' * (rows != 1)} of {data.get('name', 'the data')}"
+    if data.get("sample"):
+        where += " (sample data made for trying out, not the real dataset)"
+    say = _SENTENCES.get(task, _plain)
+    network = test.get(main)
+    if not isinstance(network, int | float):
+        return f"{where} the network was not judged."
+    others = {rival.name: rival.value for rival in rivals(metrics) if not rival.is_network}
+    if not others:
+        return f"{where} {say(main, network, unit)}."
+    order = sorted(others, key=others.__getitem__, reverse=direction == "max")
+    ahead = better(task, {main: network}, {main: others[order[0]]})
+    verdict = "better than" if ahead else "no better than"
+    compared = ", ".join(f"{name} {_short(main, others[name], unit)}" for name in order)
+    return f"{where} {say(main, network, unit)}: {verdict} the best baseline ({compared})."
+
+
+def rivals(metrics: Mapping[str, object]) -> list[Rival]:
+    """The network and its baselines on the main figure, the best first."""
+    main, direction = main_figure(str(metrics["task"]))
+    baselines = section(metrics, "baselines")
+    values = {NETWORK: section(metrics, "test").get(main)}
+    values |= {name.replace("_", " "): section(baselines, name).get(main) for name in baselines}
+    known = {name: float(value) for name, value in values.items() if isinstance(value, int | float)}
+    longest = 1.0 if main in HIGHER_IS_BETTER else max(known.values(), default=1.0) or 1.0
+    order = sorted(known, key=known.__getitem__, reverse=direction == "max")
+    return [
+        Rival(name, known[name], round(100 * min(max(known[name] / longest, 0), 1), 2), name == NETWORK)
+        for name in order
+    ]
+
+
+def _short(main: str, value: float, unit: str) -> str:
+    if main == "accuracy":
+        return f"{value:.1%}"
+    return f"{figure(value)} {unit}".rstrip()
+
+
+def _plain(main: str, value: float, unit: str) -> str:
+    return f"the network reaches {main} {_short(main, value, unit)}"
+
+
+_SENTENCES: dict[str, Callable[[str, float, str], str]] = {
+    "classification": lambda main, value, unit: f"the network gets {_short(main, value, unit)} right",
+    "regression": lambda main, value, unit: f"the network is off by {_short(main, value, unit)} on average",
+}

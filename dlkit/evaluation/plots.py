@@ -1,0 +1,109 @@
+"""What does training and the model's behaviour look like?
+
+Plots are drawn without pyplot, so no window system, figure registry or style of the user's matters, and carry
+neither dates nor random ids: the same figures give the same bytes. Colours are those of Okabe and Ito (2008),
+told apart with any colour vision. A task is one entry in `_DRAWINGS`.
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+from dlkit.errors import SettingsError, did_you_mean
+from dlkit.evaluation.drawings import (
+    Drawing,
+    confusion_matrix,
+    fold_curve,
+    learning_curves,
+    residuals,
+    roc,
+    scatter,
+    unit_in_training,
+)
+from dlkit.evaluation.pages import write
+from dlkit.evaluation.scores import Judged
+
+if TYPE_CHECKING:
+    from matplotlib.typing import RcKeyType
+
+_STYLE: dict[RcKeyType, object] = {
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#e3e3e3",
+    "font.family": ["DejaVu Sans"],
+    "font.size": 10,
+    "legend.frameon": False,
+    "lines.linewidth": 1.8,
+    "savefig.facecolor": "white",
+    # Text stays text: it can be read aloud and searched, and the viewer's fonts know scripts that ours do not.
+    "svg.fonttype": "none",
+    "svg.hashsalt": "dlkit",
+    # A class called "$5" is no formula.
+    "text.parse_math": False,
+}
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A picture on disk. `name`: stem of the file; `alt`: what it shows, for who cannot see it."""
+
+    name: str
+    title: str
+    path: Path
+    alt: str
+
+
+def plot_all(
+    task: str,
+    answer: Judged,
+    *,
+    history: Sequence[Mapping[str, float]],
+    targets: np.ndarray,
+    outputs: np.ndarray,
+    folder: Path,
+    fold_histories: Sequence[Sequence[Mapping[str, float]]] = (),
+    file_format: Literal["svg", "png"] = "svg",
+) -> list[Plot]:
+    """All plots of a task, drawn into `folder`.
+
+    `history`: a row an epoch, keys `epoch`, `loss`, `val_loss` and so on. `targets`: raw; `outputs`: of the
+    network, both of the test rows. `fold_histories`: the histories of a k-fold validation, if there was one.
+    """
+    if task not in _DRAWINGS:
+        raise SettingsError(f"There are no plots for the task {task!r}.{did_you_mean(task, _DRAWINGS)}")
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(_STYLE)
+        unit = unit_in_training(answer)
+        drawings = [learning_curves(history, unit), fold_curve(fold_histories, unit)]
+        drawings += [draw(answer, targets, outputs) for draw in _DRAWINGS[task]]
+        return [_save(drawing, folder, file_format) for drawing in drawings if drawing is not None]
+
+
+def _save(drawing: Drawing, folder: Path, file_format: Literal["svg", "png"]) -> Plot:
+    FigureCanvasAgg(drawing.figure)
+    buffer = io.BytesIO()
+    metadata = {"Date": None, "Creator": None} if file_format == "svg" else {"Software": None}
+    with warnings.catch_warnings():
+        # Class names may be in any script; the viewer of an SVG has the fonts that are missing here.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
+        drawing.figure.savefig(buffer, format=file_format, dpi=140, bbox_inches="tight", metadata=metadata)
+    path = write(folder / f"{drawing.name}.{file_format}", buffer.getvalue())
+    return Plot(drawing.name, drawing.title, path, drawing.alt)
+
+
+_DRAWINGS: dict[str, tuple[Callable[[Judged, np.ndarray, np.ndarray], Drawing | None], ...]] = {
+    "classification": (confusion_matrix, roc),
+    "regression": (scatter, residuals),
+}

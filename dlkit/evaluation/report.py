@@ -1,0 +1,100 @@
+"""How good is the model, and how do you know: on one page that a person can keep, print and send?
+
+The page is a single file: styles inside, pictures embedded, no script and nothing to load from anywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from dlkit.evaluation.headline import headline, rivals
+from dlkit.evaluation.pages import data_uri, flattened, render, section, write
+from dlkit.evaluation.plots import Plot
+from dlkit.evaluation.scores import HIGHER_IS_BETTER, main_figure
+from dlkit.evaluation.usage import usage
+
+_OF_TRAINING = ("learning_curves", "folds")
+
+
+def write_report(
+    metrics: Mapping[str, object],
+    *,
+    question: str,
+    settings: Mapping[str, object],
+    history: Sequence[Mapping[str, float]],
+    plots: Sequence[Plot],
+    mistakes: Sequence[Mapping[str, object]],
+    folder: Path,
+) -> Path:
+    """Write `report.html` into the folder of a run.
+
+    `metrics`: as in `metrics.json`; taken when there: `unit` (of the target), `data.notes`, `inputs` ({column: kind}),
+    `versions`, `best_epoch`, `best_possible`, `per_class` (as `scores.per_class`), `folds` ({"k", figure: {"mean",
+    "std", "values"}, "baselines": {name: the same}}). `settings`: resolved, nested as the recipe is. `mistakes`: as
+    `mistakes.worst_mistakes` gives them.
+    """
+    main, direction = main_figure(str(metrics["task"]))
+    values = {
+        "metrics": metrics,
+        "question": question,
+        "headline": headline(metrics),
+        "main": main,
+        "direction": direction,
+        "rivals": rivals(metrics),
+        "data": section(metrics, "data"),
+        "settings": flattened(settings),
+        "history": history,
+        "curves": [_picture(plot) for plot in plots if plot.name in _OF_TRAINING],
+        "pictures": [_picture(plot) for plot in plots if plot.name not in _OF_TRAINING],
+        "figure_names": figure_names(metrics),
+        "figure_rows": figure_rows(metrics),
+        "best": best_figures(metrics),
+        "folds": fold_rows(metrics),
+        "mistakes": mistakes,
+        "artefacts": section(metrics, "artefacts"),
+        "seconds": section(metrics, "seconds"),
+        "usage": usage(metrics),
+    }
+    return write(folder / "report.html", render("report.html.jinja", values))
+
+
+def figure_names(metrics: Mapping[str, object]) -> list[str]:
+    """The names of all figures, the main one first."""
+    main, _ = main_figure(str(metrics["task"]))
+    return list(dict.fromkeys([main, *(name for _, _, figures in figure_rows(metrics) for name in figures)]))
+
+
+def figure_rows(metrics: Mapping[str, object]) -> list[tuple[str, str, Mapping[str, object]]]:
+    """A row a model: its name, the rows it is judged on, and its figures."""
+    baselines = section(metrics, "baselines")
+    rows = [("network", "test", section(metrics, "test"))]
+    rows += [(f"{name} baseline".replace("_", " "), "test", section(baselines, name)) for name in baselines]
+    if validation := section(metrics, "validation"):
+        rows.append(("network", "validation", validation))
+    return rows
+
+
+def best_figures(metrics: Mapping[str, object]) -> dict[str, float]:
+    """The best value of each figure among the models on the test rows, where there are two to compare."""
+    best = {}
+    for name in figure_names(metrics):
+        found = [figures.get(name) for _, on, figures in figure_rows(metrics) if on == "test"]
+        values = [float(value) for value in found if isinstance(value, int | float)]
+        if len(values) > 1:
+            best[name] = max(values) if name in HIGHER_IS_BETTER else min(values)
+    return best
+
+
+def fold_rows(metrics: Mapping[str, object]) -> list[tuple[str, Mapping[str, object]]]:
+    """A row a model of a k-fold validation: its name, and `mean`, `std` and `values` of the main figure."""
+    main, _ = main_figure(str(metrics["task"]))
+    folds = section(metrics, "folds")
+    baselines = section(folds, "baselines")
+    rows = [("network", section(folds, main))]
+    rows += [(f"{name} baseline".replace("_", " "), section(section(baselines, name), main)) for name in baselines]
+    return [(name, figures) for name, figures in rows if figures]
+
+
+def _picture(plot: Plot) -> dict[str, str]:
+    return {"title": plot.title, "alt": plot.alt, "source": data_uri(plot.path)}

@@ -1,0 +1,204 @@
+"""How good are a network's outputs, in figures that scikit-learn would give as well?
+
+Figures are computed on raw targets: labels as a user wrote them, values in their own units. A task is one entry
+in `_JUDGES`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol, runtime_checkable
+
+import numpy as np
+from sklearn.metrics import (
+    accuracy_score,
+    confusion_matrix,
+    f1_score,
+    mean_absolute_error,
+    mean_squared_error,
+    precision_recall_fscore_support,
+    r2_score,
+    roc_auc_score,
+)
+
+from dlkit.errors import DataError, SettingsError, TrainingError, did_you_mean
+
+SMALLEST_PROBABILITY = 1e-7
+"""Keras clips probabilities to [1e-7, 1 - 1e-7] before it takes the logarithm (`keras.config.epsilon`)."""
+
+HIGHER_IS_BETTER = frozenset({"accuracy", "macro_f1", "roc_auc", "average_precision", "f1", "r2", "bleu", "chrf"})
+
+
+@runtime_checkable
+class Classes(Protocol):
+    """An answer that is one class out of several, such as `inference.answers.ClassAnswer`."""
+
+    @property
+    def labels(self) -> tuple[str, ...]: ...
+
+    def probabilities(self, outputs: np.ndarray) -> np.ndarray: ...
+
+
+@runtime_checkable
+class Values(Protocol):
+    """An answer that is a number in its own unit, such as `inference.answers.ValueAnswer`."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def unit(self) -> str: ...
+
+    def values(self, outputs: np.ndarray) -> np.ndarray: ...
+
+
+Judged = Classes | Values
+
+
+@dataclass(frozen=True)
+class Judge:
+    """How one task is judged. `main`: the figure that decides; `figures`: all of them, from network outputs."""
+
+    main: str
+    figures: Callable[[Judged, np.ndarray, np.ndarray], dict[str, float]]
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """How often class `labels[row]` was answered as `labels[column]`. `counts`: (labels, labels) int64."""
+
+    labels: tuple[str, ...]
+    counts: np.ndarray
+
+
+def score(task: str, answer: Judged, targets: np.ndarray, outputs: np.ndarray) -> dict[str, float]:
+    """The figures of a task.
+
+    `targets`: (rows,) raw labels as `str`, or values in own units. `outputs`: (rows, units) of the network.
+
+    classification: `accuracy`, `macro_f1` in [0, 1], `loss` (log loss in nats), with two classes `roc_auc`.
+    regression: `mae`, `rmse` in the target's unit, `mse` in its square, `r2` at most 1 (needs two rows).
+    """
+    return judge(task).figures(answer, targets, outputs)
+
+
+def judge(task: str) -> Judge:
+    """How a task is judged; SettingsError for one that dlkit does not know."""
+    if task not in _JUDGES:
+        raise SettingsError(f"There is no task {task!r} to judge.{did_you_mean(task, _JUDGES)}")
+    return _JUDGES[task]
+
+
+def main_figure(task: str) -> tuple[str, Literal["max", "min"]]:
+    """The figure that decides in a task, and whether its highest or its lowest value is best."""
+    main = judge(task).main
+    return main, "max" if main in HIGHER_IS_BETTER else "min"
+
+
+def better(task: str, figures: Mapping[str, float], others: Mapping[str, float]) -> bool:
+    """Do these figures beat the others on the task's main figure? A draw does not."""
+    main, direction = main_figure(task)
+    return figures[main] > others[main] if direction == "max" else figures[main] < others[main]
+
+
+def classification_figures(labels: Sequence[str], targets: np.ndarray, probabilities: np.ndarray) -> dict[str, float]:
+    """The figures of `score` from `probabilities`, (rows, labels), whoever made them."""
+    _check(targets, probabilities)
+    truth = _indices(labels, targets)
+    answers = probabilities.argmax(axis=1)
+    # A label that training never saw has index -1: always wrong, and as improbable as can be.
+    of_truth = np.where(truth >= 0, probabilities[np.arange(len(truth)), truth], 0.0)
+    clipped = np.clip(of_truth, SMALLEST_PROBABILITY, 1 - SMALLEST_PROBABILITY)
+    figures = {
+        "accuracy": float(accuracy_score(truth, answers)),
+        "macro_f1": float(f1_score(truth, answers, average="macro", zero_division=0)),
+        "loss": float(-np.log(clipped).mean()),
+    }
+    if len(labels) == 2 and set(truth.tolist()) == {0, 1}:
+        figures["roc_auc"] = float(roc_auc_score(truth, probabilities[:, 1]))
+    return figures
+
+
+def regression_figures(targets: np.ndarray, values: np.ndarray) -> dict[str, float]:
+    """The figures of `score` from `values`, (rows,) in own units, whoever made them."""
+    _check(targets, values)
+    mse = float(mean_squared_error(targets, values))
+    figures = {"mae": float(mean_absolute_error(targets, values)), "mse": mse, "rmse": math.sqrt(mse)}
+    if len(targets) > 1:
+        figures["r2"] = float(r2_score(targets, values))
+    return figures
+
+
+def per_class(answer: Classes, targets: np.ndarray, outputs: np.ndarray) -> list[dict[str, str | float]]:
+    """A row a class: `label`, `precision`, `recall`, `f1` in [0, 1], and `support`, its number of rows."""
+    labels, truth, answers = _answered(answer, targets, outputs)
+    numbers = precision_recall_fscore_support(truth, answers, labels=np.arange(len(labels)), zero_division=0)
+    return [
+        {"label": label, "precision": float(p), "recall": float(r), "f1": float(f), "support": int(s)}
+        for label, p, r, f, s in zip(labels, *numbers, strict=True)
+    ]
+
+
+def confusion(answer: Classes, targets: np.ndarray, outputs: np.ndarray) -> Confusion:
+    """Counts of truth by answer, for the labels of the answer and those that only the targets have."""
+    labels, truth, answers = _answered(answer, targets, outputs)
+    return Confusion(labels, confusion_matrix(truth, answers, labels=np.arange(len(labels))))
+
+
+def classes_of(answer: Judged) -> Classes:
+    """The answer, known to be a class; SettingsError where the task and its answer do not fit."""
+    if not isinstance(answer, Classes):
+        raise SettingsError(f"classification needs an answer with classes, got {type(answer).__name__}.")
+    return answer
+
+
+def values_of(answer: Judged) -> Values:
+    """The answer, known to be a number; SettingsError where the task and its answer do not fit."""
+    if not isinstance(answer, Values):
+        raise SettingsError(f"regression needs an answer with values, got {type(answer).__name__}.")
+    return answer
+
+
+def _answered(
+    answer: Classes, targets: np.ndarray, outputs: np.ndarray
+) -> tuple[tuple[str, ...], np.ndarray, np.ndarray]:
+    """All labels, the true and the answered index of each row; labels unknown to the answer come last."""
+    probabilities = answer.probabilities(outputs)
+    _check(targets, probabilities)
+    unknown = sorted({str(target) for target in targets} - set(answer.labels))
+    labels = (*answer.labels, *unknown)
+    return labels, _indices(labels, targets), probabilities.argmax(axis=1)
+
+
+def _indices(labels: Sequence[str], targets: np.ndarray) -> np.ndarray:
+    by_label = {label: index for index, label in enumerate(labels)}
+    return np.array([by_label.get(str(target), -1) for target in targets], np.int64)
+
+
+def _check(targets: np.ndarray, answers: np.ndarray) -> None:
+    if not len(targets):
+        raise DataError("There are no rows to judge the model on: expected at least 1. Give the test split rows.")
+    if len(targets) != len(answers):
+        raise DataError(f"{len(targets)} targets do not fit {len(answers)} answers: expected one for each row.")
+    finite = np.isfinite(answers).reshape(len(answers), -1).all(axis=1)
+    if not finite.all():
+        raise TrainingError(
+            f"The model answers {int((~finite).sum())} of {len(answers)} rows with NaN or infinity. "
+            "Lower the learning rate, or look for extreme values in the inputs."
+        )
+
+
+_JUDGES: dict[str, Judge] = {
+    "classification": Judge(
+        "accuracy",
+        lambda answer, targets, outputs: classification_figures(
+            classes_of(answer).labels, targets, classes_of(answer).probabilities(outputs)
+        ),
+    ),
+    "regression": Judge(
+        "mae",
+        lambda answer, targets, outputs: regression_figures(targets, values_of(answer).values(outputs)),
+    ),
+}

@@ -1,0 +1,101 @@
+"""How is a run called: from a shell, from Python, and without dlkit?"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from dlkit.contracts import ColumnKind
+from dlkit.evaluation.pages import section
+
+TEXT = "A text of your own"
+_PLACEHOLDERS: dict[ColumnKind, str] = {"text": f'"{TEXT}"', "category": '"a"', "number": "1.0"}
+_DTYPES: dict[ColumnKind, str] = {"number": "tf.float64"}
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Ready to copy. `commands`: (what it does, command line); the others are Python by artefact."""
+
+    commands: tuple[tuple[str, str], ...]
+    python: str
+    artefacts: Mapping[str, str]
+
+
+def usage(metrics: Mapping[str, object]) -> Usage:
+    """The ways to call the run of `metrics.json`; `inputs` ({column: kind}), where given, makes them concrete."""
+    run = str(metrics.get("run") or metrics.get("recipe"))
+    inputs = {str(name): str(kind) for name, kind in section(metrics, "inputs").items()}
+    one_text = list(inputs.values()) == ["text"]
+    quoted = shlex.quote(run)
+    ask = f'dlkit predict {quoted} "{TEXT}"' if one_text else f"dlkit predict {quoted} --file rows.csv"
+    commands = (
+        ("Ask the model", ask),
+        ("Judge it on the test rows again", f"dlkit evaluate {quoted}"),
+        ("Prove that all artefacts still agree", f"dlkit verify {quoted}"),
+        ("Serve it over HTTP, with a page for people", f"dlkit serve {quoted}"),
+    )
+    artefacts = section(metrics, "artefacts")
+    ways = {
+        name: write(run, _file(artefacts[name], default), inputs)
+        for name, (default, write) in _WAYS.items()
+        if name in artefacts
+    }
+    return Usage(commands, _predictor(run, inputs), ways)
+
+
+def _predictor(run: str, inputs: Mapping[str, str]) -> str:
+    if list(inputs.values()) == ["text"]:
+        item = _PLACEHOLDERS["text"]
+    else:
+        item = "{" + ", ".join(f"{_quoted(name)}: {_placeholder(kind)}" for name, kind in inputs.items()) + "}"
+    return f"import dlkit\n\npredictor = dlkit.load({_quoted(run)})\npredictor.predict([{item}])\n"
+
+
+def _saved_model(run: str, _file: str, inputs: Mapping[str, str]) -> str:
+    tensors = [
+        f"    {_quoted(name)}: tf.constant([{_placeholder(kind)}]{_dtype(kind)}),\n" for name, kind in inputs.items()
+    ]
+    return (
+        f"import tensorflow as tf\n\nmodel = tf.saved_model.load({_quoted(run)})\n"
+        f'answer = model.signatures["serving_default"](**{{\n{"".join(tensors)}}})\n'
+    )
+
+
+def _litert(run: str, file: str, _inputs: Mapping[str, str]) -> str:
+    return (
+        "from ai_edge_litert.interpreter import Interpreter\n\n"
+        f"interpreter = Interpreter(model_path={_quoted(f'{run}/{file}')})\n"
+        "signature = interpreter.get_signature_runner()\n"
+        "# It takes encoded rows, as dlkit.load(run).transform.encode(columns) makes them from raw ones.\n"
+        "print(signature.get_input_details())\n"
+    )
+
+
+def _keras(run: str, file: str, _inputs: Mapping[str, str]) -> str:
+    return (
+        "import keras\nimport dlkit.models.layers  # makes dlkit's own layers known to Keras\n\n"
+        f"model = keras.saving.load_model({_quoted(f'{run}/{file}')})  # the network alone: takes encoded rows\n"
+    )
+
+
+def _quoted(text: str) -> str:
+    """A string as Python reads it; JSON's escapes are Python's as well."""
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _placeholder(kind: str) -> str:
+    return next((text for known, text in _PLACEHOLDERS.items() if known == kind), "...")
+
+
+def _dtype(kind: str) -> str:
+    return next((f", {dtype}" for known, dtype in _DTYPES.items() if known == kind), "")
+
+
+def _file(artefact: object, default: str) -> str:
+    return str(artefact.get("path", default)) if isinstance(artefact, Mapping) else default
+
+
+_WAYS = {"saved_model": ("", _saved_model), "tflite": ("model.tflite", _litert), "keras": ("model.keras", _keras)}

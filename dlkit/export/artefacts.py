@@ -1,0 +1,48 @@
+"""Which artefacts does a run hold, and how is each one written and recorded?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import keras
+
+from dlkit.contracts import Examples, Transform
+from dlkit.export.litert import write_litert
+from dlkit.export.saved_model import write_saved_model
+from dlkit.inference.answers import ClassAnswer, ValueAnswer
+from dlkit.inference.runs import combined_sha256
+
+
+def write(
+    name: str,
+    folder: Path,
+    *,
+    model: keras.Model,
+    transform: Transform,
+    answer: ClassAnswer | ValueAnswer,
+    calibration: Examples | None = None,
+) -> dict[str, object]:
+    """Write one artefact into a run folder; gives its entry for `run.json`."""
+    if name == "keras":
+        model.save(folder / "model.keras")
+        return record(folder, ["model.keras"])
+    if name == "saved_model":
+        return record(folder, write_saved_model(folder, transform, model, answer))
+    if name == "onnx":
+        from dlkit.export.onnx import write_onnx
+
+        write_onnx(folder / "model.onnx", model, transform.tensors)
+        return record(folder, ["model.onnx"])
+    file = "model.tflite" if name == "tflite" else f"model.{name}.tflite"
+    quantize = None if name == "tflite" else name
+    write_litert(folder / file, model, transform.tensors, quantize=quantize, calibration=calibration)
+    return record(folder, [file])
+
+
+def record(folder: Path, parts: Sequence[str]) -> dict[str, object]:
+    """`{"path", "bytes", "sha256"}` of an artefact, with "parts" where it is more than one file."""
+    paths = [folder / part for part in parts]
+    files = [file for path in paths for file in ([path] if path.is_file() else path.rglob("*")) if file.is_file()]
+    entry = {"path": parts[0], "bytes": sum(file.stat().st_size for file in files), "sha256": combined_sha256(paths)}
+    return entry | ({"parts": list(parts)} if len(parts) > 1 else {})

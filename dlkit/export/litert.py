@@ -1,0 +1,116 @@
+"""How is a network converted to LiteRT with builtin operations only?"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from dlkit.contracts import Examples, Tensor, take
+from dlkit.errors import ExportError
+
+CALIBRATION_ROWS = 200
+
+
+def write_litert(
+    path: Path,
+    model: keras.Model,
+    tensors: Mapping[str, Tensor],
+    *,
+    quantize: str | None = None,
+    calibration: Examples | None = None,
+) -> None:
+    """Convert `model` to `path`. Raises ExportError where an operation has no builtin form: no Flex, ever.
+
+    `quantize`: "float16" weights, "dynamic" (int8 weights, float arithmetic), or "int8" (integer arithmetic, float in
+    and out), which needs `calibration` examples to learn the ranges of activations from.
+    """
+    concrete = tf.function(_forward(model, tensors), input_signature=[_signature(tensors)]).get_concrete_function()
+    with tempfile.TemporaryDirectory() as scratch:
+        frozen = Path(scratch) / "model"
+        module = tf.Module()
+        # The variables themselves, not the Keras model: tracked through the model, the converter of TensorFlow 2.21
+        # finds them uninitialised and writes a file of garbage, without a word.
+        module.weights, module.serve = [variable.value for variable in model.variables], concrete
+        tf.saved_model.save(module, str(frozen), signatures={"serving_default": concrete})
+        rows = _rows(calibration, tensors) if quantize == "int8" else None
+        content = _convert_aside(frozen, quantize, rows)
+    aside = path.with_name(f".{path.name}.partial")
+    aside.write_bytes(content)
+    aside.replace(path)
+
+
+def _signature(tensors: Mapping[str, Tensor]) -> dict[str, tf.TensorSpec]:
+    return {name: tf.TensorSpec((None, *tensor.shape), tensor.dtype, name=name) for name, tensor in tensors.items()}
+
+
+def _forward(model: keras.Model, tensors: Mapping[str, Tensor]) -> object:
+    def forward(inputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        outputs = model(inputs[next(iter(tensors))] if len(tensors) == 1 else dict(inputs), training=False)
+        return {"outputs": outputs}
+
+    return forward
+
+
+def _rows(examples: Examples | None, tensors: Mapping[str, Tensor]) -> list[dict[str, np.ndarray]]:
+    if examples is None or not len(examples):
+        raise ExportError("Quantization to int8 needs training rows to learn the ranges from: give --data.")
+    chosen = range(min(CALIBRATION_ROWS, len(examples)))
+    return [{name: take(examples.inputs[name], np.array([row])) for name in tensors} for row in chosen]
+
+
+def _convert_aside(frozen: Path, quantize: str | None, rows: list[dict[str, np.ndarray]] | None) -> bytes:
+    """Convert; where calibration runs the network, in a child process, for it can kill its process."""
+    if rows is None:
+        return _convert(frozen, quantize, None)
+    context = multiprocessing.get_context("spawn")
+    receiver, sender = context.Pipe(duplex=False)
+    child = context.Process(target=_convert_in_child, args=(frozen, quantize, rows, sender), daemon=True)
+    child.start()
+    sender.close()
+    try:
+        result = receiver.recv()
+    except EOFError:
+        child.join()
+        raise ExportError(
+            f"The converter's process ended with code {child.exitcode} while it calibrated {quantize}. "
+            "Use --quantize dynamic instead: it needs no calibration."
+        ) from None
+    child.join()
+    if isinstance(result, str):
+        raise ExportError(result)
+    return bytes(result)
+
+
+def _convert_in_child(
+    frozen: Path, quantize: str | None, rows: list[dict[str, np.ndarray]] | None, sender: object
+) -> None:
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    try:
+        sender.send(_convert(frozen, quantize, rows))  # type: ignore[attr-defined]  # a Connection: typed by neither
+    except ExportError as error:
+        sender.send(str(error))  # type: ignore[attr-defined]  # as above
+
+
+def _convert(frozen: Path, quantize: str | None, rows: list[dict[str, np.ndarray]] | None) -> bytes:
+    converter = tf.lite.TFLiteConverter.from_saved_model(str(frozen), signature_keys=["serving_default"])
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+    if quantize is not None:
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if quantize == "float16":
+        converter.target_spec.supported_types = [tf.float16]
+    if rows is not None:
+        converter.representative_dataset = lambda: (("serving_default", row) for row in rows)
+    try:
+        return bytes(converter.convert())
+    except Exception as error:
+        # The converter raises its own ConverterError, ValueError or RuntimeError, with pages of text.
+        lines = [line for line in str(error).splitlines() if line.strip()]
+        reason = next((line for line in lines if "Flex" in line or "custom op" in line), lines[0] if lines else "")
+        raise ExportError(f"The network has no LiteRT form with builtin operations only: {reason[:300]}") from error

@@ -1,0 +1,72 @@
+"""How is a SavedModel made that takes raw input and gives an answer?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from dlkit.contracts import Columns, Transform
+from dlkit.inference.answers import ClassAnswer, ValueAnswer
+from dlkit.preprocessing.graphs import graph_of, raw_tensors
+
+PARTS = ("saved_model.pb", "fingerprint.pb", "variables", "assets")
+
+
+class Servable(tf.Module):
+    """Raw columns by name in; "outputs" (the network's own) and the answer out.
+
+    A class adds "probabilities" (rows, classes) float32 and "label" (rows,) strings, a number adds "value" (rows,)
+    float64 in own units.
+    """
+
+    def __init__(self, transform: Transform, model: keras.Model, answer: ClassAnswer | ValueAnswer) -> None:
+        super().__init__()
+        self._graph = graph_of(transform)
+        self._model = model
+        self._answer = answer
+        self.serve = tf.function(self._serve, input_signature=[dict(self._graph.signature)])
+
+    def _serve(self, raw: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        inputs = self._graph.encode(raw)
+        outputs = self._model(next(iter(inputs.values())) if len(inputs) == 1 else inputs, training=False)
+        return {"outputs": outputs} | _answered(self._answer, outputs)
+
+
+def _answered(answer: ClassAnswer | ValueAnswer, outputs: tf.Tensor) -> dict[str, tf.Tensor]:
+    if isinstance(answer, ValueAnswer):
+        value = tf.cast(outputs[:, 0], tf.float64) * answer.scale + answer.mean
+        return {"value": tf.exp(value) if answer.logarithm else value}
+    probabilities = tf.concat([1 - outputs, outputs], axis=1) if len(answer.labels) == 2 else outputs
+    label = tf.gather(tf.constant(answer.labels), tf.argmax(probabilities, axis=1))
+    return {"probabilities": probabilities, "label": label}
+
+
+def write_saved_model(
+    folder: Path, transform: Transform, model: keras.Model, answer: ClassAnswer | ValueAnswer
+) -> list[str]:
+    """Write the SavedModel's parts into `folder`; gives their names."""
+    servable = Servable(transform, model, answer)
+    tf.saved_model.save(servable, str(folder), signatures={"serving_default": servable.serve})
+    return [part for part in PARTS if (folder / part).exists() and (part != "assets" or any((folder / part).iterdir()))]
+
+
+class SavedModel:
+    """A SavedModel, loaded: raw columns to the network's outputs."""
+
+    def __init__(self, folder: Path, transform: Transform) -> None:
+        # The module has to live as long as its function: the function alone does not keep its tables.
+        self._module = tf.saved_model.load(str(folder))
+        self._function = self._module.signatures["serving_default"]
+        self._kinds = transform.kinds
+
+    def outputs(self, columns: Columns, *, batch_size: int = 1024) -> np.ndarray:
+        rows = len(next(iter(columns.values())))
+        parts = []
+        for start in range(0, rows, batch_size):
+            batch = {name: column[start : start + batch_size] for name, column in columns.items()}
+            parts.append(self._function(**raw_tensors(batch, self._kinds))["outputs"].numpy())
+        return np.concatenate(parts)

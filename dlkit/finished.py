@@ -1,0 +1,213 @@
+"""What can be done with a finished run: judge it again, prove its artefacts, add one, compare their speed?"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from dlkit.api import resolve
+from dlkit.catalog import entry, load
+from dlkit.contracts import Columns, Split, Splits, Transform
+from dlkit.errors import RunError
+from dlkit.evaluation.scores import score
+from dlkit.export import artefacts
+from dlkit.export.proof import Proof, prove, require, runner
+from dlkit.inference.answers import ClassAnswer, ValueAnswer
+from dlkit.inference.forms import artefact_name
+from dlkit.inference.predictor import load_answer, load_transform
+from dlkit.inference.runs import artefact_path, read_json, read_run
+from dlkit.pipeline import write_json
+from dlkit.recipe import Recipe, Say
+from dlkit.run_folder import proof_entry
+
+_ROWS_IN_BULK = 256
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A run folder, opened for TensorFlow's side of the house."""
+
+    folder: Path
+
+    @cached_property
+    def record(self) -> dict[str, object]:
+        return read_run(self.folder)
+
+    @cached_property
+    def transform(self) -> Transform:
+        return load_transform(self.folder)
+
+    @cached_property
+    def answer(self) -> ClassAnswer | ValueAnswer:
+        return load_answer(self.folder)
+
+    @property
+    def task(self) -> str:
+        return str(self.record["task"])
+
+    @property
+    def artefacts(self) -> dict[str, dict[str, object]]:
+        found = self.record.get("artefacts")
+        if not isinstance(found, dict):
+            raise RunError(f"{self.folder / 'run.json'} is damaged: it lists no artefacts.")
+        return found
+
+    def recipe(self) -> Recipe:
+        """The recipe as it was resolved for this run."""
+        file, name = self.record.get("recipe_file"), str(self.record["recipe"])
+        changes, model = self.record.get("changes"), str(self.record["model"])
+        changes = [str(change) for change in changes] if isinstance(changes, list) else []
+        found = load(entry(str(file) if file else name))
+        return resolve(found, model, changes, None)[0]
+
+    def splits(self, data: str | Path | None, say: Say) -> Splits:
+        """The rows of this run, or those of `data`; the test split is the same one again."""
+        recorded = self.record.get("data")
+        argument = recorded.get("argument") if isinstance(recorded, dict) else None
+        chosen = str(data) if data is not None else argument
+        place: Path | Literal["sample"] | None = None if chosen is None else Path(chosen)
+        splits = self.recipe().data.load("sample" if chosen == "sample" else place, say=say)
+        if data is None and isinstance(recorded, dict) and splits.fingerprint != recorded.get("fingerprint"):
+            say(f"note: {splits.source} has changed since the run was made; its test rows may be others")
+        return splits
+
+    def run(self, name: str) -> Callable[[Columns], np.ndarray]:
+        """A function from raw columns to outputs, by one artefact whose checksum was compared."""
+        artefact_path(self.folder, self.record, name)
+        return runner(self.folder, name, self.transform)
+
+
+def evaluate(folder: Path, *, data: str | Path | None, artefact: str, say: Say) -> dict[str, object]:
+    """Test figures of one artefact: `{"run", "artefact", "rows", "source", "test"}`."""
+    finished = Finished(folder)
+    run = finished.run(artefact)
+    splits = finished.splits(data, say)
+    outputs = run(splits.test.inputs)
+    figures = score(finished.task, finished.answer, np.asarray(splits.test.targets), outputs)
+    rows = len(splits.test)
+    return {"run": str(folder), "artefact": artefact, "rows": rows, "source": splits.source, "test": figures}
+
+
+def verify(folder: Path, *, data: str | Path | None, say: Say) -> dict[str, Any]:
+    """Replay raw test rows through every artefact; DisagreementError beyond tolerance (exit code 3)."""
+    finished = Finished(folder)
+    runs = {name: finished.run(name) for name in finished.artefacts}
+    splits = finished.splits(data, say)
+    proofs = _proofs(finished, runs, splits.test)
+    require(proofs, folder)
+    targets = np.asarray(splits.test.targets)
+    entries = {name: proof_entry(proof, finished.task, finished.answer, targets) for name, proof in proofs.items()}
+    return {"run": str(folder), "source": splits.source, "artefacts": entries}
+
+
+def export(folder: Path, form: str, *, quantize: str | None, data: str | Path | None, say: Say) -> dict[str, Any]:
+    """Add one artefact to a run, proven like the others; a failure leaves the run as it was."""
+    from dlkit.export.proof import keras_model
+
+    name = artefact_name(form, quantize)
+    finished = Finished(folder)
+    expected = finished.run("keras")
+    splits = finished.splits(data, say)
+    calibration = finished.recipe().preprocessing.examples(finished.transform, splits.train)
+    with _reverted_on_failure(folder, finished, name) as commit:
+        entry_of = artefacts.write(
+            name,
+            folder,
+            model=keras_model(folder / "model.keras"),
+            transform=finished.transform,
+            answer=finished.answer,
+            calibration=calibration,
+        )
+        commit(entry_of)
+        outputs = expected(splits.test.inputs)
+        proof = prove(finished.answer, outputs, runner(folder, name, finished.transform), splits.test.inputs)
+        require({name: proof}, folder)
+    full = entry_of | proof_entry(proof, finished.task, finished.answer, np.asarray(splits.test.targets))
+    metrics = read_json(folder / "metrics.json")
+    known = metrics.get("artefacts")
+    metrics["artefacts"] = {**(known if isinstance(known, dict) else {}), name: full}
+    _replace_json(folder / "metrics.json", metrics)
+    return {"run": str(folder), "artefact": name, **full}
+
+
+def bench(folder: Path, *, data: str | Path | None, say: Say, seconds: float = 1.0) -> dict[str, Any]:
+    """Size, latency of one raw row and throughput of raw rows in bulk, for each artefact of a run, in one process.
+
+    `latency_us`: median microseconds from one raw row to outputs. `rows_per_second`: of batches of 256 raw rows.
+    `speedup`: latency of the SavedModel divided by the artefact's.
+    """
+    finished = Finished(folder)
+    rows = finished.splits(data, say).test
+    result: dict[str, dict[str, float]] = {}
+    for name, about in finished.artefacts.items():
+        say(f"timing {name}")
+        run = finished.run(name)
+        one = [rows.take(np.array([row])).inputs for row in range(min(len(rows), 64))]
+        bulk = rows.take(np.arange(min(len(rows), _ROWS_IN_BULK))).inputs
+        latency, throughput = _times(run, one, seconds), _times(run, [bulk], seconds)
+        result[name] = {
+            "bytes": float(str(about["bytes"])),
+            "latency_us": round(1e6 * statistics.median(latency), 1),
+            "rows_per_second": round(len(next(iter(bulk.values()))) / statistics.median(throughput), 1),
+        }
+    base = result.get("saved_model", next(iter(result.values())))["latency_us"]
+    for figures in result.values():
+        figures["speedup"] = round(base / figures["latency_us"], 2)
+    return {"run": str(folder), "artefacts": result}
+
+
+def _times(run: Callable[[Columns], np.ndarray], inputs: list[Columns], seconds: float) -> list[float]:
+    for columns in inputs[:3]:
+        run(columns)
+    times: list[float] = []
+    ends = time.perf_counter() + seconds
+    while time.perf_counter() < ends or len(times) < 3:
+        started = time.perf_counter()
+        run(inputs[len(times) % len(inputs)])
+        times.append(time.perf_counter() - started)
+    return times
+
+
+def _proofs(finished: Finished, runs: Mapping[str, Callable[[Columns], np.ndarray]], test: Split) -> dict[str, Proof]:
+    if "keras" not in runs:
+        raise RunError(f"{finished.folder} has no Keras model to compare with. Run the recipe again.")
+    expected = runs["keras"](test.inputs)
+    return {name: prove(finished.answer, expected, run, test.inputs) for name, run in runs.items()}
+
+
+class _reverted_on_failure:  # noqa: N801 (used as a function)
+    """`run.json` with one more artefact; as it was before, and the artefact's file gone, when the block fails."""
+
+    def __init__(self, folder: Path, finished: Finished, name: str) -> None:
+        self._folder, self._record, self._name = folder, finished.record, name
+        self._entry: Mapping[str, object] = {}
+
+    def __enter__(self) -> Callable[[Mapping[str, object]], None]:
+        return self._commit
+
+    def _commit(self, entry_of: Mapping[str, object]) -> None:
+        self._entry = entry_of
+        known = self._record["artefacts"]
+        artefacts_now = {**(known if isinstance(known, dict) else {}), self._name: dict(entry_of)}
+        _replace_json(self._folder / "run.json", {**self._record, "artefacts": artefacts_now})
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None or not self._entry:
+            return
+        _replace_json(self._folder / "run.json", self._record)
+        known = self._record["artefacts"]
+        if isinstance(known, dict) and self._name not in known:
+            (self._folder / str(self._entry["path"])).unlink(missing_ok=True)
+
+
+def _replace_json(path: Path, content: Mapping[str, object]) -> None:
+    aside = path.with_name(f".{path.name}.partial")
+    write_json(aside, content)
+    aside.replace(path)

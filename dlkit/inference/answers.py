@@ -1,0 +1,104 @@
+"""How do a network's outputs become an answer for a person?"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+LABELS = "labels.txt"
+
+
+@dataclass(frozen=True)
+class ClassAnswer:
+    """One class out of several. `labels`: the class of output 0, of output 1, …
+
+    Two classes are one sigmoid output, the probability of `labels[1]`; more are a softmax, one output each.
+    """
+
+    labels: tuple[str, ...]
+
+    kind = "class"
+
+    def probabilities(self, outputs: np.ndarray) -> np.ndarray:
+        """(rows, 1) or (rows, classes) network outputs to (rows, classes) probabilities, rows summing to 1."""
+        outputs = np.asarray(outputs, np.float64).reshape(len(outputs), -1)
+        return np.concatenate([1 - outputs, outputs], axis=1) if outputs.shape[1] == 1 else outputs
+
+    def decode(self, outputs: np.ndarray) -> list[dict[str, object]]:
+        answers: list[dict[str, object]] = []
+        for row in self.probabilities(outputs):
+            best = int(row.argmax())
+            by_label = {label: float(value) for label, value in zip(self.labels, row, strict=True)}
+            answers.append({"label": self.labels[best], "score": float(row[best]), "probabilities": by_label})
+        return answers
+
+    def comparable(self, outputs: np.ndarray) -> np.ndarray:
+        """What two artefacts must agree on, in units in which 1e-4 means the same for every model."""
+        return self.probabilities(outputs)
+
+    def agrees(self, ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
+        """(rows,) bool, from two results of `comparable`: is it the same class?"""
+        return ours.argmax(axis=1) == theirs.argmax(axis=1)
+
+    def save(self, folder: Path) -> None:
+        settings = {"kind": self.kind, "labels": list(self.labels)}
+        text = json.dumps(settings, indent=1, ensure_ascii=False)
+        (folder / "answer.json").write_text(text + "\n", encoding="utf-8")
+        # The same list for people and for other LiteRT tools, which read a line a label.
+        lines = "".join(label.replace("\n", " ") + "\n" for label in self.labels)
+        (folder / LABELS).write_text(lines, encoding="utf-8")
+
+    @classmethod
+    def load(cls, settings: Mapping[str, object]) -> ClassAnswer:
+        labels = settings["labels"]
+        if not isinstance(labels, list):
+            raise TypeError("labels is a JSON list")
+        return cls(tuple(labels))
+
+
+@dataclass(frozen=True)
+class ValueAnswer:
+    """A number in the user's own units: `output * scale + mean`, the inverse of the target scaling.
+
+    `spread`: standard deviation of the training targets, the yardstick of agreement. `logarithm`: the network learned
+    the natural logarithm of the target, so that the exponential is the answer.
+    """
+
+    name: str
+    unit: str = ""
+    mean: float = 0.0
+    scale: float = 1.0
+    spread: float = 1.0
+    logarithm: bool = False
+
+    kind = "value"
+
+    def values(self, outputs: np.ndarray) -> np.ndarray:
+        """(rows, 1) network outputs to (rows,) float64 in own units."""
+        values = np.asarray(outputs, np.float64).reshape(len(outputs)) * self.scale + self.mean
+        return np.exp(values) if self.logarithm else values
+
+    def decode(self, outputs: np.ndarray) -> list[dict[str, object]]:
+        return [{"value": float(value), "name": self.name, "unit": self.unit} for value in self.values(outputs)]
+
+    def comparable(self, outputs: np.ndarray) -> np.ndarray:
+        """Values in standard deviations of the training targets, so that 1e-4 does not depend on the unit."""
+        return (self.values(outputs) / self.spread)[:, None]
+
+    def agrees(self, ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
+        """(rows,) bool, from two results of `comparable`: equal to a thousandth of a standard deviation?"""
+        return np.abs(ours - theirs).max(axis=1) <= 1e-3
+
+    def save(self, folder: Path) -> None:
+        settings = {"kind": self.kind, **vars(self)}
+        text = json.dumps(settings, indent=1, ensure_ascii=False, allow_nan=False)
+        (folder / "answer.json").write_text(text + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, settings: Mapping[str, object]) -> ValueAnswer:
+        mean, scale, spread = (float(str(settings[key])) for key in ("mean", "scale", "spread"))
+        return cls(str(settings["name"]), str(settings["unit"]), mean, scale, spread, bool(settings["logarithm"]))

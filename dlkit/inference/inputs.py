@@ -1,0 +1,94 @@
+"""Are these items what the model takes, and how do they become raw columns?
+
+An item is what a person or a JSON request gives for one row: for a model of one text column a string, for a
+table an object `{column: value}`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+
+from dlkit.contracts import Column, ColumnKind, Columns
+from dlkit.errors import InputError, did_you_mean
+
+
+def columns_from(items: Sequence[object], kinds: Mapping[str, ColumnKind]) -> Columns:
+    """Items as raw columns, each value checked; InputError names the item and the column."""
+    if isinstance(items, str | bytes | Mapping):
+        raise InputError(f"Expected a list of items, got one {type(items).__name__}: put it into a list.")
+    only = next(iter(kinds)) if len(kinds) == 1 else None
+    rows = [_row(item, number, kinds, only) for number, item in enumerate(items, start=1)]
+    return {name: _column([row[name] for row in rows], kind) for name, kind in kinds.items()}
+
+
+def _row(item: object, number: int, kinds: Mapping[str, ColumnKind], only: str | None) -> dict[str, str | float | None]:
+    where = f"Item {number}"
+    if only is not None and not isinstance(item, Mapping):
+        item = {only: item}
+    if not isinstance(item, Mapping):
+        got = f"{type(item).__name__} {str(item)[:40]!r}"
+        raise InputError(f"{where}: expected an object with the columns {', '.join(kinds)}; got {got}.")
+    for name in item:
+        if name not in kinds:
+            raise InputError(f"{where}: the model has no column {str(name)!r}.{did_you_mean(str(name), kinds)}")
+    row: dict[str, str | float | None] = {}
+    for name, kind in kinds.items():
+        if kind == "text" and name not in item:
+            raise InputError(f"{where}: the text column {name!r} is missing.")
+        if name not in item and len(item) == 0:
+            raise InputError(f"{where} is empty: expected the columns {', '.join(kinds)}.")
+        row[name] = _CHECKS[kind](item.get(name), f"{where}, column {name!r}")
+    return row
+
+
+def _text(value: object, where: str) -> str:
+    if not isinstance(value, str):
+        raise InputError(f"{where}: expected a text, got {type(value).__name__} {str(value)[:40]!r}.")
+    if not value.strip():
+        raise InputError(f"{where}: the text is empty. Give at least one word.")
+    return value
+
+
+def _number(value: object, where: str) -> float:
+    if value is None or (isinstance(value, str) and value.strip().lower() in ("", "na", "nan", "null", "?")):
+        return math.nan
+    try:
+        number = float(value) if isinstance(value, str | int | float) else None
+    except (ValueError, OverflowError):
+        number = None
+    if number is None:
+        raise InputError(f"{where}: expected a number, got {type(value).__name__} {str(value)[:40]!r}.")
+    if math.isinf(number):
+        raise InputError(f"{where}: expected a finite number, got {value}. Leave it out if it is not known.")
+    return number
+
+
+def _category(value: object, where: str) -> str | None:
+    if value is None or value == "" or (isinstance(value, float) and math.isnan(value)):
+        return None
+    if not isinstance(value, str | int | float):
+        raise InputError(f"{where}: expected a category, got {type(value).__name__} {str(value)[:40]!r}.")
+    return str(value).strip()
+
+
+def _image(value: object, where: str) -> str:
+    raise InputError(f"{where}: images are not taken by this version of dlkit (got {type(value).__name__}).")
+
+
+_CHECKS: dict[ColumnKind, Callable[[object, str], str | float | None]] = {
+    "text": _text,
+    "number": _number,
+    "category": _category,
+    "image": _image,
+}
+
+
+def _column(values: list[str | float | None], kind: ColumnKind) -> Column:
+    if kind == "number":
+        return np.array(values, np.float64)
+    column = np.empty(len(values), object)
+    column[:] = values
+    return column

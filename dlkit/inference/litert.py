@@ -1,0 +1,98 @@
+"""How is a LiteRT file run on any number of rows, without TensorFlow?"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dlkit.contracts import Rows, take
+from dlkit.errors import RunError
+
+ROWS_AT_ONCE = 256
+
+
+class LiteRT:
+    """A loaded `.tflite` file with one signature.
+
+    Files with a free batch axis run up to 256 rows at once, files with batch 1 (recurrent networks) row by row.
+    `threads`: 1 is best at batch 1 for small and recurrent networks. Not safe for use by several threads at once.
+    """
+
+    def __init__(self, path: Path, *, threads: int = 1) -> None:
+        from ai_edge_litert.interpreter import Interpreter
+
+        try:
+            # Read, not mapped: a file replaced under a mapping corrupts the interpreter that uses it.
+            with _silent_standard_error():
+                self._interpreter = Interpreter(model_content=path.read_bytes(), num_threads=threads)
+        except (ValueError, RuntimeError, OSError) as error:
+            raise RunError(f"{path} cannot be loaded as a LiteRT model ({error}); export it again.") from error
+        signatures = self._interpreter.get_signature_list()
+        signature = next(iter(signatures))
+        self._names = list(signatures[signature]["inputs"])
+        runner = self._interpreter.get_signature_runner(signature)
+        details = runner.get_input_details()
+        self._inputs = {name: details[name] for name in self._names}
+        self._output = next(iter(runner.get_output_details().values()))
+        self._shapes: dict[str, tuple[int, ...]] = {}
+        batches = {tuple(detail["shape_signature"])[:1] for detail in self._inputs.values()}
+        self.fixed_batch = batches != {(-1,)}
+
+    def run(self, inputs: Mapping[str, np.ndarray | Rows]) -> np.ndarray:
+        """Model inputs by name, (rows, ...) each, to outputs (rows, ...) float32."""
+        rows = len(next(iter(inputs.values())))
+        step = 1 if self.fixed_batch else ROWS_AT_ONCE
+        outputs = [
+            self._invoke({name: take(inputs[name], np.arange(start, min(start + step, rows))) for name in self._names})
+            for start in range(0, rows, step)
+        ]
+        return np.concatenate(outputs) if outputs else np.zeros((0, *self._output["shape"][1:]), np.float32)
+
+    def _invoke(self, batch: Mapping[str, np.ndarray]) -> np.ndarray:
+        shapes = {name: array.shape for name, array in batch.items()}
+        if shapes != self._shapes:
+            for name, shape in shapes.items():
+                self._interpreter.resize_tensor_input(self._inputs[name]["index"], shape)
+            with _silent_standard_error() if not self._shapes else contextlib.nullcontext():
+                self._interpreter.allocate_tensors()
+            self._shapes = shapes
+        for name, rows in batch.items():
+            self._interpreter.set_tensor(self._inputs[name]["index"], _quantized(rows, self._inputs[name]))
+        self._interpreter.invoke()
+        return _dequantized(self._interpreter.get_tensor(self._output["index"]), self._output)
+
+
+def _quantized(rows: np.ndarray, detail: Mapping[str, Any]) -> np.ndarray:
+    """Float rows in the integers of a fully quantized input; anything else in the type the file wants."""
+    dtype = np.dtype(detail["dtype"])
+    scale, zero = detail["quantization"]
+    if scale and np.issubdtype(rows.dtype, np.floating):
+        limits = np.iinfo(dtype)
+        rows = np.clip(np.round(rows / scale) + zero, limits.min, limits.max)
+    return np.ascontiguousarray(rows, dtype)
+
+
+def _dequantized(rows: np.ndarray, detail: Mapping[str, Any]) -> np.ndarray:
+    scale, zero = detail["quantization"]
+    return (rows.astype(np.float32) - zero) * scale if scale else rows
+
+
+class _silent_standard_error:  # noqa: N801 (used as a function)
+    """LiteRT writes "Created TensorFlow Lite XNNPACK delegate" to the process's stderr; a user did not ask."""
+
+    def __enter__(self) -> None:
+        sys.stderr.flush()
+        self._kept = os.dup(2)
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, 2)
+        os.close(nowhere)
+
+    def __exit__(self, *_: object) -> None:
+        os.dup2(self._kept, 2)
+        os.close(self._kept)

@@ -1,0 +1,104 @@
+"""What does a finished run say about a raw input, without TensorFlow?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from dlkit.contracts import ColumnKind, Columns, Transform
+from dlkit.errors import DlkitError, RunError
+from dlkit.inference.answers import ClassAnswer, ValueAnswer
+from dlkit.inference.inputs import columns_from
+from dlkit.inference.litert import LiteRT
+from dlkit.inference.runs import ASSETS, ROOT, artefact_path, find_run, read_json, read_run
+from dlkit.inference.tables import TableRows
+from dlkit.inference.text import MultiHotText
+
+_TRANSFORMS: dict[str, Callable[[Path, Mapping[str, object]], Transform]] = {
+    MultiHotText.kind: MultiHotText.load,
+    TableRows.kind: TableRows.load,
+}
+_ANSWERS: dict[str, Callable[[Mapping[str, object]], ClassAnswer | ValueAnswer]] = {
+    ClassAnswer.kind: ClassAnswer.load,
+    ValueAnswer.kind: ValueAnswer.load,
+}
+
+
+class Predictor:
+    """A run, loaded: raw input in, answer out.
+
+    `kinds`: the raw input columns. `choices`: known values of the category columns. `labels`: classes, empty
+    for a regression. Not safe for use by several threads at once: give each its own, or a lock.
+    """
+
+    def __init__(self, folder: Path, *, artefact: str = "tflite", threads: int = 1) -> None:
+        run = read_run(folder)
+        self.run = folder
+        self.recipe = str(run.get("recipe", folder.parent.name))
+        self.question = str(run.get("question", ""))
+        self.task = str(run.get("task", ""))
+        self.version = int(folder.name) if folder.name.isdigit() else 0
+        self.transform = load_transform(folder)
+        self.answer = load_answer(folder)
+        self.kinds: Mapping[str, ColumnKind] = self.transform.kinds
+        self.choices: Mapping[str, tuple[str, ...]] = self.transform.choices
+        self.labels: tuple[str, ...] = self.answer.labels if isinstance(self.answer, ClassAnswer) else ()
+        self._model = LiteRT(artefact_path(folder, run, artefact), threads=threads)
+
+    def predict(self, items: Sequence[object]) -> list[dict[str, object]]:
+        """Answers for items: strings for a text model, `{column: value}` for a table; InputError for a bad one.
+
+        A class: `{"label", "score", "probabilities": {label: float}}`; a number: `{"value", "name", "unit"}`;
+        with "warning" where the answer rests on little.
+        """
+        if not len(items):
+            return []
+        columns = columns_from(items, self.kinds)
+        return self.answers(columns, self.outputs(columns))
+
+    def outputs(self, columns: Columns) -> np.ndarray:
+        """Raw columns to the network's outputs, (rows, units) float32."""
+        return self._model.run(self.transform.encode(columns))
+
+    def answers(self, columns: Columns, outputs: np.ndarray) -> list[dict[str, object]]:
+        """The network's outputs for raw columns as answers, with a warning where an answer rests on little."""
+        answers = self.answer.decode(outputs)
+        for answer, remark in zip(answers, self.transform.remarks(columns), strict=True):
+            if remark is not None:
+                answer["warning"] = remark
+        return answers
+
+
+def load(run: str | Path, *, root: str | Path = ROOT, artefact: str = "tflite", threads: int = 1) -> Predictor:
+    """Load a run: a folder, or a recipe's name for its newest complete version in `root`.
+
+    `artefact`: "tflite", or the name of another LiteRT file of the run ("int8", "float16", "dynamic").
+    Raises RunNotFoundError, and RunError for a folder that is damaged or newer than this dlkit.
+    """
+    return Predictor(find_run(run, root), artefact=artefact, threads=threads)
+
+
+def load_transform(folder: Path) -> Transform:
+    """The fitted preprocessing of a run."""
+    assets = folder / ASSETS
+    settings = read_json(assets / "preprocessing.json")
+    try:
+        return _TRANSFORMS[str(settings["kind"])](assets, settings)
+    except (KeyError, TypeError, ValueError, OSError) as error:
+        raise _damaged(assets, error) from error
+
+
+def load_answer(folder: Path) -> ClassAnswer | ValueAnswer:
+    """The fitted task of a run."""
+    assets = folder / ASSETS
+    settings = read_json(assets / "answer.json")
+    try:
+        return _ANSWERS[str(settings["kind"])](settings)
+    except (KeyError, TypeError, ValueError) as error:
+        raise _damaged(assets, error) from error
+
+
+def _damaged(assets: Path, error: Exception) -> DlkitError:
+    return RunError(f"{assets} is damaged ({type(error).__name__}: {error}). Run the recipe again.")

@@ -1,0 +1,138 @@
+"""Which layers does Keras not have?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable("dlkit")
+class MultiHotDense(keras.layers.Layer):
+    """`Dense(units)` on multi-hot rows, computed from the positions of the ones: relu(sum of kernel rows + bias).
+
+    Input: word ids (batch, length) int32 in [0, size], unique within a row; 0 pads and adds nothing, id i stands for
+    the one at position i - 1. Output: (batch, units) float32. Weights are those of a Dense layer on (batch, size)
+    rows: kernel (size, units) and bias (units,). A row costs as many additions as it has ones, not `size`.
+    """
+
+    def __init__(
+        self,
+        size: int,
+        units: int,
+        *,
+        activation: str | None = None,
+        kernel_regularizer: keras.regularizers.Regularizer | None = None,
+        **kwargs: object,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.size, self.units = size, units
+        self.activation = keras.activations.get(activation)
+        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:  # noqa: ARG002 (the length of a row has no weight)
+        self.kernel = self.add_weight(
+            shape=(self.size, self.units),
+            initializer="glorot_uniform",
+            regularizer=self.kernel_regularizer,
+            name="kernel",
+        )
+        self.bias = self.add_weight(shape=(self.units,), initializer="zeros", name="bias")
+
+    def call(self, word_ids: keras.KerasTensor) -> keras.KerasTensor:
+        # `* 1.0` makes the gradient dense. A gradient of slices lists a word once for each row that holds it, and
+        # RMSprop and Adam would square the parts instead of their sum: away from the Dense layer after a few steps.
+        kernel = self.kernel * 1.0
+        padded = ops.concatenate([ops.zeros((1, self.units), kernel.dtype), kernel], axis=0)
+        return self.activation(ops.sum(ops.take(padded, word_ids, axis=0), axis=1) + self.bias)
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        return (input_shape[0], self.units)
+
+    def get_config(self) -> dict[str, object]:
+        return super().get_config() | {
+            "size": self.size,
+            "units": self.units,
+            "activation": keras.activations.serialize(self.activation),
+            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
+        }
+
+
+@keras.saving.register_keras_serializable("dlkit")
+class MemberDense(keras.layers.Layer):
+    """`members` independent Dense layers at once: (batch, members, features) to (batch, members, units).
+
+    Kernel (members, features, units), each member's part initialised as a Dense layer's own (Glorot & Bengio 2010).
+    """
+
+    def __init__(self, units: int, *, activation: str | None = None, **kwargs: object) -> None:
+        super().__init__(**kwargs)
+        self.units = units
+        self.activation = keras.activations.get(activation)
+
+    def build(self, input_shape: tuple[int, int, int]) -> None:
+        _, members, features = input_shape
+        limit = (6 / (features + self.units)) ** 0.5
+        uniform = keras.initializers.RandomUniform(-limit, limit)
+        self.kernel = self.add_weight(shape=(members, features, self.units), initializer=uniform, name="kernel")
+        self.bias = self.add_weight(shape=(members, 1, self.units), initializer="zeros", name="bias")
+
+    def call(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
+        by_member = ops.matmul(ops.transpose(inputs, (1, 0, 2)), self.kernel) + self.bias
+        return self.activation(ops.transpose(by_member, (1, 0, 2)))
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        return (*input_shape[:-1], self.units)
+
+    def get_config(self) -> dict[str, object]:
+        activation = keras.activations.serialize(self.activation)
+        return super().get_config() | {"units": self.units, "activation": activation}
+
+
+@keras.saving.register_keras_serializable("dlkit")
+class MemberMean(keras.layers.Layer):
+    """Mean over members, (batch, members, units) to (batch, units); their variance is added to the loss in training.
+
+    The squared error of the mean plus the members' variance is the mean of the members' squared errors (Krogh &
+    Vedelsby 1995, eq. 6).
+    """
+
+    def __init__(self, *, activation: str | None = None, **kwargs: object) -> None:
+        super().__init__(**kwargs)
+        self.activation = keras.activations.get(activation)
+
+    def call(self, inputs: keras.KerasTensor, training: bool | None = None) -> keras.KerasTensor:
+        if training:
+            self.add_loss(ops.mean(ops.var(inputs, axis=1)))
+        return self.activation(ops.mean(inputs, axis=1))
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        return (input_shape[0], input_shape[2])
+
+    def get_config(self) -> dict[str, object]:
+        return super().get_config() | {"activation": keras.activations.serialize(self.activation)}
+
+
+@keras.saving.register_keras_serializable("dlkit")
+class Chain(keras.Model):
+    """The subclassing API at its smallest: layers made in `__init__`, used in `call`."""
+
+    def __init__(self, stack: Sequence[keras.layers.Layer], **kwargs: object) -> None:
+        super().__init__(**kwargs)
+        self.stack = list(stack)
+
+    def call(self, inputs: keras.KerasTensor, training: bool | None = None) -> keras.KerasTensor:
+        for layer in self.stack:
+            takes_training = isinstance(layer, keras.layers.Dropout)
+            inputs = layer(inputs, training=training) if takes_training else layer(inputs)
+        return inputs
+
+    def get_config(self) -> dict[str, object]:
+        return super().get_config() | {"stack": [keras.saving.serialize_keras_object(layer) for layer in self.stack]}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: object = None) -> Chain:
+        stack = config.pop("stack")
+        return cls([keras.saving.deserialize_keras_object(layer, custom_objects) for layer in stack], **config)

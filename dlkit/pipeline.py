@@ -1,0 +1,234 @@
+"""How do rows become a trained, judged, exported and proven run? The only file that wires all stages."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import json
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from dlkit.contracts import Examples, Spec, Split, Splits, Transform
+from dlkit.errors import TrainingError
+from dlkit.evaluation.baselines import baselines, k_fold_baseline, warnings_for
+from dlkit.evaluation.scores import score
+from dlkit.inference.answers import ClassAnswer, ValueAnswer
+from dlkit.recipe import Recipe, Say
+from dlkit.training.fit import Objective, Trained, fit, outputs
+from dlkit.training.k_fold import KFold, cross_validate
+
+
+class Stopwatch:
+    """Seconds by stage; "total" is the sum of all."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextlib.contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - started
+
+    def rounded(self) -> dict[str, float]:
+        return {**{name: round(value, 3) for name, value in self.seconds.items()}, "total": round(self.total, 3)}
+
+    @property
+    def total(self) -> float:
+        return sum(self.seconds.values())
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Rows and what was fitted on the training split: examples carry raw targets."""
+
+    recipe: Recipe
+    splits: Splits
+    transform: Transform
+    answer: ClassAnswer | ValueAnswer
+    spec: Spec
+    train: Examples
+    validation: Examples
+    test: Examples
+
+    def encoded(self, examples: Examples) -> Examples:
+        return Examples(examples.inputs, self.recipe.task.encode(self.answer, examples.targets))
+
+    @property
+    def objective(self) -> Objective:
+        return Objective(self.recipe.task.loss(self.answer), self.recipe.task.metrics(self.answer))
+
+
+def prepare(recipe: Recipe, splits: Splits) -> Prepared:
+    """Fit preprocessing and task on the training split, encode all splits."""
+    transform, answer, spec = fitted(recipe, splits.train, splits)
+    examples = [recipe.preprocessing.examples(transform, one) for one in (splits.train, splits.validation, splits.test)]
+    return Prepared(recipe, splits, transform, answer, spec, *examples)
+
+
+def fitted(recipe: Recipe, train: Split, splits: Splits) -> tuple[Transform, ClassAnswer | ValueAnswer, Spec]:
+    """Preprocessing and task fitted on `train` alone, and what a model builder may know of them."""
+    transform = recipe.preprocessing.fit(train, splits.kinds)
+    answer = recipe.task.fit(train, splits.target_name or "value")
+    return transform, answer, Spec(transform.tensors, recipe.task.heads(answer), transform.sizes)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What training gave. `validation`: figures of the network that had not seen the validation rows."""
+
+    trained: Trained
+    validation: Mapping[str, float]
+    folds: KFold | None
+    fold_baselines: Mapping[str, object]
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def model(self) -> keras.Model:
+        return self.trained.model
+
+
+def train(
+    prepared: Prepared, *, seed: int, say: Say, checkpoints: Path | None = None, logs: Path | None = None
+) -> Outcome:
+    """k-fold validation where it is asked for, the training itself, and the refit on all rows where it is asked for."""
+    recipe, settings = prepared.recipe, prepared.recipe.training
+    folds, beside = _folds(prepared, seed=seed, say=say, checkpoints=checkpoints) if settings.folds else (None, {})
+    trained = fit(
+        lambda: recipe.build(prepared.spec),
+        prepared.encoded(prepared.train),
+        prepared.encoded(prepared.validation),
+        objective=prepared.objective,
+        settings=settings,
+        seed=seed,
+        say=say,
+        checkpoint=checkpoints / "main" if checkpoints else None,
+        logs=logs,
+    )
+    answers = outputs(trained.model, prepared.validation)
+    figures = score(recipe.task.name, prepared.answer, _raw(prepared.validation), answers)
+    warnings = _training_warnings(trained)
+    if settings.refit and not trained.interrupted and trained.best_epoch:
+        say(f"refit on training and validation rows for {trained.best_epoch} epochs")
+        trained = _refit(prepared, trained, seed=seed, say=say, checkpoints=checkpoints)
+    return Outcome(trained, figures, folds, beside, warnings)
+
+
+def _refit(prepared: Prepared, chosen: Trained, *, seed: int, say: Say, checkpoints: Path | None) -> Trained:
+
+    settings = replace(prepared.recipe.training, epochs=chosen.best_epoch, patience=None, keep="last")
+    both = prepared.train.joined(prepared.validation)
+    again = fit(
+        lambda: prepared.recipe.build(prepared.spec),
+        prepared.encoded(both),
+        None,
+        objective=prepared.objective,
+        settings=settings,
+        seed=seed,
+        say=say,
+        checkpoint=checkpoints / "refit" if checkpoints else None,
+    )
+    # The curves of the first training stay: only they have validation figures.
+    return replace(chosen, model=again.model, interrupted=again.interrupted)
+
+
+def _folds(prepared: Prepared, *, seed: int, say: Say, checkpoints: Path | None) -> tuple[KFold, dict[str, object]]:
+    """k-fold validation over training and validation rows; preprocessing is fitted anew in every fold."""
+    recipe, splits = prepared.recipe, prepared.splits
+    rows = splits.train.joined(splits.validation)
+
+    def one(number: int, train: np.ndarray, held_out: np.ndarray) -> tuple[dict[str, float], list[dict[str, float]]]:
+        say(f"fold {number}/{recipe.training.folds}")
+        inside, outside = rows.take(train), rows.take(held_out)
+        transform, answer, spec = fitted(recipe, inside, splits)
+        part = Prepared(
+            recipe, splits, transform, answer, spec,
+            *(recipe.preprocessing.examples(transform, split) for split in (inside, outside, outside)),
+        )  # fmt: skip
+        # The last epoch counts, not the best: choosing by the held-out rows would flatter the figure.
+
+        trained = fit(
+            lambda: recipe.build(spec),
+            part.encoded(part.train),
+            part.encoded(part.validation),
+            objective=part.objective,
+            settings=replace(recipe.training, patience=None, keep="last"),
+            seed=seed + number,
+            say=say,
+            checkpoint=checkpoints / f"fold-{number}" if checkpoints else None,
+        )
+        if trained.interrupted:
+            raise TrainingError(f"Interrupted in fold {number}. To go on from there: the same command with --resume.")
+        figures = score(recipe.task.name, answer, _raw(part.validation), outputs(trained.model, part.validation))
+        return figures, trained.history
+
+    result = cross_validate(len(rows), recipe.training.folds, seed=seed, one=one)
+    examples = prepared.train.joined(prepared.validation)
+    dense = [array for array in examples.inputs.values() if isinstance(array, np.ndarray)]
+    if not recipe.baselines or len(dense) != len(examples.inputs):
+        return result, {}
+    features = np.concatenate([array.reshape(len(array), -1) for array in dense], axis=1)
+    beside = k_fold_baseline(recipe.task.name, prepared.answer, features, _raw(examples), result.folds, seed=seed)
+    return result, dict(beside)
+
+
+def _training_warnings(trained: Trained) -> list[str]:
+    warnings = []
+    if trained.interrupted:
+        warnings.append(
+            f"Training was interrupted after {len(trained.history)} epochs; the weights are those of epoch "
+            f"{trained.best_epoch}. Figures of a full training may be better."
+        )
+    losses = [row["val_loss"] for row in trained.history if "val_loss" in row]
+    if losses and trained.untrained_loss is not None and min(losses) >= trained.untrained_loss:
+        warnings.append(
+            f"Training never beat the untrained network on the validation rows (loss {min(losses):.4g} against "
+            f"{trained.untrained_loss:.4g}). Look at the labels, the scaling and the learning rate."
+        )
+    return warnings
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Figures on the test rows. `outputs`: the network's, (rows, units)."""
+
+    test: dict[str, float]
+    baselines: dict[str, dict[str, float]]
+    outputs: np.ndarray
+    warnings: list[str]
+
+
+def judge(prepared: Prepared, outcome: Outcome, *, seed: int) -> Judged:
+    """Test figures beside those of the baselines, and what to think of them."""
+    recipe, splits = prepared.recipe, prepared.splits
+    answers = outputs(outcome.model, prepared.test)
+    test = score(recipe.task.name, prepared.answer, _raw(prepared.test), answers)
+    beside = baselines(
+        recipe.task.name, prepared.answer, prepared.train, prepared.validation, prepared.test,
+        seed=seed, extra=recipe.baselines, refit=recipe.training.refit,
+    )  # fmt: skip
+    found = warnings_for(recipe.task.name, test, beside, splits.best, splits.sample, rows=len(prepared.test))
+    return Judged(test, beside, answers, found)
+
+
+def write_history(path: Path, history: list[dict[str, float]]) -> None:
+    """`history.csv`: a row an epoch."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, fieldnames=list(history[0]) if history else ["epoch"])
+        writer.writeheader()
+        writer.writerows(history)
+
+
+def write_json(path: Path, content: Mapping[str, object]) -> None:
+    path.write_text(json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def _raw(examples: Examples) -> np.ndarray:
+    return np.asarray(examples.targets)

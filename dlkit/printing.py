@@ -1,0 +1,118 @@
+"""How does a result look in a terminal?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+def table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """Plain columns, wide enough for what is in them; numbers to the right."""
+    cells = [[_cell(value) for value in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(heads, *cells, strict=True)]
+    right = [all(isinstance(row[i], int | float) for row in rows) for i in range(len(heads))]
+
+    def line(row: Sequence[str]) -> str:
+        parts = [c.rjust(w) if r else c.ljust(w) for c, w, r in zip(row, widths, right, strict=True)]
+        return "  ".join(parts).rstrip()
+
+    return "\n".join([line(heads), "  ".join("─" * width for width in widths), *map(line, cells)])
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}" if abs(value) < 1e4 else f"{value:,.0f}"
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+
+
+def recipe_table(rows: Sequence[Mapping[str, Any]]) -> str:
+    return table(["recipe", "question", "data", "models"], [
+        [row["recipe"], row["question"] or f"broken: {row['problem']}", row["data"], ", ".join(row["models"])]
+        for row in rows
+    ])  # fmt: skip
+
+
+def recipe_page(about: Mapping[str, Any]) -> str:
+    lines = [about["documentation"], "", f"data: {about['data']}", f"models: {', '.join(about['models'])}", ""]
+    settings = [
+        [f"{stage}.{name}", value] for stage, values in about["settings"].items() for name, value in values.items()
+    ]
+    return "\n".join([*lines, table(["setting (--set)", "default"], [[name, str(value)] for name, value in settings])])
+
+
+def run_summary(metrics: Mapping[str, Any]) -> str:
+    names = list(metrics["test"])
+    named = {"this network, test": metrics["test"]}
+    named |= {f"baseline {name.replace('_', ' ')}": figures for name, figures in metrics["baselines"].items()}
+    rows = [[who, *(figures.get(name, "") for name in names)] for who, figures in named.items()]
+    sample = " (generated sample: no real data)" if metrics["data"]["sample"] else ""
+    parts = [f"{metrics['recipe']} · {metrics['model']} on {metrics['data']['name']}{sample}"]
+    parts.append(table(["", *names], rows))
+    if "folds" in metrics:
+        parts.append(_folds(metrics["folds"]))
+    parts.append(proof_table(metrics["artefacts"]))
+    parts += [f"warning: {warning}" for warning in metrics["warnings"]]
+    run, seconds, memory = metrics["run"], metrics["seconds"]["total"], metrics["peak_memory_mb"]
+    parts.append(f"{run} in {seconds:.1f} s, {memory:.0f} MB at most · report: {run}/report.html")
+    return "\n\n".join(parts)
+
+
+def _folds(folds: Mapping[str, Any]) -> str:
+    named = {"this network": folds, **folds.get("baselines", {})}
+    names = [name for name in folds if name not in ("k", "baselines")]
+    rows = [[who.replace("_", " "), *(_spread(figures, name) for name in names)] for who, figures in named.items()]
+    return table([f"{folds['k']}-fold", *names], rows)
+
+
+def _spread(figures: Mapping[str, Any], name: str) -> str:
+    return f"{figures[name]['mean']:.4g} ± {figures[name]['std']:.2g}" if name in figures else ""
+
+
+def proof_table(artefacts: Mapping[str, Any]) -> str:
+    rows = [
+        [name, entry.get("bytes", ""), entry["max_abs_diff"], f"{entry['agreement']:.2%}", entry["rows"]]
+        for name, entry in artefacts.items()
+    ]
+    return table(["artefact", "bytes", "largest difference", "same answer", "rows replayed"], rows)
+
+
+def answer_lines(items: Sequence[object], answers: Sequence[Mapping[str, Any]]) -> str:
+    lines = []
+    for item, answer in zip(items, answers, strict=True):
+        about = " ".join(str(item).split())
+        about = f"  {about[:60]}{'…' if len(about) > 60 else ''}" if len(items) > 1 else ""
+        warning = f"\n  warning: {answer['warning']}" if "warning" in answer else ""
+        lines.append(f"{_answer(answer)}{about}{warning}")
+    return "\n".join(lines)
+
+
+def _answer(answer: Mapping[str, Any]) -> str:
+    if "label" in answer:
+        return f"{answer['label']}  {answer['score']:.1%}"
+    return f"{answer['value']:.4g} {answer['unit']}".rstrip()
+
+
+def figures(document: Mapping[str, Any]) -> str:
+    head = f"{document['run']} · {document['artefact']} on {document['rows']} test rows"
+    return f"{head}\n{table(['figure', 'value'], [[name, value] for name, value in document['test'].items()])}"
+
+
+def bench_table(artefacts: Mapping[str, Any]) -> str:
+    heads = ["artefact", "bytes", "latency, µs", "rows a second", "speed-up"]
+    return table(heads, [[name, *entry.values()] for name, entry in artefacts.items()])
+
+
+def dataset_table(rows: Sequence[Mapping[str, Any]]) -> str:
+    heads = ["dataset", "where", "bytes", "prepared", "licence"]
+    return table(heads, [[row["name"], row["where"], row["bytes"], row["prepared"], row["licence"]] for row in rows])
+
+
+def diagnosis(found: Mapping[str, Any]) -> str:
+    rows = [[name, value if not isinstance(value, dict | list) else _listed(value)] for name, value in found.items()]
+    return table(["", ""], rows)
+
+
+def _listed(value: Mapping[str, object] | Sequence[object]) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {about}" for name, about in value.items())
+    return ", ".join(map(str, value)) or "none"

@@ -1,0 +1,79 @@
+"""What is a recipe?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from dlkit.contracts import Preprocessing, Spec, Splits, Task
+from dlkit.errors import SettingsError, did_you_mean
+from dlkit.training.settings import Training
+
+Say = Callable[[str], None]
+
+
+class Data(Protocol):
+    """Settings that say where rows come from and how they are split."""
+
+    def load(self, path: Path | Literal["sample"] | None, *, say: Say, allow_download: bool = True) -> Splits: ...
+
+
+@dataclass(frozen=True)
+class Variant:
+    """Another model that a recipe offers, with the stages that it wants different (None: as in the recipe)."""
+
+    model: Callable[..., object]
+    preprocessing: Preprocessing | None = None
+    task: Task[Any] | None = None
+    training: Training | None = None
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A task, stated in pipeline order.
+
+    `model`: a function `(spec: Spec, **options) -> keras.Model`; its keyword options are the settings `model.*`.
+    `variants`: other models by the name that `--model` takes. `baselines`: further baselines beside the mandatory ones.
+    """
+
+    data: Data
+    preprocessing: Preprocessing
+    task: Task[Any]
+    model: Callable[..., object]
+    training: Training = field(default_factory=Training)
+    variants: Mapping[str, Callable[..., object] | Variant] = field(default_factory=dict)
+    baselines: tuple[str, ...] = ()
+
+    @property
+    def default_model(self) -> str:
+        """Name of `model`: that of its function."""
+        return model_function(self.model).__name__
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Names of all models on offer, the default first."""
+        return (self.default_model, *(name for name in self.variants if name != self.default_model))
+
+    def with_model(self, name: str | None) -> Recipe:
+        """The recipe with one of its models; SettingsError where there is none of that name."""
+        if name is None or name == self.default_model:
+            return self
+        if name not in self.variants:
+            raise SettingsError(f"There is no model {name!r} in this recipe.{did_you_mean(name, self.models)}")
+        variant = self.variants[name]
+        if not isinstance(variant, Variant):
+            return replace(self, model=variant)
+        stages = {item.name: getattr(variant, item.name) for item in fields(variant)}
+        return replace(self, **{stage: value for stage, value in stages.items() if value is not None})
+
+    def build(self, spec: Spec) -> object:
+        """The network for `spec`, a `keras.Model`."""
+        return self.model(spec)
+
+
+def model_function(model: Callable[..., object]) -> Callable[..., object]:
+    """The function behind a model that a recipe may have given as `functools.partial(function, …)`."""
+    return model_function(model.func) if isinstance(model, partial) else model

@@ -1,0 +1,282 @@
+"""How does a recipe become a run folder that is whole, proven and servable?"""
+
+from __future__ import annotations
+
+import platform
+import resource
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from dlkit.contracts import Splits
+from dlkit.evaluation.card import write_card
+from dlkit.evaluation.mistakes import worst_mistakes
+from dlkit.evaluation.plots import plot_all
+from dlkit.evaluation.report import write_report
+from dlkit.evaluation.scores import per_class, score
+from dlkit.export import artefacts
+from dlkit.export.proof import Proof, prove, require, runner
+from dlkit.inference.answers import ClassAnswer, ValueAnswer
+from dlkit.inference.forms import STANDARD
+from dlkit.inference.runs import ASSETS, FORMAT, ROOT
+from dlkit.pipeline import Judged, Outcome, Prepared, Stopwatch, judge, prepare, train, write_history, write_json
+from dlkit.recipe import Recipe, Say
+from dlkit.settings import settings_of
+from dlkit.workspace import Workspace, interrupted_runs, workspace
+
+_PACKAGES = ("dlkit", "tensorflow", "keras", "ai-edge-litert", "numpy", "scikit-learn")
+
+
+@dataclass(frozen=True)
+class Order:
+    """All that `dlkit run` was asked for. `recipe`: with model and settings resolved. `file`: of an own recipe."""
+
+    name: str
+    question: str
+    recipe: Recipe
+    model: str
+    seed: int = 0
+    data: Path | Literal["sample"] | None = None
+    out: Path = ROOT
+    resume: bool = False
+    file: Path | None = None
+    command: str = ""
+    changes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Made:
+    """What was asked for, the rows, and what training gave."""
+
+    order: Order
+    prepared: Prepared
+    outcome: Outcome
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run: its folder and what `metrics.json` holds."""
+
+    folder: Path
+    metrics: dict[str, object]
+
+
+def make(order: Order, *, say: Say) -> Run:
+    """Data → train → evaluate → export → verify → report; the folder appears when all of it is done.
+
+    Raises DisagreementError when an artefact is beyond its tolerance: then no version appears.
+    """
+    watch = Stopwatch()
+    with watch.stage("prepare"):
+        splits = order.recipe.data.load(order.data, say=say)
+        _announce(splits, say)
+        prepared = prepare(order.recipe, splits)
+    folder = order.out / order.name
+    identity = _flat(settings_of(order.recipe)) | {"model": order.model, "seed": order.seed, "rows": splits.fingerprint}
+    with workspace(folder, identity, resume=order.resume) as space:
+        _say_resumed(order, space, folder, say)
+        with watch.stage("train"):
+            outcome = train(prepared, seed=order.seed, say=say, checkpoints=space.checkpoints, logs=space.run / "logs")
+        with watch.stage("evaluate"):
+            judged = judge(prepared, outcome, seed=order.seed)
+        with watch.stage("export"):
+            made = Made(order, prepared, outcome)
+            entries = _export(made, space.run)
+        with watch.stage("verify"):
+            proofs = _verify(prepared, judged, entries, space.run)
+        with watch.stage("report"):
+            metrics = _metrics(made, judged, _with_proofs(entries, proofs, prepared), space.final)
+            metrics["seconds"] = watch.rounded()
+            _report(made, judged, metrics, space.run)
+        metrics["seconds"] = watch.rounded()
+        write_json(space.run / "metrics.json", metrics)
+        space.publish()
+    return Run(space.final, metrics)
+
+
+def _announce(splits: Splits, say: Say) -> None:
+    sizes = f"{len(splits.train)} training, {len(splits.validation)} validation, {len(splits.test)} test rows"
+    say(f"data: {splits.source} ({sizes})")
+    for note in splits.notes:
+        say(f"note: {note}")
+
+
+def _say_resumed(order: Order, space: Workspace, folder: Path, say: Say) -> None:
+    if space.resumed:
+        say(f"resuming the interrupted run {space.final}")
+    elif order.resume:
+        say("nothing to resume: no interrupted run with a checkpoint; starting from the beginning")
+    elif waiting := [path for path in interrupted_runs(folder) if path != space.scratch]:
+        say(f"an interrupted run is kept in {waiting[-1]}; --resume goes on with it")
+
+
+def _export(made: Made, folder: Path) -> dict[str, dict[str, object]]:
+    order, prepared, outcome = made.order, made.prepared, made.outcome
+    assets = folder / ASSETS
+    assets.mkdir()
+    prepared.transform.save(assets)
+    prepared.answer.save(assets)
+    write_history(folder / "history.csv", outcome.trained.history)
+    entries = {
+        name: artefacts.write(name, folder, model=outcome.model, transform=prepared.transform, answer=prepared.answer)
+        for name in STANDARD
+    }
+    splits = prepared.splits
+    write_json(
+        folder / "run.json",
+        {
+            "format": FORMAT,
+            "recipe": order.name,
+            "recipe_file": str(order.file.resolve()) if order.file else None,
+            "question": order.question,
+            "task": order.recipe.task.name,
+            "model": order.model,
+            "settings": _plain(settings_of(order.recipe)),
+            "changes": list(order.changes),
+            "seed": order.seed,
+            "data": {
+                "argument": str(order.data) if order.data is not None else None,
+                "name": splits.name,
+                "source": splits.source,
+                "fingerprint": splits.fingerprint,
+            },
+            "command": order.command,
+            "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            "versions": _versions(),
+            "artefacts": entries,
+        },
+    )
+    return entries
+
+
+def _verify(prepared: Prepared, judged: Judged, entries: Mapping[str, object], folder: Path) -> dict[str, Proof]:
+    """Replay the raw test rows through every artefact, each loaded from the folder as a stranger would."""
+    columns = prepared.splits.test.inputs
+    proofs = {
+        name: prove(prepared.answer, judged.outputs, runner(folder, name, prepared.transform), columns)
+        for name in entries
+    }
+    require(proofs, folder)
+    return proofs
+
+
+def _with_proofs(
+    entries: Mapping[str, Mapping[str, object]], proofs: Mapping[str, Proof], prepared: Prepared
+) -> dict[str, dict[str, object]]:
+    targets = np.asarray(prepared.test.targets)
+    return {
+        name: {**entries[name], **proof_entry(proof, prepared.recipe.task.name, prepared.answer, targets)}
+        for name, proof in proofs.items()
+    }
+
+
+def proof_entry(proof: Proof, task: str, answer: ClassAnswer | ValueAnswer, targets: np.ndarray) -> dict[str, object]:
+    """What `metrics.json` says of a proven artefact beside its file."""
+    return {
+        "rows": proof.rows,
+        "max_abs_diff": proof.max_abs_diff,
+        "agreement": proof.agreement,
+        "test": score(task, answer, targets, proof.outputs),
+    }
+
+
+def _metrics(made: Made, judged: Judged, entries: dict[str, dict[str, object]], final: Path) -> dict[str, object]:
+    order, prepared, outcome = made.order, made.prepared, made.outcome
+    splits, answer = prepared.splits, prepared.answer
+    metrics: dict[str, object] = {
+        "format": FORMAT,
+        "recipe": order.name,
+        "model": order.model,
+        "task": order.recipe.task.name,
+        "seed": order.seed,
+        "run": str(final),
+        "data": {
+            "name": splits.name,
+            "source": splits.source,
+            "sample": splits.sample,
+            "train_rows": len(splits.train),
+            "validation_rows": len(splits.validation),
+            "test_rows": len(splits.test),
+            "fingerprint": splits.fingerprint,
+            "notes": list(splits.notes),
+        },
+        "inputs": dict(splits.kinds),
+        "validation": dict(outcome.validation),
+        "test": judged.test,
+        "baselines": judged.baselines,
+        "peak_memory_mb": peak_memory_mb(),
+        "parameters": int(outcome.model.count_params()),
+        "epochs": len(outcome.trained.history),
+        "best_epoch": outcome.trained.best_epoch,
+        "artefacts": entries,
+        "versions": _versions(),
+        "warnings": outcome.warnings + judged.warnings,
+    }
+    if splits.best:
+        metrics["best_possible"] = dict(splits.best)
+    if outcome.folds is not None:
+        metrics["folds"] = outcome.folds.summary() | {"baselines": dict(outcome.fold_baselines)}
+    if isinstance(answer, ValueAnswer):
+        metrics["unit"] = answer.unit
+    else:
+        metrics["per_class"] = per_class(answer, np.asarray(prepared.test.targets), judged.outputs)
+    return metrics
+
+
+def _report(made: Made, judged: Judged, metrics: dict[str, object], folder: Path) -> None:
+    """Plots, report and model card."""
+    order, prepared, outcome = made.order, made.prepared, made.outcome
+    task, answer, targets = order.recipe.task.name, prepared.answer, np.asarray(prepared.test.targets)
+    plots = plot_all(
+        task,
+        answer,
+        history=outcome.trained.history,
+        targets=targets,
+        outputs=judged.outputs,
+        folder=folder / "plots",
+        fold_histories=outcome.folds.curves if outcome.folds else (),
+    )
+    mistakes = worst_mistakes(task, answer, prepared.splits.test.inputs, targets, judged.outputs)
+    settings = _plain(settings_of(order.recipe))
+    write_report(
+        metrics,
+        question=order.question,
+        settings=settings,
+        history=outcome.trained.history,
+        plots=plots,
+        mistakes=mistakes,
+        folder=folder,
+    )
+    write_card(metrics, question=order.question, settings=settings, command=order.command, folder=folder)
+
+
+def peak_memory_mb() -> float:
+    """Largest resident memory of this process so far, in MB of 10^6 bytes."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6, 1)
+
+
+def _versions() -> dict[str, str]:
+    return {"python": platform.python_version(), **{package: version(package) for package in _PACKAGES}}
+
+
+def _flat(settings: Mapping[str, Mapping[str, object]]) -> dict[str, object]:
+    return {f"{stage}.{name}": value for stage, values in settings.items() for name, value in values.items()}
+
+
+def _plain(settings: Mapping[str, Mapping[str, object]]) -> dict[str, dict[str, object]]:
+    """Settings as JSON holds them."""
+    return {
+        stage: {name: list(value) if isinstance(value, tuple) else _scalar(value) for name, value in values.items()}
+        for stage, values in settings.items()
+    }
+
+
+def _scalar(value: object) -> object:
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)

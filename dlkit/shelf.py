@@ -1,0 +1,96 @@
+"""What is on offer, and where is its data? Answers for `list`, `show`, `data` and `copy`, without TensorFlow."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dlkit import catalog
+from dlkit.data import locate, sources
+from dlkit.errors import DlkitError, SettingsError
+from dlkit.recipe import Recipe, Say
+from dlkit.settings import settings_of
+
+
+def shelf() -> list[dict[str, object]]:
+    """A row a recipe; a broken one is listed with its problem and hides no other."""
+    rows = []
+    for one in catalog.entries():
+        row: dict[str, object] = {
+            "recipe": one.name,
+            "question": one.question,
+            "data": "",
+            "models": [],
+            "problem": None,
+        }
+        try:
+            recipe = catalog.load(one)
+            row |= {"data": _data(recipe), "models": list(recipe.models)}
+        except DlkitError as error:
+            row["problem"] = str(error)
+        rows.append(row)
+    return rows
+
+
+def description(name: str) -> dict[str, object]:
+    """A recipe's documentation, data status, models and settings with defaults."""
+    one = catalog.entry(name)
+    recipe = catalog.load(one)
+    return {
+        "recipe": one.name,
+        "question": one.question,
+        "documentation": one.documentation,
+        "file": str(one.path),
+        "data": _data(recipe),
+        "models": list(recipe.models),
+        "settings": settings_of(recipe),
+    }
+
+
+def datasets(name: str | None = None) -> list[dict[str, object]]:
+    """A row a dataset: where it lies, whether it is prepared, its size and licence."""
+    chosen = [sources.source(name)] if name is not None else list(sources.sources().values())
+    rows: list[dict[str, object]] = []
+    for source in chosen:
+        status = locate.status(source)
+        rows.append(
+            {
+                "name": source.name,
+                "title": source.title,
+                "where": f"{status.origin}: {status.path}" if status.path else status.origin,
+                "path": str(status.path) if status.path else None,
+                "bytes": status.bytes,
+                "prepared": str(status.prepared) if status.prepared else "no",
+                "prepared_bytes": status.prepared_bytes,
+                "rows": dict(source.rows),
+                "home": source.home,
+                "licence": source.licence,
+                "notes": list(source.notes),
+            }
+        )
+    return rows
+
+
+def download(name: str, say: Say) -> None:
+    """Fetch a dataset into the cache, checked against its pinned sha256."""
+    located = locate.fetch(sources.source(name), say=say)
+    say(f"{name} is in {located.path}")
+
+
+def copy_recipe(name: str, file: Path) -> None:
+    """Write a recipe's source to `file`, which must not exist."""
+    one = catalog.entry(name)
+    target = file if file.suffix == ".py" else file.with_suffix(".py")
+    if target.exists():
+        raise SettingsError(f"{target} exists already; it was left as it is. Give another name.")
+    if not target.parent.is_dir():
+        raise SettingsError(f"There is no folder {target.parent} to put {target.name} into.")
+    # "x" refuses a file that came into being since the look above.
+    with target.open("x", encoding="utf-8") as stream:
+        stream.write(one.path.read_text(encoding="utf-8"))
+
+
+def _data(recipe: Recipe) -> str:
+    name = getattr(recipe.data, "dataset", None)
+    if name is None:
+        return "own"
+    return f"{name}: {locate.status(sources.source(name)).origin}"

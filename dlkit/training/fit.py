@@ -1,0 +1,229 @@
+"""How is one network trained on one set of rows?"""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from dlkit.contracts import Examples
+from dlkit.data.batches import Batches
+from dlkit.errors import TrainingError
+from dlkit.training import checkpoints
+from dlkit.training.checkpoints import State
+from dlkit.training.settings import Training
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained network. `history`: a row an epoch with "epoch", "loss", …, "val_loss", …, "seconds".
+
+    `interrupted`: stopped by the user; `model` then has the best weights up to there.
+    """
+
+    model: keras.Model
+    history: list[dict[str, float]]
+    best_epoch: int
+    untrained_loss: float | None
+    interrupted: bool = False
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What is minimised and watched: a Keras loss (None where the model adds its own) and metrics by name."""
+
+    loss: object
+    metrics: list[str]
+
+
+def fit(
+    build: Callable[[], keras.Model],
+    train: Examples,
+    validation: Examples | None,
+    *,
+    objective: Objective,
+    settings: Training,
+    seed: int,
+    say: Say,
+    checkpoint: Path | None = None,
+    logs: Path | None = None,
+) -> Trained:
+    """Train the network that `build` makes, from its first weights or from the checkpoint in `checkpoint`.
+
+    The same seed, rows and settings give the same weights, bit for bit, on the same machine. Raises TrainingError
+    when the loss is not finite, or when the user interrupts before the first epoch is done.
+    """
+    with seeded(seed):
+        model = build()
+        batches = Batches(train, settings.batch_size, seed=seed)
+        _compile(model, objective, settings, steps=settings.epochs * len(batches))
+        _start_from_rows(model, train)
+        model.optimizer.build(model.trainable_variables)
+        keeper = Keeper(batches, settings, checkpoint, say, total=settings.epochs)
+        held_out = Batches(validation, max(settings.batch_size, 256)).dataset() if validation is not None else None
+        keeper.begin(model, held_out)
+        interrupted = False
+        if not keeper.patience_is_over():
+            callbacks = [keeper, *_tensorboard(logs, settings)]
+            try:
+                model.fit(
+                    batches.dataset(),
+                    validation_data=held_out,
+                    epochs=settings.epochs,
+                    initial_epoch=keeper.state.epoch,
+                    callbacks=callbacks,
+                    shuffle=False,
+                    verbose=0,
+                )
+            except KeyboardInterrupt:
+                interrupted = keeper.interrupted()
+        keeper.finish(model)
+    state = keeper.state
+    return Trained(model, state.history, state.best_epoch, state.untrained_loss, interrupted)
+
+
+class Keeper(keras.callbacks.Callback):
+    """Keeps best weights, history and checkpoint; says each epoch; stops on patience and on NaN."""
+
+    def __init__(self, batches: Batches, settings: Training, checkpoint: Path | None, say: Say, *, total: int) -> None:
+        super().__init__()
+        self.batches, self.settings, self.checkpoint, self.say = batches, settings, checkpoint, say
+        self.total = total
+        self.state = State()
+        self.best: list[np.ndarray] = []
+        self._save_cost = self._last_save = self._last_said = 0.0
+        self._saved_epoch = -1
+
+    def begin(self, model: keras.Model, held_out: object) -> None:
+        restored = checkpoints.restore(self.checkpoint, model) if self.checkpoint else None
+        if restored is not None:
+            self.state, self.best = restored
+            self._saved_epoch = self.state.epoch
+            self.say(f"resumed after epoch {self.state.epoch}")
+        else:
+            self.best = model.get_weights()
+            if held_out is not None:
+                self.state.untrained_loss = float(model.evaluate(held_out, verbose=0, return_dict=True)["loss"])
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002 (Keras' signature)
+        self.batches.epoch = epoch
+        self._started = time.perf_counter()
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        loss = (logs or {}).get("loss", 0.0)
+        if not np.isfinite(loss):
+            rate = self.settings.learning_rate
+            raise TrainingError(
+                f"Training stopped in epoch {len(self.state.history) + 1}, batch {batch + 1}: the loss became {loss}. "
+                f"Expected a finite number. Lower training.learning_rate (now {rate:g}), scale the inputs "
+                "(preprocessing.scaling=standard), or look for extreme values in the data."
+            )
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        figures = {name: float(value) for name, value in (logs or {}).items()}
+        seconds = time.perf_counter() - self._started
+        self.state.epoch = epoch + 1
+        self.state.history.append({"epoch": epoch + 1, **figures, "seconds": round(seconds, 4)})
+        watched = figures.get("val_loss", figures["loss"])
+        if not np.isfinite(watched):
+            raise TrainingError(
+                f"Training stopped after epoch {epoch + 1}: the validation loss is {watched}. "
+                f"Lower training.learning_rate (now {self.settings.learning_rate:g}) or look for extreme values."
+            )
+        if watched < self.state.best_loss or self.settings.keep == "last":
+            self.state.best_loss, self.state.best_epoch = watched, epoch + 1
+            self.best = self.model.get_weights()
+        self._say(figures, seconds)
+        if self.patience_is_over():
+            self.model.stop_training = True
+        self._save_now_and_then()
+
+    def interrupted(self) -> bool:
+        if not self.state.history:
+            raise TrainingError(
+                "Interrupted before the first epoch was done: there is nothing to keep. The run can be started again."
+            ) from None
+        self.say(f"interrupted: going on with the best weights so far, of epoch {self.state.best_epoch}")
+        return True
+
+    def finish(self, model: keras.Model) -> None:
+        if self.checkpoint and self._saved_epoch != self.state.epoch:
+            checkpoints.save(self.checkpoint, self.state, model, self.best)
+        model.set_weights(self.best)
+
+    def patience_is_over(self) -> bool:
+        patience = self.settings.patience
+        return patience is not None and self.state.epoch - self.state.best_epoch >= patience
+
+    def _save_now_and_then(self) -> None:
+        # Saving may cost a twentieth of the time at most; a small network saves after every epoch anyway.
+        now = time.perf_counter()
+        if self.checkpoint and now - self._last_save >= 20 * self._save_cost:
+            checkpoints.save(self.checkpoint, self.state, self.model, self.best)
+            self._last_save, self._saved_epoch = time.perf_counter(), self.state.epoch
+            self._save_cost = self._last_save - now
+
+    def _say(self, figures: dict[str, float], seconds: float) -> None:
+        now, epoch = time.perf_counter(), self.state.epoch
+        if epoch not in (1, self.total) and now - self._last_said < 1.0:
+            return
+        self._last_said = now
+        text = "  ".join(f"{name} {value:.4f}" for name, value in figures.items())
+        self.say(f"epoch {epoch:>{len(str(self.total))}}/{self.total}  {text}  {seconds:.2f} s")
+
+
+def outputs(model: keras.Model, examples: Examples, *, batch_size: int = 256) -> np.ndarray:
+    """The network's outputs, (rows, units), in the order of the rows."""
+    inputs = Examples(examples.inputs)
+    return np.asarray(model.predict(Batches(inputs, batch_size).dataset(), verbose=0))
+
+
+@contextlib.contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Python's, numpy's and Keras' global generators start from `seed`; the first two are put back afterwards."""
+    before = random.getstate(), np.random.get_state()
+    keras.utils.set_random_seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(before[0])
+        np.random.set_state(before[1])
+
+
+def _compile(model: keras.Model, objective: Objective, settings: Training, *, steps: int) -> None:
+    rate: object = settings.learning_rate
+    if settings.schedule == "cosine":
+        rate = keras.optimizers.schedules.CosineDecay(settings.learning_rate, steps)
+    if settings.optimizer == "adamw":
+        optimizer = keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay)
+    else:
+        optimizer = keras.optimizers.get({"class_name": settings.optimizer, "config": {"learning_rate": rate}})
+    model.compile(
+        optimizer,
+        objective.loss,
+        metrics=objective.metrics,
+        steps_per_execution=settings.steps_per_execution,
+        # Measured on this kind of processor: XLA halves the speed of small networks (see benchmarks/).
+        jit_compile=False,
+    )
+
+
+def _start_from_rows(model: keras.Model, train: Examples) -> None:
+    """Layers that start from the data (log-count ratios, whitening) say so by a method `start_from(examples)`."""
+    for layer in model.layers:
+        if hasattr(layer, "start_from"):
+            layer.start_from(train)
+
+
+def _tensorboard(logs: Path | None, settings: Training) -> list[keras.callbacks.Callback]:
+    if logs is None or not settings.tensorboard:
+        return []
+    return [keras.callbacks.TensorBoard(str(logs), write_graph=False)]

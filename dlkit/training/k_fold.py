@@ -1,0 +1,51 @@
+"""How good is a network on rows it has not seen, when there are too few rows for one held-out split to tell?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from dlkit.errors import SettingsError
+
+Score = Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class KFold:
+    """`figures`: a mapping of figures a fold. `curves`: a history a fold. `folds`: (train, held-out) row indices."""
+
+    folds: list[tuple[np.ndarray, np.ndarray]]
+    figures: list[Score]
+    curves: list[list[dict[str, float]]]
+
+    def summary(self) -> dict[str, object]:
+        """`{"k": …, figure: {"mean", "std", "values"}}`; the standard deviation is over folds, with k - 1."""
+        return {"k": len(self.folds), **summarise(self.figures)}
+
+
+def summarise(figures: Sequence[Score]) -> dict[str, dict[str, object]]:
+    """Mean, standard deviation (k - 1) and values of each figure over folds."""
+    by_name = {name: [fold[name] for fold in figures] for name in figures[0]}
+    return {
+        name: {"mean": float(np.mean(values)), "std": float(np.std(values, ddof=1)), "values": values}
+        for name, values in by_name.items()
+    }
+
+
+def split_folds(rows: int, k: int, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """K disjoint held-out parts that cover all rows, in an order fixed by `seed`; sizes differ by 1 at most."""
+    if rows < 2 * k:
+        raise SettingsError(f"training.folds: {k} folds of at least 2 rows need {2 * k} rows, the training has {rows}.")
+    parts = np.array_split(np.random.default_rng(seed).permutation(rows), k)
+    return [(np.concatenate(parts[:i] + parts[i + 1 :]), part) for i, part in enumerate(parts)]
+
+
+def cross_validate(
+    rows: int, k: int, *, seed: int, one: Callable[[int, np.ndarray, np.ndarray], tuple[Score, list[dict[str, float]]]]
+) -> KFold:
+    """Call `one(fold, train indices, held-out indices)` for each fold; it trains and gives figures and history."""
+    folds = split_folds(rows, k, seed)
+    results = [one(number, *fold) for number, fold in enumerate(folds, start=1)]
+    return KFold(folds, [figures for figures, _ in results], [curve for _, curve in results])

@@ -1,0 +1,54 @@
+"""Which settings steer a training?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from dlkit.errors import SettingsError
+
+
+@dataclass(frozen=True)
+class Training:
+    """`epochs`: passes over the training rows, at most. `learning_rate`: the optimizer's, or the start of its schedule.
+
+    `schedule`: "cosine" lets the learning rate fall to 0 over all epochs (Loshchilov & Hutter 2017, eq. 5).
+    `weight_decay`: decoupled, per step, of optimizer "adamw" (Loshchilov & Hutter 2019). `patience`: stop when the
+    validation loss has not fallen for so many epochs (None: never); the weights of the best epoch are kept.
+    `keep`: "best" epoch's weights or the "last". `refit`: after the best epoch is known, train anew on training and
+    validation rows together for so many epochs. `folds`: k of a k-fold validation that goes before (0: none).
+    `steps_per_execution`: batches in one call of the compiled step. `tensorboard`: also write logs into the run.
+    """
+
+    epochs: int = 20
+    batch_size: int = 32
+    optimizer: Literal["adam", "adamw", "rmsprop", "sgd"] = "adam"
+    learning_rate: float = 1e-3
+    schedule: Literal["constant", "cosine"] = "constant"
+    weight_decay: float = 0.0
+    patience: int | None = None
+    keep: Literal["best", "last"] = "best"
+    refit: bool = False
+    folds: int = 0
+    steps_per_execution: int = 1
+    tensorboard: bool = True
+
+    def __post_init__(self) -> None:
+        at_least = {
+            "epochs": 1,
+            "batch_size": 1,
+            "folds": 0,
+            "steps_per_execution": 1,
+            "patience": 1,
+            "weight_decay": 0,
+        }
+        for name, least in at_least.items():
+            value = getattr(self, name)
+            if value is not None and not value >= least:
+                raise SettingsError(f"training.{name}: expected {least} or more, got {value}.")
+        if not 0 < self.learning_rate < float("inf"):
+            raise SettingsError(f"training.learning_rate: expected a number above 0, got {self.learning_rate}.")
+        if self.folds == 1:
+            raise SettingsError("training.folds: expected 0 (none) or at least 2, got 1.")
+        if self.weight_decay and self.optimizer != "adamw":
+            raise SettingsError(f"training.weight_decay needs training.optimizer=adamw, got {self.optimizer}.")

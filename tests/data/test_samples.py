@@ -1,0 +1,112 @@
+"""Are the generated samples what they claim: the same every time, with a best score that is known?"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from dlkit.data.samples import NOISE, SAMPLES, sample
+from dlkit.errors import SettingsError
+
+FINGERPRINTS: dict[str, str] = {}
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_a_sample_is_the_same_rows_every_time(name: str) -> None:
+    assert sample(name).fingerprint == sample(name).fingerprint
+    assert sample(name).fingerprint.startswith(FINGERPRINTS[name])
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_columns_are_as_their_kinds_say(name: str) -> None:
+    made = sample(name)
+    assert list(made.rows.inputs) == list(made.kinds)
+    for column, kind in made.kinds.items():
+        values = made.rows.inputs[column]
+        assert len(values) == len(made.rows) >= 1000
+        if kind == "number":
+            assert values.dtype == np.float64
+        else:
+            assert {type(value) for value in values} <= {str, type(None)}
+    assert isinstance(made.rows.targets, np.ndarray)
+    assert made.rows.targets.dtype == (np.float64 if made.task == "value" else object)
+
+
+def test_reviews_are_balanced_unique_and_of_ordinary_words() -> None:
+    made = sample("reviews")
+    texts = made.rows.inputs["text"]
+    assert len(set(texts)) == len(texts) == 2000
+    labels = made.rows.targets
+    assert isinstance(labels, np.ndarray)
+    assert abs((labels == "pos").mean() - 0.5) < 0.01
+    everything = " ".join(texts)
+    assert all(word in everything for word in ("wonderful", "terrible", "boring", "great", "film", "acting"))
+
+
+@pytest.mark.parametrize("name", ["reviews", "species"])
+def test_five_percent_of_each_class_are_flipped(name: str) -> None:
+    made = sample(name)
+    assert made.strata is not None
+    flipped = sum(stratum.endswith("True") for stratum in made.strata)
+    assert flipped / len(made.rows) == pytest.approx(1 - made.best["accuracy"], abs=0.001)
+
+
+def test_reviews_can_be_read_off_their_opinions() -> None:
+    """A reader of the grammar: praise minus blame, with "not" and "never" turned round, the concession aside."""
+    from dlkit.data.samples import BAD, BLAME, GOOD, PRAISE
+
+    made = sample("reviews")
+    right = 0
+    assert isinstance(made.rows.targets, np.ndarray)
+    for text, label in zip(made.rows.inputs["text"], made.rows.targets, strict=True):
+        score = 0
+        for sentence in text.replace("!", ".").split("."):
+            if sentence.strip().startswith("Only the"):
+                continue
+            found = any(word in sentence.replace(",", " ").split() for word in GOOD) or any(p in sentence for p in PRAISE)
+            lost = any(word in sentence.replace(",", " ").split() for word in BAD) or any(b in sentence for b in BLAME)
+            turned = " not " in sentence or " never " in sentence
+            score += (int(found) - int(lost)) * (-1 if turned else 1)
+        right += (score > 0) == (label == "pos")
+    assert right / len(made.rows) == pytest.approx(made.best["accuracy"], abs=0.001)
+
+
+def test_the_noise_on_prices_is_what_the_best_error_says() -> None:
+    from dlkit.data.samples import HEATING, UNKNOWN_AGE
+
+    made = sample("houses")
+    column = made.rows.inputs
+    age = np.where(np.isnan(column["age_years"]), UNKNOWN_AGE, column["age_years"])
+    effect = np.array([HEATING.get(name, 0.0) for name in column["heating"]])
+    area, distance = column["area_m2"], column["distance_km"]
+    price = 10 + 0.14 * area * (0.5 + np.exp(-distance / 8)) + 1.2 * column["rooms"] - 0.9 * column["crime_rate"]
+    price = price + 0.0022 * (age - 65) ** 2 + effect * (1 + age / 60)
+    assert isinstance(made.rows.targets, np.ndarray)
+    error = made.rows.targets - price
+    assert np.abs(error).mean() == pytest.approx(made.best["mae"], rel=0.05)
+    assert error.std() == pytest.approx(NOISE, rel=0.05)
+    assert made.rows.targets.min() > 0
+
+
+def test_houses_have_a_few_missing_values_of_both_kinds() -> None:
+    columns = sample("houses").rows.inputs
+    assert 0 < np.isnan(columns["age_years"]).sum() < 100
+    assert 0 < sum(value is None for value in columns["heating"]) < 100
+
+
+def test_an_unknown_sample_is_answered_with_the_nearest() -> None:
+    with pytest.raises(SettingsError, match="Did you mean 'houses'"):
+        sample("house")
+
+
+def test_settings_and_samples_need_no_heavy_import() -> None:
+    code = (
+        "import sys; from dlkit.data.texts import TextData; from dlkit.data.tables import TableData; "
+        "TextData().load('sample', say=str); TableData().load('sample', say=str); "
+        "heavy = {'tensorflow', 'keras', 'sklearn', 'tensorflow_datasets', 'pandas'} & set(sys.modules); "
+        "sys.exit(str(heavy) if heavy else 0)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

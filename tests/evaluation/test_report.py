@@ -1,0 +1,214 @@
+"""Does the report say how good the model is, on one safe page that needs nothing else?"""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from dlkit.errors import RunError
+from dlkit.evaluation.headline import headline, rivals
+from dlkit.evaluation.pages import duration, figure, shortened, size
+from dlkit.evaluation.plots import plot_all
+from dlkit.evaluation.report import write_report
+
+EVIL = '<script>alert("x")</script>'
+VOID = {"meta", "img", "br", "hr", "link", "input"}
+
+
+class Page(HTMLParser):
+    """Tags, attributes and visible text of a page, with a check that every tag is closed where it should be."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: list[str] = []
+        self._open: list[str] = []
+        self.feed(html)
+        assert not self._open
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self._open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self._open.pop() == tag
+
+    def handle_data(self, data):
+        if not self._open or self._open[-1] != "style":
+            self.texts.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.texts).split())
+
+
+def report(metrics, folder, *, history=(), plots=(), mistakes=(), settings=None, question="Good or bad?") -> Page:
+    path = write_report(
+        metrics,
+        question=question,
+        settings=settings or {},
+        history=history,
+        plots=plots,
+        mistakes=mistakes,
+        folder=folder,
+    )
+    assert path == folder / "report.html"
+    return Page(path.read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def full(imdb, classes, history, text_mistakes, tmp_path) -> Page:
+    answer, targets, outputs = classes
+    plots = plot_all(
+        "classification", answer, history=history, targets=targets, outputs=outputs, folder=tmp_path / "plots"
+    )
+    settings = {"model": {"units": [16, 16], "dropout": None}, "training": {"epochs": 4}}
+    return report(imdb, tmp_path, history=history, plots=plots, mistakes=text_mistakes, settings=settings)
+
+
+def test_sections_stand_in_pipeline_order_and_every_link_has_its_target(full):
+    sections = [attributes["id"] for tag, attributes in full.tags if tag == "h2"]
+    assert sections == ["data", "settings", "training", "figures", "answers", "mistakes", "artefacts", "cost", "use"]
+    ids = {attributes["id"] for _, attributes in full.tags if "id" in attributes}
+    links = [attributes["href"] for tag, attributes in full.tags if tag == "a"]
+    assert len(links) == len(sections) + 1
+    assert {link.removeprefix("#") for link in links} <= ids
+
+
+def test_the_page_loads_nothing_from_anywhere(full, tmp_path):
+    assert not {"script", "link", "iframe", "object", "embed"} & {tag for tag, _ in full.tags}
+    loaded = [attributes[key] for _, attributes in full.tags for key in ("src", "href", "srcset") if key in attributes]
+    assert len([target for target in loaded if target.startswith("data:image/svg+xml;base64,")]) == 3
+    assert all(target.startswith(("data:", "#")) for target in loaded)
+    html = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "@import" not in html
+    assert not re.search(r"url\(|https?:", html)
+
+
+def test_every_picture_says_what_it_shows_and_every_table_has_headings(full):
+    pictures = [attributes for tag, attributes in full.tags if tag == "img"]
+    assert all(len(attributes["alt"]) > 30 for attributes in pictures)
+    assert all(attributes["scope"] in ("row", "col") for tag, attributes in full.tags if tag == "th")
+    assert ("html", {"lang": "en"}) in full.tags
+
+
+def test_the_headline_names_figure_baselines_rows_and_data(imdb):
+    assert headline(imdb) == (
+        "On 25,000 test rows of imdb the network gets 88.4% right: better than the best baseline "
+        "(linear 87.8%, majority 50.0%)."
+    )
+
+
+def test_the_headline_of_a_loser_says_so_and_labels_sample_data(boston):
+    said = headline(boston)
+    assert "sample data made for trying out, not the real dataset" in said
+    assert "off by 2.310 k$ on average: no better than the best baseline (gradient boosting 2.050 k$" in said
+
+
+def test_rivals_stand_best_first(imdb, boston):
+    assert [rival.name for rival in rivals(imdb)] == ["network", "linear", "majority"]
+    assert [(rival.name, rival.share) for rival in rivals(boston)][::2] == [
+        ("gradient boosting", 33.83),
+        ("mean", 100.0),
+    ]
+
+
+def test_warnings_come_first_and_sample_figures_are_labelled(boston, tmp_path):
+    page = report(boston, tmp_path)
+    assert page.text.index("Read this first") < page.text.index("On 102 test rows")
+    assert page.text.count("sample data") >= 3
+    assert "Of sample data." in page.text
+
+
+def test_proofs_and_folds_and_commands_are_on_the_page(boston, tmp_path):
+    text = report(boston, tmp_path).text
+    for piece in ("3d3d3d", "2.4e-07", "100.00 %", "4-fold validation: mae in k$", "2.340", "0.210", "32.5 s"):
+        assert piece in text, piece
+    assert "dlkit predict saved_models/boston/1 --file rows.csv" in text
+    assert 'predictor.predict([{"crim": 1.0, "chas": "a"}])' in text
+
+
+def test_user_text_is_never_markup(imdb, history, tmp_path):
+    evil = {
+        **imdb, "recipe": EVIL, "model": EVIL, "run": f"runs/{EVIL}", "warnings": [EVIL], "versions": {EVIL: EVIL},
+        "data": {**imdb["data"], "name": EVIL, "source": EVIL, "notes": [EVIL]},
+        "per_class": [{"label": EVIL, "precision": 1.0, "recall": 1.0, "f1": 1.0, "support": 1}],
+        "baselines": {EVIL: {"accuracy": 0.1}}, "inputs": {EVIL: "text"},
+    }  # fmt: skip
+    mistakes = [
+        {"input": EVIL, "truth": EVIL, "answer": EVIL, "sureness": EVIL},
+        {"input": {EVIL: EVIL}, "truth": EVIL, "answer": EVIL, "sureness": EVIL},
+    ]
+    page = report(evil, tmp_path, history=history, mistakes=mistakes, settings={EVIL: {EVIL: EVIL}}, question=EVIL)
+    assert "script" not in {tag for tag, _ in page.tags}
+    assert page.text.count(EVIL) >= 20
+
+
+def test_a_class_name_with_markup_stays_text_inside_the_embedded_pictures(imdb, classes, history, tmp_path):
+    answer, targets, outputs = classes
+    renamed = type(answer)((EVIL, "pos"))
+    targets[targets == "neg"] = EVIL
+    plots = plot_all("classification", renamed, history=history, targets=targets, outputs=outputs, folder=tmp_path)
+    assert all("<script" not in plot.path.read_text(encoding="utf-8") for plot in plots)
+    assert "script" not in {tag for tag, _ in report(imdb, tmp_path, plots=plots).tags}
+
+
+def test_a_run_with_the_least_has_a_report_too(tmp_path):
+    least = {
+        "recipe": "tiny", "model": "mlp", "task": "regression", "seed": 0, "test": {"mae": 1.0},
+        "data": {"name": "tiny", "source": "rows.csv", "sample": False, "train_rows": 3, "test_rows": 1},
+    }  # fmt: skip
+    text = report(least, tmp_path).text
+    assert "On 1 test row of tiny the network is off by 1.000 on average." in text
+    assert "Undefined" not in text
+    assert "dlkit predict tiny --file rows.csv" in text
+
+
+def test_a_text_that_is_no_unicode_can_be_written(imdb, tmp_path):
+    mistakes = [{"input": "half \ud83d pair", "truth": "a", "answer": "b", "sureness": "1"}]
+    assert "half ? pair" in report(imdb, tmp_path, mistakes=mistakes).text
+
+
+def test_a_refusing_disk_is_our_error_and_leaves_the_old_report(imdb, tmp_path, monkeypatch):
+    report(imdb, tmp_path)
+    before = (tmp_path / "report.html").read_bytes()
+
+    def full_disk(_path, _data):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("pathlib.Path.write_bytes", full_disk)
+    with pytest.raises(RunError, match=r"report\.html cannot be written: No space left on device\."):
+        report(imdb, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
+    assert (tmp_path / "report.html").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (0.88412, "0.884"), (2.3, "2.300"), (23.456, "23.46"), (123.456, "123.5"), (25000, "25,000"),
+        (1e6, "1,000,000"), (2.4e-7, "2.4e-07"), (0.0, "0.000"), (-0.5, "-0.500"), (None, "–"), (float("nan"), "–"), ("text", "text"),
+    ],
+)  # fmt: skip
+def test_numbers_are_shown_with_their_telling_digits(value, shown):
+    assert figure(value) == shown
+
+
+def test_sizes_and_times_are_for_people():
+    assert [size(value) for value in (12, 645_000, 2_100_000, 3e9, None)] == [
+        "12 bytes",
+        "645.0 kB",
+        "2.1 MB",
+        "3.0 GB",
+        "–",
+    ]
+    assert [duration(value) for value in (0.0123, 12.34, 75, 3700)] == ["0.0123 s", "12.3 s", "1 min 15 s", "1 h 1 min"]
+
+
+def test_shortened_texts_are_one_line_of_at_most_the_length_asked():
+    assert shortened("a\n\x00b   c", 10) == "a b c"
+    assert shortened("x" * 1_000_000, 10) == "x" * 9 + "…"
+    assert shortened(" " * 100 + "end", 10).endswith("…")
