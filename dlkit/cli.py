@@ -93,11 +93,12 @@ def run(
     as_json: bool,
 ) -> None:
     """Data → train → evaluate → export → verify → report."""
-    from dlkit import api
+    from dlkit.ordering import order
 
-    made = api.order(
+    made = order(
         recipe, model=model, data=data, changes=list(changes), epochs=epochs, seed=seed, out=out, resume=resume
     )
+    output.load_tensorflow()
     from dlkit.run_folder import make
 
     finished = make(made, say=output.say)
@@ -126,6 +127,7 @@ def predict(run_name: str, inputs: tuple[str, ...], file: Path | None, artefact:
 
 
 def _predict_with(predictor: Predictor, artefact: str, items: list[object]) -> list[dict[str, object]]:
+    output.load_tensorflow()
     from dlkit.finished import Finished
     from dlkit.inference.inputs import columns_from
 
@@ -142,6 +144,7 @@ def _predict_with(predictor: Predictor, artefact: str, items: list[object]) -> l
 def evaluate(run_name: str, data: str | None, artefact: str, out: str, as_json: bool) -> None:
     """Test figures of an artefact."""
     folder = find_run(run_name, out)
+    output.load_tensorflow()
     from dlkit import finished
 
     document = finished.evaluate(folder, data=data, artefact=artefact, say=output.say)
@@ -159,6 +162,7 @@ def export(run_name: str, form: str, quantize: str | None, data: str | None, out
     """One more artefact, verified."""
     artefact_name(form, quantize)
     folder = find_run(run_name, out)
+    output.load_tensorflow()
     from dlkit import finished
 
     document = finished.export(folder, form, quantize=quantize, data=data, say=output.say)
@@ -173,6 +177,7 @@ def export(run_name: str, form: str, quantize: str | None, data: str | None, out
 def verify(run_name: str, data: str | None, out: str, as_json: bool) -> None:
     """Do the artefacts answer as the Keras model, on raw rows? Exit code 3 if not."""
     folder = find_run(run_name, out)
+    output.load_tensorflow()
     from dlkit import finished
 
     document = finished.verify(folder, data=data, say=output.say)
@@ -187,6 +192,7 @@ def verify(run_name: str, data: str | None, out: str, as_json: bool) -> None:
 def bench(run_name: str, data: str | None, out: str, as_json: bool) -> None:
     """Size, latency and throughput of each artefact."""
     folder = find_run(run_name, out)
+    output.load_tensorflow()
     from dlkit import finished
 
     document = finished.bench(folder, data=data, say=output.say)

@@ -12,7 +12,6 @@ from typing import Any, Literal
 
 import numpy as np
 
-from dlkit.api import resolve
 from dlkit.catalog import entry, load
 from dlkit.contracts import Columns, Split, Splits, Transform
 from dlkit.errors import RunError
@@ -23,6 +22,7 @@ from dlkit.inference.answers import ClassAnswer, ValueAnswer
 from dlkit.inference.forms import artefact_name
 from dlkit.inference.predictor import load_answer, load_transform
 from dlkit.inference.runs import artefact_path, read_json, read_run
+from dlkit.ordering import resolve
 from dlkit.pipeline import write_json
 from dlkit.recipe import Recipe, Say
 from dlkit.run_folder import proof_entry

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import json
+import logging
 import os
 import sys
 import traceback
@@ -17,6 +18,7 @@ from collections.abc import Callable, Iterator
 import click
 
 from dlkit.errors import DlkitError
+from dlkit.inference.quiet import silent_standard_error
 
 
 def say(message: str) -> None:
@@ -94,6 +96,16 @@ def _quiet_native_logs() -> None:
     # TensorFlow logs its start-up (no GPU, oneDNN) as errors; a user who wants that sets the variable.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+
+
+def load_tensorflow() -> None:
+    """Import TensorFlow and start it up, without the pages that it logs while it does so."""
+    with silent_standard_error():
+        import tensorflow as tf
+
+        tf.config.list_logical_devices()
+    # It warns of "retracing" when several networks are used one after the other, as k-fold validation does.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
 
 @contextlib.contextmanager

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
@@ -24,30 +23,14 @@ from dlkit.export import artefacts
 from dlkit.export.proof import Proof, prove, require, runner
 from dlkit.inference.answers import ClassAnswer, ValueAnswer
 from dlkit.inference.forms import STANDARD
-from dlkit.inference.runs import ASSETS, FORMAT, ROOT
+from dlkit.inference.runs import ASSETS, FORMAT
+from dlkit.ordering import Order
 from dlkit.pipeline import Judged, Outcome, Prepared, Stopwatch, judge, prepare, train, write_history, write_json
-from dlkit.recipe import Recipe, Say
+from dlkit.recipe import Say
 from dlkit.settings import settings_of
 from dlkit.workspace import Workspace, interrupted_runs, workspace
 
 _PACKAGES = ("dlkit", "tensorflow", "keras", "ai-edge-litert", "numpy", "scikit-learn")
-
-
-@dataclass(frozen=True)
-class Order:
-    """All that `dlkit run` was asked for. `recipe`: with model and settings resolved. `file`: of an own recipe."""
-
-    name: str
-    question: str
-    recipe: Recipe
-    model: str
-    seed: int = 0
-    data: Path | Literal["sample"] | None = None
-    out: Path = ROOT
-    resume: bool = False
-    file: Path | None = None
-    command: str = ""
-    changes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -75,17 +75,14 @@ def baselines(
         )
     sizes = vocabulary_sizes(train)
     rows = [(matrix(part, sizes), _raw(part)) for part in (train, validation, test)]
-    both = (_stacked(rows[0][0], rows[1][0]), np.concatenate([rows[0][1], rows[1][1]]))
     wanted = {**field.mandatory, **{name: field.optional[name] for name in extra}}
-    both = train.joined(validation) if refit else None
+    both = (_stacked(rows[0][0], rows[1][0]), np.concatenate([rows[0][1], rows[1][1]])) if refit else None
     results = {}
     for name, candidates in wanted.items():
         features, targets = rows[0]
         chosen = _choose(task, answer, candidates(features, targets, seed), rows[0], rows[1])
-        if refit:
-            chosen = _fit(clone(chosen), *both)
         if both is not None:
-            chosen = _fit(clone(chosen), matrix(both, sizes), _raw(both))
+            chosen = _fit(clone(chosen), *both)
         results[name] = field.figures(answer, rows[2][1], chosen, rows[2][0])
     return results
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +11,7 @@ import numpy as np
 
 from dlkit.contracts import Rows, take
 from dlkit.errors import RunError
+from dlkit.inference.quiet import silent_standard_error
 
 ROWS_AT_ONCE = 256
 
@@ -29,7 +28,7 @@ class LiteRT:
 
         try:
             # Read, not mapped: a file replaced under a mapping corrupts the interpreter that uses it.
-            with _silent_standard_error():
+            with silent_standard_error():
                 self._interpreter = Interpreter(model_content=path.read_bytes(), num_threads=threads)
         except (ValueError, RuntimeError, OSError) as error:
             raise RunError(f"{path} cannot be loaded as a LiteRT model ({error}); export it again.") from error
@@ -59,7 +58,7 @@ class LiteRT:
         if shapes != self._shapes:
             for name, shape in shapes.items():
                 self._interpreter.resize_tensor_input(self._inputs[name]["index"], shape)
-            with _silent_standard_error() if not self._shapes else contextlib.nullcontext():
+            with silent_standard_error() if not self._shapes else contextlib.nullcontext():
                 self._interpreter.allocate_tensors()
             self._shapes = shapes
         for name, rows in batch.items():
@@ -81,18 +80,3 @@ def _quantized(rows: np.ndarray, detail: Mapping[str, Any]) -> np.ndarray:
 def _dequantized(rows: np.ndarray, detail: Mapping[str, Any]) -> np.ndarray:
     scale, zero = detail["quantization"]
     return (rows.astype(np.float32) - zero) * scale if scale else rows
-
-
-class _silent_standard_error:  # noqa: N801 (used as a function)
-    """LiteRT writes "Created TensorFlow Lite XNNPACK delegate" to the process's stderr; a user did not ask."""
-
-    def __enter__(self) -> None:
-        sys.stderr.flush()
-        self._kept = os.dup(2)
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, 2)
-        os.close(nowhere)
-
-    def __exit__(self, *_: object) -> None:
-        os.dup2(self._kept, 2)
-        os.close(self._kept)

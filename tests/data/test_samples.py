@@ -11,7 +11,11 @@ import pytest
 from dlkit.data.samples import NOISE, SAMPLES, sample
 from dlkit.errors import SettingsError
 
-FINGERPRINTS: dict[str, str] = {}
+FINGERPRINTS = {
+    "reviews": "sha256:52e5e3932d4f",
+    "houses": "sha256:e3a0150f6526",
+    "species": "sha256:3e068c32c872",
+}
 
 
 @pytest.mark.parametrize("name", SAMPLES)
@@ -66,7 +70,9 @@ def test_reviews_can_be_read_off_their_opinions() -> None:
         for sentence in text.replace("!", ".").split("."):
             if sentence.strip().startswith("Only the"):
                 continue
-            found = any(word in sentence.replace(",", " ").split() for word in GOOD) or any(p in sentence for p in PRAISE)
+            found = any(word in sentence.replace(",", " ").split() for word in GOOD) or any(
+                p in sentence for p in PRAISE
+            )
             lost = any(word in sentence.replace(",", " ").split() for word in BAD) or any(b in sentence for b in BLAME)
             turned = " not " in sentence or " never " in sentence
             score += (int(found) - int(lost)) * (-1 if turned else 1)

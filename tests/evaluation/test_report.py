@@ -190,7 +190,8 @@ def test_a_refusing_disk_is_our_error_and_leaves_the_old_report(imdb, tmp_path, 
     ("value", "shown"),
     [
         (0.88412, "0.884"), (2.3, "2.300"), (23.456, "23.46"), (123.456, "123.5"), (25000, "25,000"),
-        (1e6, "1,000,000"), (2.4e-7, "2.4e-07"), (0.0, "0.000"), (-0.5, "-0.500"), (None, "–"), (float("nan"), "–"), ("text", "text"),
+        (1e6, "1,000,000"), (2.4e-7, "2.4e-07"), (0.0, "0.000"), (-0.5, "-0.500"), (None, "–"), (float("nan"), "–"),
+        ("text", "text"),
     ],
 )  # fmt: skip
 def test_numbers_are_shown_with_their_telling_digits(value, shown):

@@ -1,0 +1,93 @@
+"""What exactly is a run asked to do? All that can be checked without TensorFlow is checked here."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from dlkit.catalog import entry, load
+from dlkit.errors import SettingsError
+from dlkit.inference.runs import ROOT
+from dlkit.recipe import Recipe
+from dlkit.settings import with_settings
+
+
+@dataclass(frozen=True)
+class Order:
+    """All that `dlkit run` was asked for. `recipe`: with model and settings resolved. `file`: of an own recipe."""
+
+    name: str
+    question: str
+    recipe: Recipe
+    model: str
+    seed: int = 0
+    data: Path | Literal["sample"] | None = None
+    out: Path = ROOT
+    resume: bool = False
+    file: Path | None = None
+    command: str = ""
+    changes: tuple[str, ...] = ()
+
+
+def order(
+    recipe: str,
+    *,
+    model: str | None = None,
+    data: str | Path | None = None,
+    changes: list[str],
+    epochs: int | None = None,
+    seed: int = 0,
+    out: str | Path = ROOT,
+    resume: bool = False,
+) -> Order:
+    """Check everything that can be checked without TensorFlow; SettingsError for what does not fit."""
+    if not 0 <= seed < 2**32:
+        raise SettingsError(f"--seed: expected a whole number from 0 to 4294967295, got {seed}.")
+    found = entry(recipe)
+    resolved, name = resolve(load(found), model, changes, epochs)
+    place: Path | Literal["sample"] | None = None if data is None else Path(data)
+    if str(data) == "sample":
+        place = "sample"
+    return Order(
+        name=found.name,
+        question=found.question,
+        recipe=resolved,
+        model=name,
+        seed=seed,
+        data=place,
+        out=Path(out),
+        resume=resume,
+        file=found.path if recipe.endswith(".py") else None,
+        command=_command(recipe, model=model, data=data, changes=changes, epochs=epochs, seed=seed),
+        changes=tuple(changes) if epochs is None else (*changes, f"training.epochs={epochs}"),
+    )
+
+
+def resolve(recipe: Recipe, model: str | None, changes: list[str], epochs: int | None) -> tuple[Recipe, str]:
+    """The recipe with its model chosen and its settings changed, and the model's name."""
+    if epochs is not None and epochs < 1:
+        raise SettingsError(f"--epochs: expected 1 or more, got {epochs}.")
+    chosen = with_settings(recipe.with_model(model), changes)
+    if epochs is not None:
+        chosen = replace(chosen, training=replace(chosen.training, epochs=epochs))
+    return chosen, model or recipe.default_model
+
+
+def _command(
+    recipe: str,
+    *,
+    model: str | None,
+    data: str | Path | None,
+    changes: list[str],
+    epochs: int | None,
+    seed: int,
+) -> str:
+    parts = ["dlkit", "run", recipe]
+    parts += ["--model", model] if model is not None else []
+    parts += ["--data", str(data)] if data is not None else []
+    for change in changes:
+        parts += ["--set", change]
+    parts += ["--epochs", str(epochs)] if epochs is not None else []
+    return shlex.join([*parts, "--seed", str(seed)])
