@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import ast
-import importlib.abc
-import importlib.machinery
 import importlib.util
 import sys
 import traceback
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
 
 from dlkit.errors import DlkitError, SettingsError, did_you_mean
+from dlkit.lazily import heavy_imports_wait
 from dlkit.recipe import Recipe
-
-_HEAVY = ("keras", "keras_hub", "tensorflow", "dlkit.models.layers")
 
 
 @dataclass(frozen=True)
@@ -59,7 +53,7 @@ def load(one: Entry) -> Recipe:
     if one.problem is not None:
         raise DlkitError(f"{one.path} is not a recipe: {one.problem}")
     try:
-        with _heavy_imports_wait():
+        with heavy_imports_wait():
             module = _module(one)
     except DlkitError:
         raise
@@ -110,25 +104,3 @@ def _module(one: Entry) -> ModuleType:
         del sys.modules[name]
         raise
     return module
-
-
-class _Waiting(importlib.abc.MetaPathFinder):
-    """Finds heavy packages as usual, but lets them load at their first use (`importlib.util.LazyLoader`)."""
-
-    def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
-        if name not in _HEAVY:
-            return None
-        spec = importlib.machinery.PathFinder.find_spec(name, path, target)
-        if spec is not None and spec.loader is not None:
-            spec.loader = importlib.util.LazyLoader(spec.loader)
-        return spec
-
-
-@contextmanager
-def _heavy_imports_wait() -> Iterator[None]:
-    finder = _Waiting()
-    sys.meta_path.insert(0, finder)
-    try:
-        yield
-    finally:
-        sys.meta_path.remove(finder)
