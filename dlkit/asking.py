@@ -1,11 +1,11 @@
-"""What did a person give to `dlkit predict`: which items stand on the command line, in a file, on standard input?"""
+"""What did a person give to `dlkit predict`, on the command line, in a file or on standard input, and what do they read?"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from dlkit.contracts import ColumnKind
 from dlkit.errors import DataError, DataNotFoundError, InputError
@@ -82,3 +82,19 @@ def _json(text: str, where: str) -> object:
         return json.loads(text)
     except ValueError as error:
         raise InputError(f"{where} is not JSON: {error}.") from error
+
+
+def answer_lines(items: Sequence[object], answers: Sequence[Mapping[str, Any]]) -> str:
+    lines = []
+    for item, answer in zip(items, answers, strict=True):
+        about = " ".join(str(item).split())
+        about = f"  {about[:60]}{'…' if len(about) > 60 else ''}" if len(items) > 1 else ""
+        warning = f"\n  warning: {answer['warning']}" if "warning" in answer else ""
+        lines.append(f"{_answer(answer)}{about}{warning}")
+    return "\n".join(lines)
+
+
+def _answer(answer: Mapping[str, Any]) -> str:
+    if "label" in answer:
+        return f"{answer['label']}  {answer['score']:.1%}"
+    return f"{answer['value']:.4g} {answer['unit']}".rstrip()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dlkit import __version__, output, printing
+from dlkit import __version__, output
 from dlkit.errors import did_you_mean
 from dlkit.inference.forms import KNOWN, LITERT, artefact_name
 from dlkit.inference.runs import ROOT, find_run
@@ -57,6 +57,8 @@ def list_recipes(as_json: bool) -> None:
     from dlkit.shelf import shelf
 
     rows = shelf()
+    from dlkit import printing
+
     output.result(rows, as_json, lambda: printing.recipe_table(rows))
 
 
@@ -68,6 +70,8 @@ def show(recipe: str, as_json: bool) -> None:
     from dlkit.shelf import description
 
     about = description(recipe)
+    from dlkit import printing
+
     output.result(about, as_json, lambda: printing.recipe_page(about))
 
 
@@ -102,6 +106,8 @@ def run(
     from dlkit.run_folder import make
 
     finished = make(made, say=output.say)
+    from dlkit import printing
+
     output.result(finished.metrics, as_json, lambda: printing.run_summary(finished.metrics))
 
 
@@ -114,7 +120,7 @@ def run(
 @_json_option
 def predict(run_name: str, inputs: tuple[str, ...], file: Path | None, artefact: str, out: str, as_json: bool) -> None:
     """Raw input in, answer out; without TensorFlow unless --artefact asks for it."""
-    from dlkit.asking import items_from
+    from dlkit.asking import answer_lines, items_from
     from dlkit.inference import load
 
     lite = artefact in LITERT
@@ -123,7 +129,7 @@ def predict(run_name: str, inputs: tuple[str, ...], file: Path | None, artefact:
     items = items_from(inputs, file, piped, predictor.kinds)
     answers = predictor.predict(items) if lite else _predict_with(predictor, artefact, items)
     document = {"recipe": predictor.recipe, "run": str(predictor.run), "artefact": artefact, "answers": answers}
-    output.result(document, as_json, lambda: printing.answer_lines(items, answers))
+    output.result(document, as_json, lambda: answer_lines(items, answers))
 
 
 def _predict_with(predictor: Predictor, artefact: str, items: list[object]) -> list[dict[str, object]]:
@@ -148,6 +154,8 @@ def evaluate(run_name: str, data: str | None, artefact: str, out: str, as_json: 
     from dlkit import finished
 
     document = finished.evaluate(folder, data=data, artefact=artefact, say=output.say)
+    from dlkit import printing
+
     output.result(document, as_json, lambda: printing.figures(document))
 
 
@@ -166,6 +174,8 @@ def export(run_name: str, form: str, quantize: str | None, data: str | None, out
     from dlkit import finished
 
     document = finished.export(folder, form, quantize=quantize, data=data, say=output.say)
+    from dlkit import printing
+
     output.result(document, as_json, lambda: printing.proof_table({str(document["artefact"]): document}))
 
 
@@ -181,6 +191,8 @@ def verify(run_name: str, data: str | None, out: str, as_json: bool) -> None:
     from dlkit import finished
 
     document = finished.verify(folder, data=data, say=output.say)
+    from dlkit import printing
+
     output.result(document, as_json, lambda: printing.proof_table(document["artefacts"]))
 
 
@@ -196,6 +208,8 @@ def bench(run_name: str, data: str | None, out: str, as_json: bool) -> None:
     from dlkit import finished
 
     document = finished.bench(folder, data=data, say=output.say)
+    from dlkit import printing
+
     output.result(document, as_json, lambda: printing.bench_table(document["artefacts"]))
 
 
@@ -225,6 +239,8 @@ def data(name: str | None, download: bool, as_json: bool) -> None:
     if download and name is not None:
         shelf.download(name, output.say)
     rows = shelf.datasets(name)
+    from dlkit import printing
+
     output.result(rows, as_json, lambda: printing.dataset_table(rows))
 
 
@@ -246,6 +262,8 @@ def doctor(as_json: bool) -> None:
     from dlkit.doctor import diagnose
 
     found = diagnose()
+    from dlkit import printing
+
     output.result(found, as_json, lambda: printing.diagnosis(found))
     if found["problems"]:
         sys.exit(1)

@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+import io
+import shutil
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+_WIDE = 200
+"""Columns of output that goes into a file or another program."""
+
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """Plain columns, wide enough for what is in them; numbers to the right."""
-    cells = [[_cell(value) for value in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(heads, *cells, strict=True)]
-    right = [all(isinstance(row[i], int | float) for row in rows) for i in range(len(heads))]
-
-    def line(row: Sequence[str]) -> str:
-        parts = [c.rjust(w) if r else c.ljust(w) for c, w, r in zip(row, widths, right, strict=True)]
-        return "  ".join(parts).rstrip()
-
-    return "\n".join([line(heads), "  ".join("─" * width for width in widths), *map(line, cells)])
+    """A table as wide as the terminal, or as its content where there is none; numbers to the right."""
+    grid = Table(*heads, box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for column, values in zip(grid.columns, zip(*rows, strict=True), strict=False):
+        column.justify = "right" if all(isinstance(value, int | float) for value in values) else "left"
+        column.overflow = "fold"
+    for row in rows:
+        grid.add_row(*(Text(_cell(value)) for value in row))
+    stream = io.StringIO()
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else _WIDE
+    Console(file=stream, width=width, color_system=None).print(grid)
+    return "\n".join(line.rstrip() for line in stream.getvalue().splitlines() if line.strip())
 
 
 def _cell(value: object) -> str:
@@ -74,22 +86,6 @@ def proof_table(artefacts: Mapping[str, Any]) -> str:
         for name, entry in artefacts.items()
     ]
     return table(["artefact", "bytes", "largest difference", "same answer", "rows replayed"], rows)
-
-
-def answer_lines(items: Sequence[object], answers: Sequence[Mapping[str, Any]]) -> str:
-    lines = []
-    for item, answer in zip(items, answers, strict=True):
-        about = " ".join(str(item).split())
-        about = f"  {about[:60]}{'…' if len(about) > 60 else ''}" if len(items) > 1 else ""
-        warning = f"\n  warning: {answer['warning']}" if "warning" in answer else ""
-        lines.append(f"{_answer(answer)}{about}{warning}")
-    return "\n".join(lines)
-
-
-def _answer(answer: Mapping[str, Any]) -> str:
-    if "label" in answer:
-        return f"{answer['label']}  {answer['score']:.1%}"
-    return f"{answer['value']:.4g} {answer['unit']}".rstrip()
 
 
 def figures(document: Mapping[str, Any]) -> str:

@@ -1,0 +1,41 @@
+# Every target makes its own virtual environment on a fresh machine and re-uses it afterwards.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: demo test lint format types bench clean help
+
+help: ## What can be made
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+
+# Made anew when the dependencies change.
+$(READY): setup.cfg pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable '.[dev,serve]'
+	touch $(READY)
+
+demo: $(READY) ## The main job on the bundled sample: train, export, prove, ask
+	$(BIN)/dlkit run imdb --data sample
+	$(BIN)/dlkit predict imdb "A wonderful film with great acting" "A boring film with a terrible plot"
+
+test: $(READY) ## All tests; those on real data run when DLKIT_DATA is set
+	$(BIN)/python -m pytest
+
+lint: $(READY) types ## Style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(READY) ## Put the style right
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+types: $(READY) ## Types alone
+	$(BIN)/mypy
+
+bench: $(READY) ## Measured ratios against the notes' code (needs DLKIT_DATA; minutes)
+	$(BIN)/python benchmarks/foundation.py
+
+clean: ## Remove what was made, the environment included
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
