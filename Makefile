@@ -17,7 +17,7 @@ $(READY): setup.cfg pyproject.toml
 	touch $(READY)
 
 demo: $(READY) ## The main job on the bundled sample: train, export, prove, ask
-	$(BIN)/dlkit run imdb --data sample
+	$(BIN)/dlkit run imdb --data sample --set training.batch_size=32
 	$(BIN)/dlkit predict imdb "A wonderful film with great acting" "A boring film with a terrible plot"
 
 test: $(READY) ## All tests; those on real data run when DLKIT_DATA is set

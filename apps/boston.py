@@ -1,44 +1,40 @@
 """Boston house prices: what does a house in this district cost?
 
-dlkit run boston
-dlkit run boston --model ensemble
+    dlkit run boston
+    dlkit run boston --model ensemble
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
+
 from dlkit import Recipe, Regression, TableData, TableFeatures, Training, Variant
 from dlkit.models import dense
+
+training = Training(
+    epochs=200,
+    batch_size=16,
+    optimizer="adamw",
+    learning_rate=5e-3,
+    schedule="cosine",
+    weight_decay=0.3,
+    keep="last",
+    refit=True,
+    folds=10,
+    steps_per_execution=16,
+)
 
 recipe = Recipe(
     data=TableData("boston_housing"),
     preprocessing=TableFeatures(scaling="standard"),
-    task=Regression(unit="k$"),
+    task=Regression(unit="k$", target_scaling="standard"),
     model=dense.mlp,
-    training=Training(
-        epochs=120,
-        batch_size=16,
-        optimizer="rmsprop",
-        learning_rate=3e-3,
-        schedule="cosine",
-        keep="last",
-        refit=True,
-        folds=4,
-        steps_per_execution=16,
-    ),
+    training=training,
     variants={
         "ensemble": Variant(
-            dense.ensemble,
-            task=Regression(unit="k$", target_scaling="log"),
-            training=Training(
-                epochs=200,
-                batch_size=16,
-                learning_rate=2e-3,
-                schedule="cosine",
-                keep="last",
-                refit=True,
-                folds=4,
-                steps_per_execution=16,
-            ),
+            partial(dense.ensemble, members=8, activation="relu", dropout=0.1),
+            training=replace(training, epochs=150, optimizer="adam", learning_rate=3e-3, weight_decay=0.0),
         ),
         "linear": dense.linear,
     },

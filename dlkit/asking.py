@@ -1,14 +1,17 @@
-"""What did a person give to `dlkit predict`, on the command line, in a file or on standard input, and what do they read?"""
+"""What did a person give to `dlkit predict` (arguments, a file, standard input), and what do they read?"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from dlkit.contracts import ColumnKind
 from dlkit.errors import DataError, DataNotFoundError, InputError
+
+if TYPE_CHECKING:
+    from dlkit.data.delimited import Delimited
 
 
 def items_from(
@@ -48,12 +51,13 @@ def _row(text: str, kinds: Mapping[str, ColumnKind]) -> object:
 
 def _from_file(file: Path, kinds: Mapping[str, ColumnKind]) -> list[object]:
     if not file.is_file():
-        raise DataNotFoundError(f"--file: there is no file {file}.")
+        raise DataNotFoundError(f"--file: {file} is {'a folder, no file' if file.is_dir() else 'not there'}.")
     suffix = file.suffix.lower()
     if suffix in (".csv", ".tsv"):
         return _from_delimited(file, kinds)
     try:
-        lines = file.read_text(encoding="utf-8-sig").splitlines()
+        # Not splitlines(): it also cuts at U+2028 and its like, which are text.
+        lines = file.read_text(encoding="utf-8-sig").split("\n")
     except OSError as error:
         raise DataNotFoundError(f"--file: {file} cannot be read ({error.strerror}).") from error
     except UnicodeDecodeError as error:
@@ -69,18 +73,33 @@ def _from_delimited(file: Path, kinds: Mapping[str, ColumnKind]) -> list[object]
     from dlkit.data.delimited import read_delimited
 
     table = read_delimited(file)
-    columns = {name: values for name, values in table.columns.items() if name in kinds}
-    missing = [name for name in kinds if name not in columns]
+    missing = [name for name in kinds if name not in table.columns]
     if len(missing) == len(kinds) or (missing and "text" in [kinds[name] for name in missing]):
         raise InputError(f"--file: {file} lacks the columns {missing}; it has {list(table.columns)}.")
-    names = list(columns)
-    return [dict(zip(names, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    columns = {name: _values(table, name, kind) for name, kind in kinds.items() if name in table.columns}
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def _values(table: Delimited, name: str, kind: ColumnKind) -> Sequence[object]:
+    """A column's fields, read as they were when the model was trained: missing values, decimal commas, infinity."""
+    from dlkit.data.columns import fields_of, numbers_in
+
+    if kind == "text":
+        return table.columns[name]
+    fields = fields_of(table, name)
+    if kind != "number":
+        return fields.values
+    try:
+        numbers: list[object] = numbers_in(fields, "Correct it or leave it empty.").tolist()
+    except DataError as error:
+        raise InputError(f"--file: {error}") from error
+    return numbers
 
 
 def _json(text: str, where: str) -> object:
     try:
         return json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{where} is not JSON: {error}.") from error
 
 

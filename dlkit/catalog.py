@@ -35,7 +35,7 @@ def entry(recipe: str) -> Entry:
     """A recipe by name, or by the path to its file; SettingsError where there is none."""
     path = Path(recipe)
     if recipe.endswith(".py") or len(path.parts) > 1:
-        if not path.is_file():
+        if not _is_file(path):
             raise SettingsError(f"There is no recipe file {recipe}. Make one with: dlkit copy imdb {recipe}")
         return _read(path)
     for one in entries():
@@ -57,8 +57,9 @@ def load(one: Entry) -> Recipe:
             module = _module(one)
     except DlkitError:
         raise
-    except Exception as error:
-        frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(one.path)]
+    except (Exception, SystemExit) as error:
+        file = str(one.path.absolute())
+        frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
         where = f", line {frames[-1].lineno}: {frames[-1].line}" if frames else ""
         raise DlkitError(f"{one.path} cannot be used: {type(error).__name__}: {error}{where}") from error
     recipe = getattr(module, "recipe", None)
@@ -77,7 +78,8 @@ def _folder() -> Path:
 
 def _read(path: Path) -> Entry:
     try:
-        tree = ast.parse(path.read_text(encoding="utf-8"), str(path))
+        # Bytes, so that Python's own rules for a byte order mark and a coding line hold.
+        tree = ast.parse(path.read_bytes(), str(path))
     except (SyntaxError, ValueError, OSError) as error:
         line = f", line {error.lineno}" if isinstance(error, SyntaxError) else ""
         return Entry(path.stem, path, "", "", f"{type(error).__name__}: {getattr(error, 'msg', error)}{line}")
@@ -85,6 +87,13 @@ def _read(path: Path) -> Entry:
     question = documentation.split("\n", 1)[0].strip()
     problem = None if question else "it has no docstring; open it with the question that it answers"
     return Entry(path.stem, path, question, documentation, problem)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # too long a name, a zero byte
+        return False
 
 
 def _module(one: Entry) -> ModuleType:

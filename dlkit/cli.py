@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dlkit import __version__, output
-from dlkit.errors import did_you_mean
+from dlkit.errors import SettingsError, did_you_mean
 from dlkit.inference.forms import KNOWN, LITERT, artefact_name
 from dlkit.inference.runs import ROOT, find_run
 
@@ -42,8 +42,21 @@ def commands() -> None:
 
 _json_option = click.option("--json", "as_json", is_flag=True, help="Print exactly one JSON object on standard output.")
 _data_option = click.option("--data", metavar="PATH|sample", help="Your own rows, or the bundled sample.")
+
+
+def _known_artefact(_context: click.Context, _parameter: click.Parameter, name: str) -> str:
+    if name not in KNOWN:
+        raise SettingsError(f"--artefact: unknown {name!r}.{did_you_mean(name, KNOWN)}")
+    return name
+
+
 _artefact_option = click.option(
-    "--artefact", type=click.Choice(KNOWN), default="tflite", show_default=True, help="Which artefact answers."
+    "--artefact",
+    callback=_known_artefact,
+    default="tflite",
+    show_default=True,
+    metavar="NAME",
+    help=f"Which artefact answers: {', '.join(KNOWN)}.",
 )
 _out_option = click.option(
     "--out", default=str(ROOT), show_default=True, metavar="DIR", help="Folder that holds <recipe>/<version>/."
@@ -59,7 +72,7 @@ def list_recipes(as_json: bool) -> None:
     rows = shelf()
     from dlkit import printing
 
-    output.result(rows, as_json, lambda: printing.recipe_table(rows))
+    output.result({"recipes": rows}, as_json, lambda: printing.recipe_table(rows))
 
 
 @commands.command()
@@ -241,7 +254,7 @@ def data(name: str | None, download: bool, as_json: bool) -> None:
     rows = shelf.datasets(name)
     from dlkit import printing
 
-    output.result(rows, as_json, lambda: printing.dataset_table(rows))
+    output.result({"datasets": rows}, as_json, lambda: printing.dataset_table(rows))
 
 
 @commands.command()
@@ -251,7 +264,7 @@ def copy(recipe: str, file: Path) -> None:
     """Start your own recipe from one of ours."""
     from dlkit.shelf import copy_recipe
 
-    copy_recipe(recipe, file)
+    file = copy_recipe(recipe, file)
     output.say(f"{file} is yours. Try: dlkit run {file} --data sample")
 
 

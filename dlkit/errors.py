@@ -7,7 +7,8 @@
     │   └── DataNotFoundError     4  the rows are not there (or cannot be read)
     ├── SettingsError             2  a name, a setting or a combination that does not exist
     │   └── InputError            2  an input to predict on that the model cannot take
-    ├── TrainingError             1  training could not go on (NaN, interrupted before one epoch)
+    ├── TrainingError             1  training could not go on (NaN)
+    │   └── NothingTrainedError   1  interrupted before the first epoch was done
     ├── RunError                  1  a run folder that is damaged, newer than this dlkit, or in use
     │   └── RunNotFoundError      2  no such run
     ├── ExportError               1  an artefact could not be written
@@ -51,6 +52,10 @@ class InputError(SettingsError):
 
 class TrainingError(DlkitError):
     """Training could not start or go on."""
+
+
+class NothingTrainedError(TrainingError):
+    """The user interrupted before there was anything to keep."""
 
 
 class RunError(DlkitError):

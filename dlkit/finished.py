@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import os
+import shutil
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,11 +21,11 @@ from dlkit.contracts import Columns, Split, Splits, Transform
 from dlkit.errors import RunError
 from dlkit.evaluation.scores import score
 from dlkit.export import artefacts
-from dlkit.export.proof import Proof, prove, require, runner
+from dlkit.export.proof import Proof, keras_model, prove, require, runner
 from dlkit.inference.answers import ClassAnswer, ValueAnswer
 from dlkit.inference.forms import artefact_name
 from dlkit.inference.predictor import load_answer, load_transform
-from dlkit.inference.runs import artefact_path, read_json, read_run
+from dlkit.inference.runs import ASSETS, artefact_path, check_assets, read_json, read_run
 from dlkit.ordering import resolve
 from dlkit.pipeline import write_json
 from dlkit.recipe import Recipe, Say
@@ -38,7 +42,12 @@ class Finished:
 
     @cached_property
     def record(self) -> dict[str, object]:
-        return read_run(self.folder)
+        record = read_run(self.folder)
+        check_assets(self.folder, record)
+        missing = [name for name in ("recipe", "task", "model") if not isinstance(record.get(name), str)]
+        if missing:
+            raise RunError(f"{self.folder / 'run.json'} is damaged: it has no {missing[0]}. Run the recipe again.")
+        return record
 
     @cached_property
     def transform(self) -> Transform:
@@ -61,6 +70,11 @@ class Finished:
 
     def recipe(self) -> Recipe:
         """The recipe as it was resolved for this run."""
+        if (estimator := self.record.get("estimator")) is not None:
+            raise RunError(
+                f"{self.folder} was saved by dlkit.{estimator}: the rows it was fitted on are in no file that could be "
+                "read again. dlkit predict and dlkit serve take it; for all else fit and save it anew."
+            )
         file, name = self.record.get("recipe_file"), str(self.record["recipe"])
         changes, model = self.record.get("changes"), str(self.record["model"])
         changes = [str(change) for change in changes] if isinstance(changes, list) else []
@@ -103,36 +117,38 @@ def verify(folder: Path, *, data: str | Path | None, say: Say) -> dict[str, Any]
     proofs = _proofs(finished, runs, splits.test)
     require(proofs, folder)
     targets = np.asarray(splits.test.targets)
-    entries = {name: proof_entry(proof, finished.task, finished.answer, targets) for name, proof in proofs.items()}
+    entries = {
+        name: finished.artefacts[name] | proof_entry(proof, finished.task, finished.answer, targets)
+        for name, proof in proofs.items()
+    }
     return {"run": str(folder), "source": splits.source, "artefacts": entries}
 
 
 def export(folder: Path, form: str, *, quantize: str | None, data: str | Path | None, say: Say) -> dict[str, Any]:
     """Add one artefact to a run, proven like the others; a failure leaves the run as it was."""
-    from dlkit.export.proof import keras_model
-
     name = artefact_name(form, quantize)
-    finished = Finished(folder)
-    expected = finished.run("keras")
-    splits = finished.splits(data, say)
+    with _staging(folder) as staged:
+        return _exported(Finished(folder), staged, name, data, say)
+
+
+def _exported(finished: Finished, staged: Path, name: str, data: str | Path | None, say: Say) -> dict[str, Any]:
+    folder, metrics = finished.folder, read_json(finished.folder / "metrics.json")
+    expected, splits = finished.run("keras"), finished.splits(data, say)
     calibration = finished.recipe().preprocessing.examples(finished.transform, splits.train)
-    with _reverted_on_failure(folder, finished, name) as commit:
-        entry_of = artefacts.write(
-            name,
-            folder,
-            model=keras_model(folder / "model.keras"),
-            transform=finished.transform,
-            answer=finished.answer,
-            calibration=calibration,
-        )
-        commit(entry_of)
-        outputs = expected(splits.test.inputs)
-        proof = prove(finished.answer, outputs, runner(folder, name, finished.transform), splits.test.inputs)
-        require({name: proof}, folder)
+    model = keras_model(folder / "model.keras")
+    shutil.copytree(folder / ASSETS, staged / ASSETS)
+    entry_of = artefacts.write(
+        name, staged, model=model, transform=finished.transform, answer=finished.answer, calibration=calibration
+    )
+    write_json(staged / "run.json", {**finished.record, "artefacts": {name: entry_of}})
+    run = runner(staged, name, finished.transform)
+    proof = prove(finished.answer, expected(splits.test.inputs), run, splits.test.inputs)
+    require({name: proof}, folder)
     full = entry_of | proof_entry(proof, finished.task, finished.answer, np.asarray(splits.test.targets))
-    metrics = read_json(folder / "metrics.json")
     known = metrics.get("artefacts")
     metrics["artefacts"] = {**(known if isinstance(known, dict) else {}), name: full}
+    _put(staged, folder, list(entry_of.get("parts", [entry_of["path"]])))  # type: ignore[call-overload]  # a list of str
+    _replace_json(folder / "run.json", {**finished.record, "artefacts": {**finished.artefacts, name: dict(entry_of)}})
     _replace_json(folder / "metrics.json", metrics)
     return {"run": str(folder), "artefact": name, **full}
 
@@ -182,29 +198,31 @@ def _proofs(finished: Finished, runs: Mapping[str, Callable[[Columns], np.ndarra
     return {name: prove(finished.answer, expected, run, test.inputs) for name, run in runs.items()}
 
 
-class _reverted_on_failure:  # noqa: N801 (used as a function)
-    """`run.json` with one more artefact; as it was before, and the artefact's file gone, when the block fails."""
+@contextlib.contextmanager
+def _staging(folder: Path) -> Iterator[Path]:
+    """A hidden folder in a run, for one process at a time: an artefact is made and proven there, then put in place."""
+    handle = os.open(folder, os.O_RDONLY)
+    staged = folder / ".export.partial"
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RunError(f"Another dlkit export is at work in {folder}. Try again when it is done.") from None
+        shutil.rmtree(staged, ignore_errors=True)  # of an export that was killed
+        staged.mkdir()
+        try:
+            yield staged
+        finally:
+            shutil.rmtree(staged, ignore_errors=True)
+    finally:
+        os.close(handle)
 
-    def __init__(self, folder: Path, finished: Finished, name: str) -> None:
-        self._folder, self._record, self._name = folder, finished.record, name
-        self._entry: Mapping[str, object] = {}
 
-    def __enter__(self) -> Callable[[Mapping[str, object]], None]:
-        return self._commit
-
-    def _commit(self, entry_of: Mapping[str, object]) -> None:
-        self._entry = entry_of
-        known = self._record["artefacts"]
-        artefacts_now = {**(known if isinstance(known, dict) else {}), self._name: dict(entry_of)}
-        _replace_json(self._folder / "run.json", {**self._record, "artefacts": artefacts_now})
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is None or not self._entry:
-            return
-        _replace_json(self._folder / "run.json", self._record)
-        known = self._record["artefacts"]
-        if isinstance(known, dict) and self._name not in known:
-            (self._folder / str(self._entry["path"])).unlink(missing_ok=True)
+def _put(staged: Path, folder: Path, parts: list[str]) -> None:
+    for part in parts:
+        if (folder / part).is_dir():  # only an empty folder can be replaced by a rename
+            (folder / part).rename(staged / f"old-{part}")
+        (staged / part).replace(folder / part)
 
 
 def _replace_json(path: Path, content: Mapping[str, object]) -> None:

@@ -17,6 +17,8 @@ from contextlib import contextmanager
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
+from dlkit.inference.quiet import silent_standard_error
+
 _HEAVY_PACKAGES = ("keras", "keras_hub", "tensorflow", "tensorflow_datasets")
 _HEAVY_MODULES = ("dlkit.models.layers",)
 
@@ -40,6 +42,10 @@ class _StandIn(ModuleType):
     def __getattr__(self, name: str) -> object:
         if name.startswith("__") and name.endswith("__"):
             raise AttributeError(name)
+        inner = f"{self.__name__}.{name}"
+        # `from keras import layers` asks for the attribute before it looks for a module: that can wait as well.
+        if _waiting() and importlib.machinery.PathFinder.find_spec(inner, vars(self).get("__path__", [])) is not None:
+            return importlib.import_module(inner)
         return getattr(_real(self.__name__), name)
 
 
@@ -61,15 +67,20 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         """Nothing runs until an attribute is asked for."""
 
 
+def _waiting() -> list[_Finder]:
+    return [finder for finder in sys.meta_path if isinstance(finder, _Finder)]
+
+
 def _real(name: str) -> ModuleType:
     """The real module, imported with no stand-in in its way."""
-    waiting = [finder for finder in sys.meta_path if isinstance(finder, _Finder)]
+    waiting = _waiting()
     for finder in waiting:
         sys.meta_path.remove(finder)
     try:
         for other in [other for other, module in sys.modules.items() if isinstance(module, _StandIn)]:
             _forget(other)
-        return importlib.import_module(name)
+        with silent_standard_error():  # TensorFlow logs its start-up there
+            return importlib.import_module(name)
     finally:
         sys.meta_path[:0] = waiting
 

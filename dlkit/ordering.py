@@ -45,6 +45,8 @@ def order(
     """Check everything that can be checked without TensorFlow; SettingsError for what does not fit."""
     if not 0 <= seed < 2**32:
         raise SettingsError(f"--seed: expected a whole number from 0 to 4294967295, got {seed}.")
+    if data is not None and not str(data):
+        raise SettingsError("--data: expected a path or sample, got an empty text. Is a shell variable not set?")
     found = entry(recipe)
     resolved, name = resolve(load(found), model, changes, epochs)
     place: Path | Literal["sample"] | None = None if data is None else Path(data)

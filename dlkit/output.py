@@ -28,8 +28,7 @@ def say(message: str) -> None:
 
 def result(document: object, as_json: bool, human: Callable[[], str]) -> None:
     """Keep the result of a command; `guarded` prints it when the command is done."""
-    text = json.dumps(document, ensure_ascii=False, allow_nan=False, default=str) if as_json else human()
-    _results.append(text)
+    _results.append(_json(document) if as_json else human())
 
 
 _results: list[str] = []
@@ -53,10 +52,39 @@ def guarded(command: Callable[[], object], *, as_json: bool) -> int:
         code = stop.code
     except Exception as error:
         code = _fail(error, as_json)
-    for text in _results:
-        with contextlib.suppress(BrokenPipeError):
-            click.echo(text)
-    return code if isinstance(code, int) else 0
+    return _print_results(code if isinstance(code, int) else 0)
+
+
+def _print_results(code: int) -> int:
+    try:
+        for text in _results:
+            click.echo(_encodable(text))
+    except BrokenPipeError:  # `| head` has read what it wanted
+        _leave_standard_output()
+    except OSError as error:
+        _leave_standard_output()
+        click.echo(f"error: the result cannot be written to standard output ({error.strerror}).", err=True)
+        return code or 1
+    return code
+
+
+def _leave_standard_output() -> None:
+    # Python writes what is left in its buffer when it ends, and would complain of the same error again.
+    with contextlib.suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+
+
+def _json(document: object) -> str:
+    text = json.dumps(document, ensure_ascii=False, allow_nan=False, default=str)
+    # Where a character cannot be printed (ASCII terminals, broken UTF-8 from the command line), JSON's own escapes can.
+    return text if _encodable(text) == text else json.dumps(document, allow_nan=False, default=str)
+
+
+def _encodable(text: str) -> str:
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    return text.encode(encoding, "backslashreplace").decode(encoding)
 
 
 def _fail(error: BaseException, as_json: bool) -> int:
@@ -67,7 +95,7 @@ def _fail(error: BaseException, as_json: bool) -> int:
         click.echo(error.ctx.get_usage(), err=True)
     click.echo(f"error: {message}", err=True)
     if as_json:
-        _results[:] = [json.dumps({"error": message, "exit_code": code}, ensure_ascii=False)]
+        _results[:] = [_json({"error": message, "exit_code": code})]
     return code
 
 
@@ -111,8 +139,10 @@ def load_tensorflow() -> None:
 @contextlib.contextmanager
 def _standard_output_kept_clean() -> Iterator[None]:
     try:
-        kept = os.dup(1)
+        kept = os.dup(1) if sys.stdout is not None else None
     except OSError:
+        kept = None
+    if kept is None:  # standard output is closed
         yield
         return
     sys.stdout.flush()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import json
+import math
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -14,13 +15,16 @@ import keras
 import numpy as np
 
 from dlkit.contracts import Examples, Spec, Split, Splits, Transform
-from dlkit.errors import TrainingError
+from dlkit.errors import NothingTrainedError, TrainingError
 from dlkit.evaluation.baselines import baselines, k_fold_baseline, warnings_for
 from dlkit.evaluation.scores import score
 from dlkit.inference.answers import ClassAnswer, ValueAnswer
 from dlkit.recipe import Recipe, Say
 from dlkit.training.fit import Objective, Trained, fit, outputs
 from dlkit.training.k_fold import KFold, cross_validate
+
+_FEW_STEPS = 100
+"""Fewer weight updates than this are named as a likely cause of a weak network."""
 
 
 class Stopwatch:
@@ -114,29 +118,36 @@ def train(
     )
     answers = outputs(trained.model, prepared.validation)
     figures = score(recipe.task.name, prepared.answer, _raw(prepared.validation), answers)
-    warnings = _training_warnings(trained)
+    warnings = _training_warnings(trained, len(prepared.train), settings.batch_size)
     if settings.refit and not trained.interrupted and trained.best_epoch:
         say(f"refit on training and validation rows for {trained.best_epoch} epochs")
         trained = _refit(prepared, trained, seed=seed, say=say, checkpoints=checkpoints)
+        if trained.interrupted:
+            warnings.append("The refit on all rows was interrupted; the weights are those of the training before it.")
     return Outcome(trained, figures, folds, beside, warnings)
 
 
 def _refit(prepared: Prepared, chosen: Trained, *, seed: int, say: Say, checkpoints: Path | None) -> Trained:
-
     settings = replace(prepared.recipe.training, epochs=chosen.best_epoch, patience=None, keep="last")
     both = prepared.train.joined(prepared.validation)
-    again = fit(
-        lambda: prepared.recipe.build(prepared.spec),
-        prepared.encoded(both),
-        None,
-        objective=prepared.objective,
-        settings=settings,
-        seed=seed,
-        say=say,
-        checkpoint=checkpoints / "refit" if checkpoints else None,
-    )
+    try:
+        again = fit(
+            lambda: prepared.recipe.build(prepared.spec),
+            prepared.encoded(both),
+            None,
+            objective=prepared.objective,
+            settings=settings,
+            seed=seed,
+            say=say,
+            # A resumed training may go on to a better epoch; then another refit is due.
+            checkpoint=checkpoints / f"refit-{settings.epochs}" if checkpoints else None,
+        )
+    except NothingTrainedError:
+        return replace(chosen, interrupted=True)
+    if again.interrupted:
+        return replace(chosen, interrupted=True)
     # The curves of the first training stay: only they have validation figures.
-    return replace(chosen, model=again.model, interrupted=again.interrupted)
+    return replace(chosen, model=again.model)
 
 
 def _folds(prepared: Prepared, *, seed: int, say: Say, checkpoints: Path | None) -> tuple[KFold, dict[str, object]]:
@@ -179,12 +190,18 @@ def _folds(prepared: Prepared, *, seed: int, say: Say, checkpoints: Path | None)
     return result, dict(beside)
 
 
-def _training_warnings(trained: Trained) -> list[str]:
+def _training_warnings(trained: Trained, rows: int, batch_size: int) -> list[str]:
     warnings = []
     if trained.interrupted:
         warnings.append(
             f"Training was interrupted after {len(trained.history)} epochs; the weights are those of epoch "
             f"{trained.best_epoch}. Figures of a full training may be better."
+        )
+    steps = len(trained.history) * math.ceil(rows / batch_size)
+    if steps < _FEW_STEPS and batch_size > 32:
+        warnings.append(
+            f"Training took {steps} steps only: {rows} rows in batches of {batch_size}. Lower training.batch_size, "
+            "e.g. to 32, or raise training.epochs."
         )
     losses = [row["val_loss"] for row in trained.history if "val_loss" in row]
     if losses and trained.untrained_loss is not None and min(losses) >= trained.untrained_loss:

@@ -26,7 +26,7 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     for row in rows:
         grid.add_row(*(Text(_cell(value)) for value in row))
     stream = io.StringIO()
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else _WIDE
+    width = shutil.get_terminal_size().columns if sys.stdout is not None and sys.stdout.isatty() else _WIDE
     Console(file=stream, width=width, color_system=None).print(grid)
     return "\n".join(line.rstrip() for line in stream.getvalue().splitlines() if line.strip())
 
@@ -39,7 +39,8 @@ def _cell(value: object) -> str:
 
 def recipe_table(rows: Sequence[Mapping[str, Any]]) -> str:
     return table(["recipe", "question", "data", "models"], [
-        [row["recipe"], row["question"] or f"broken: {row['problem']}", row["data"], ", ".join(row["models"])]
+        [row["recipe"], f"broken: {row['problem']}" if row["problem"] else row["question"], row["data"],
+         ", ".join(row["models"])]
         for row in rows
     ])  # fmt: skip
 

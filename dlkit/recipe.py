@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import partial
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from dlkit.contracts import Preprocessing, Spec, Splits, Task
-from dlkit.errors import SettingsError, did_you_mean
+from dlkit.errors import DlkitError, SettingsError, did_you_mean
 from dlkit.training.settings import Training
 
 Say = Callable[[str], None]
@@ -70,10 +71,29 @@ class Recipe:
         return replace(self, **{stage: value for stage, value in stages.items() if value is not None})
 
     def build(self, spec: Spec) -> object:
-        """The network for `spec`, a `keras.Model`."""
-        return self.model(spec)
+        """The network for `spec`, a `keras.Model`; what goes wrong in the model's function is said with its line."""
+        try:
+            model = self.model(spec)
+        except (DlkitError, MemoryError):
+            raise
+        except Exception as error:
+            raise _unbuildable(model_function(self.model), error) from error
+        if not hasattr(model, "fit"):
+            name, got = model_function(self.model).__name__, type(model).__name__
+            raise DlkitError(f"The model {name!r} gave {got}; expected a keras.Model. Does its function return it?")
+        return model
 
 
 def model_function(model: Callable[..., object]) -> Callable[..., object]:
     """The function behind a model that a recipe may have given as `functools.partial(function, …)`."""
     return model_function(model.func) if isinstance(model, partial) else model
+
+
+def _unbuildable(function: Callable[..., object], error: Exception) -> DlkitError:
+    """A value that Keras refuses is a wrong setting; anything else is a fault of the model's function."""
+    file = getattr(getattr(function, "__code__", None), "co_filename", None)
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
+    where = f" ({file}, line {frames[-1].lineno}: {frames[-1].line})" if frames else ""
+    reason = f"{type(error).__name__}: {str(error)[:300]}"
+    message = f"The model {function.__name__!r} cannot be built with these settings: {reason}{where}"
+    return SettingsError(message) if isinstance(error, ValueError | TypeError) else DlkitError(message)

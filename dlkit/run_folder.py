@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
+import keras
 import numpy as np
 
-from dlkit.contracts import Splits
+from dlkit.contracts import Columns, Splits, Transform
 from dlkit.evaluation.card import write_card
 from dlkit.evaluation.mistakes import worst_mistakes
 from dlkit.evaluation.plots import plot_all
@@ -23,7 +24,7 @@ from dlkit.export import artefacts
 from dlkit.export.proof import Proof, prove, require, runner
 from dlkit.inference.answers import ClassAnswer, ValueAnswer
 from dlkit.inference.forms import STANDARD
-from dlkit.inference.runs import ASSETS, FORMAT
+from dlkit.inference.runs import ASSETS, FORMAT, asset_checksums
 from dlkit.ordering import Order
 from dlkit.pipeline import Judged, Outcome, Prepared, Stopwatch, judge, prepare, train, write_history, write_json
 from dlkit.recipe import Say
@@ -70,9 +71,9 @@ def make(order: Order, *, say: Say) -> Run:
             judged = judge(prepared, outcome, seed=order.seed)
         with watch.stage("export"):
             made = Made(order, prepared, outcome)
-            entries = _export(made, space.run)
+            entries = write_content(space.run, _content(made), _origin(order, splits))
         with watch.stage("verify"):
-            proofs = _verify(prepared, judged, entries, space.run)
+            proofs = prove_content(space.run, _content(made), judged.outputs, splits.test.inputs)
         with watch.stage("report"):
             metrics = _metrics(made, judged, _with_proofs(entries, proofs, prepared), space.final)
             metrics["seconds"] = watch.rounded()
@@ -99,54 +100,72 @@ def _say_resumed(order: Order, space: Workspace, folder: Path, say: Say) -> None
         say(f"an interrupted run is kept in {waiting[-1]}; --resume goes on with it")
 
 
-def _export(made: Made, folder: Path) -> dict[str, dict[str, object]]:
-    order, prepared, outcome = made.order, made.prepared, made.outcome
+@dataclass(frozen=True)
+class Content:
+    """What a run folder keeps of a training, whoever asked for it."""
+
+    transform: Transform
+    answer: ClassAnswer | ValueAnswer
+    model: keras.Model
+    history: list[dict[str, float]]
+
+
+def write_content(folder: Path, content: Content, origin: Mapping[str, object]) -> dict[str, dict[str, object]]:
+    """Assets, history, the standard artefacts and `run.json`, where `origin` says what they come from."""
     assets = folder / ASSETS
     assets.mkdir()
-    prepared.transform.save(assets)
-    prepared.answer.save(assets)
-    write_history(folder / "history.csv", outcome.trained.history)
+    content.transform.save(assets)
+    content.answer.save(assets)
+    write_history(folder / "history.csv", content.history)
     entries = {
-        name: artefacts.write(name, folder, model=outcome.model, transform=prepared.transform, answer=prepared.answer)
+        name: artefacts.write(name, folder, model=content.model, transform=content.transform, answer=content.answer)
         for name in STANDARD
     }
-    splits = prepared.splits
-    write_json(
-        folder / "run.json",
-        {
-            "format": FORMAT,
-            "recipe": order.name,
-            "recipe_file": str(order.file.resolve()) if order.file else None,
-            "question": order.question,
-            "task": order.recipe.task.name,
-            "model": order.model,
-            "settings": _plain(settings_of(order.recipe)),
-            "changes": list(order.changes),
-            "seed": order.seed,
-            "data": {
-                "argument": str(order.data) if order.data is not None else None,
-                "name": splits.name,
-                "source": splits.source,
-                "fingerprint": splits.fingerprint,
-            },
-            "command": order.command,
-            "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-            "versions": _versions(),
-            "artefacts": entries,
-        },
-    )
+    written = {
+        "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "versions": _versions(),
+        "assets": asset_checksums(folder),
+        "artefacts": entries,
+    }
+    write_json(folder / "run.json", {"format": FORMAT, **origin, **written})
     return entries
 
 
-def _verify(prepared: Prepared, judged: Judged, entries: Mapping[str, object], folder: Path) -> dict[str, Proof]:
-    """Replay the raw test rows through every artefact, each loaded from the folder as a stranger would."""
-    columns = prepared.splits.test.inputs
+def prove_content(folder: Path, content: Content, expected: np.ndarray, columns: Columns) -> dict[str, Proof]:
+    """Replay raw `columns` through every standard artefact, each loaded from the folder as a stranger would.
+
+    `expected`: the network's outputs on them. Raises DisagreementError when an artefact is beyond its tolerance.
+    """
     proofs = {
-        name: prove(prepared.answer, judged.outputs, runner(folder, name, prepared.transform), columns)
-        for name in entries
+        name: prove(content.answer, expected, runner(folder, name, content.transform), columns) for name in STANDARD
     }
     require(proofs, folder)
     return proofs
+
+
+def _content(made: Made) -> Content:
+    prepared, trained = made.prepared, made.outcome.trained
+    return Content(prepared.transform, prepared.answer, trained.model, trained.history)
+
+
+def _origin(order: Order, splits: Splits) -> dict[str, object]:
+    return {
+        "recipe": order.name,
+        "recipe_file": str(order.file.resolve()) if order.file else None,
+        "question": order.question,
+        "task": order.recipe.task.name,
+        "model": order.model,
+        "settings": plain_settings(settings_of(order.recipe)),
+        "changes": list(order.changes),
+        "seed": order.seed,
+        "data": {
+            "argument": str(order.data) if order.data is not None else None,
+            "name": splits.name,
+            "source": splits.source,
+            "fingerprint": splits.fingerprint,
+        },
+        "command": order.command,
+    }
 
 
 def _with_proofs(
@@ -226,7 +245,7 @@ def _report(made: Made, judged: Judged, metrics: dict[str, object], folder: Path
         fold_histories=outcome.folds.curves if outcome.folds else (),
     )
     mistakes = worst_mistakes(task, answer, prepared.splits.test.inputs, targets, judged.outputs)
-    settings = _plain(settings_of(order.recipe))
+    settings = plain_settings(settings_of(order.recipe))
     write_report(
         metrics,
         question=order.question,
@@ -253,7 +272,7 @@ def _flat(settings: Mapping[str, Mapping[str, object]]) -> dict[str, object]:
     return {f"{stage}.{name}": value for stage, values in settings.items() for name, value in values.items()}
 
 
-def _plain(settings: Mapping[str, Mapping[str, object]]) -> dict[str, dict[str, object]]:
+def plain_settings(settings: Mapping[str, Mapping[str, object]]) -> dict[str, dict[str, object]]:
     """Settings as JSON holds them."""
     return {
         stage: {name: list(value) if isinstance(value, tuple) else _scalar(value) for name, value in values.items()}

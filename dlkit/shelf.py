@@ -76,10 +76,12 @@ def download(name: str, say: Say) -> None:
     say(f"{name} is in {located.path}")
 
 
-def copy_recipe(name: str, file: Path) -> None:
-    """Write a recipe's source to `file`, which must not exist."""
+def copy_recipe(name: str, file: Path) -> Path:
+    """Write a recipe's source to `file`, which must not exist; gives the file, whose name ends in .py."""
     one = catalog.entry(name)
-    target = file if file.suffix == ".py" else file.with_suffix(".py")
+    if not file.name or file.is_dir():
+        raise SettingsError(f"{file} is a folder: give a name for your recipe, e.g. {file / f'my_{one.name}.py'}")
+    target = file if file.suffix == ".py" else file.with_name(f"{file.name}.py")
     if target.exists():
         raise SettingsError(f"{target} exists already; it was left as it is. Give another name.")
     if not target.parent.is_dir():
@@ -87,6 +89,7 @@ def copy_recipe(name: str, file: Path) -> None:
     # "x" refuses a file that came into being since the look above.
     with target.open("x", encoding="utf-8") as stream:
         stream.write(one.path.read_text(encoding="utf-8"))
+    return target
 
 
 def _data(recipe: Recipe) -> str:

@@ -2,11 +2,13 @@
 
 A run claims its number by making the hidden neighbour `.<n>.partial/`, works in there under a lock, and appears as
 `<n>/` by one rename. Whatever kills the process leaves at most a hidden folder that nobody holds: its checkpoints serve
-`--resume`, and one without checkpoints is swept away by the next run.
+`--resume`, and one without checkpoints, or whose version has appeared, is swept away by the next run.
 """
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
 import shutil
 from collections.abc import Iterator
@@ -40,7 +42,7 @@ class Workspace:
     def publish(self) -> None:
         """Make the run appear under its number."""
         if self.final.exists():
-            raise RunError(f"{self.final} appeared while the run was made; the run is kept in {self.run}.")
+            raise RunError(f"{self.final} appeared while the run was made. Move it away, then go on with --resume.")
         self.run.rename(self.final)
 
 
@@ -50,19 +52,17 @@ def workspace(folder: Path, settings: dict[str, object], *, resume: bool) -> Ite
 
     When the block fails, checkpoints stay for `--resume`; all else goes.
     """
+    new = [path for path in (folder, folder.parent) if not path.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise SettingsError(
-            f"--out: {folder} cannot be made ({error.strerror}). Give a folder you may write to."
-        ) from error
+        raise _unwritable(folder, error) from error
     sweep(folder)
     found = _interrupted(folder, settings) if resume else None
     scratch, lock = found or _claimed(folder)
-    number = scratch.name.removeprefix(".").removesuffix(_SUFFIX)
-    space = Workspace(scratch, folder / number, resumed=found is not None)
+    space = Workspace(scratch, _final(scratch), resumed=found is not None)
     try:
-        (scratch / "settings.json").write_text(json.dumps(settings, default=str), encoding="utf-8")
+        _write_settings(scratch, settings)
         shutil.rmtree(space.run, ignore_errors=True)
         space.run.mkdir()
         yield space
@@ -72,12 +72,15 @@ def workspace(folder: Path, settings: dict[str, object], *, resume: bool) -> Ite
         if published or not _has_checkpoints(scratch):
             shutil.rmtree(scratch, ignore_errors=True)
         lock.release()
+        with contextlib.suppress(OSError):  # one that holds anything stays
+            for path in new:
+                path.rmdir()
 
 
 def sweep(folder: Path) -> None:
     """Remove what killed runs left, where there is nothing in it to resume from."""
     for scratch in _partials(folder):
-        if not _has_checkpoints(scratch) and (lock := _try(scratch)) is not None:
+        if not _resumable(scratch) and (lock := _try(scratch)) is not None:
             shutil.rmtree(scratch, ignore_errors=True)
             lock.release()
 
@@ -86,7 +89,7 @@ def interrupted_runs(folder: Path) -> list[Path]:
     """Hidden folders of killed runs that can be resumed, oldest first."""
     free = []
     for scratch in _partials(folder):
-        if _has_checkpoints(scratch) and (lock := _try(scratch)) is not None:
+        if _resumable(scratch) and (lock := _try(scratch)) is not None:
             lock.release()
             free.append(scratch)
     return free
@@ -94,38 +97,73 @@ def interrupted_runs(folder: Path) -> list[Path]:
 
 def _claimed(folder: Path) -> tuple[Path, FileLock]:
     while True:
-        taken = [int(path.name) for path in folder.iterdir() if path.name.isdigit()]
-        taken += [_number(path) for path in _partials(folder)]
-        scratch = folder / f".{max(taken, default=0) + 1}{_SUFFIX}"
         try:
+            folder.mkdir(parents=True, exist_ok=True)  # a run that failed may have taken the empty folder away
+            taken = [int(path.name) for path in folder.iterdir() if path.name.isdecimal()]
+            taken += [_number(path) for path in _partials(folder)]
+            scratch = folder / f".{max(taken, default=0) + 1}{_SUFFIX}"
             scratch.mkdir()
-        except FileExistsError:
-            continue  # another run claimed the number between the two lines
+            lock = FileLock(scratch / "lock")
+            lock.acquire(timeout=0)
+        except (FileExistsError, FileNotFoundError, Timeout):
+            continue  # another run claimed the number, or swept the folder away, between two lines
         except OSError as error:
-            raise SettingsError(f"--out: cannot write to {folder} ({error.strerror}). Give another folder.") from error
+            shutil.rmtree(scratch, ignore_errors=True)
+            raise _unwritable(folder, error) from error
         # A sweep of another process may see the new folder before it is locked; then it is gone and a new one is due.
-        if (lock := _try(scratch)) is not None and scratch.is_dir():
+        if (scratch / "lock").exists():
             return scratch, lock
+        lock.release()
+
+
+def _unwritable(folder: Path, error: OSError) -> RunError | SettingsError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return RunError(f"{folder}: the disk is full. Free some space, or give a folder on another disk: --out DIR")
+    return SettingsError(f"--out: cannot write to {folder} ({error.strerror}). Give a folder you may write to.")
+
+
+def _write_settings(scratch: Path, settings: dict[str, object]) -> None:
+    # Aside first: a kill here must not cost the settings that the checkpoints beside them need.
+    aside = scratch / ".settings.json.partial"
+    aside.write_text(json.dumps(settings, default=str), encoding="utf-8")
+    aside.replace(scratch / "settings.json")
 
 
 def _interrupted(folder: Path, settings: dict[str, object]) -> tuple[Path, FileLock] | None:
-    """The newest interrupted run, locked; None where there is none. Its settings must be ours, but for the epochs."""
+    """The newest interrupted run whose settings are ours, but for the epochs, locked; None where none was interrupted.
+
+    SettingsError where there are some, all with other settings.
+    """
+    ours = json.loads(json.dumps(settings, default=str))
+    refused = None
     for scratch in reversed(interrupted_runs(folder)):
-        if (lock := _try(scratch)) is None:
-            continue
-        theirs = json.loads((scratch / "settings.json").read_text(encoding="utf-8"))
-        ours = json.loads(json.dumps(settings, default=str))
+        theirs = _settings(scratch)
         different = sorted(key for key in ours.keys() | theirs.keys() if ours.get(key) != theirs.get(key))
         different = [key for key in different if key != "training.epochs"]
-        if not different:
+        if not different and (lock := _try(scratch)) is not None:
             return scratch, lock
-        lock.release()
-        parts = ", ".join(f"{key} was {theirs.get(key)}, now {ours.get(key)}" for key in different[:5])
-        raise SettingsError(
-            f"--resume: the interrupted run {scratch} had other settings: {parts}. "
-            "Give the same ones, or start anew without --resume."
-        )
+        if different and refused is None:
+            parts = ", ".join(f"{key} was {theirs.get(key)}, now {ours.get(key)}" for key in different[:5])
+            refused = SettingsError(
+                f"--resume: the interrupted run {scratch} had other settings: {parts}. "
+                "Give the same ones, or start anew without --resume."
+            )
+    if refused is not None:
+        raise refused
     return None
+
+
+def _settings(scratch: Path) -> dict[str, object]:
+    try:
+        content = json.loads((scratch / "settings.json").read_text(encoding="utf-8"))
+        if isinstance(content, dict):
+            return content
+        problem = f"expected a JSON object, got {type(content).__name__}"
+    except (OSError, ValueError) as error:
+        problem = str(error)
+    raise RunError(
+        f"{scratch / 'settings.json'} is damaged ({problem}). Remove {scratch}, or start anew without --resume."
+    )
 
 
 def _partials(folder: Path) -> list[Path]:
@@ -135,6 +173,15 @@ def _partials(folder: Path) -> list[Path]:
 
 def _number(partial: Path) -> int:
     return int(partial.name[1 : -len(_SUFFIX)])
+
+
+def _final(scratch: Path) -> Path:
+    return scratch.with_name(str(_number(scratch)))
+
+
+def _resumable(scratch: Path) -> bool:
+    # A kill between publishing and tidying up leaves checkpoints of a run that is whole: nothing is left to resume.
+    return not _final(scratch).exists() and _has_checkpoints(scratch)
 
 
 def _has_checkpoints(scratch: Path) -> bool:

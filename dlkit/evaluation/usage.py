@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from dlkit.contracts import ColumnKind
 from dlkit.evaluation.pages import section
+from dlkit.inference.forms import argument_names
 
 TEXT = "A text of your own"
 _PLACEHOLDERS: dict[ColumnKind, str] = {"text": f'"{TEXT}"', "category": '"a"', "number": "1.0"}
@@ -55,8 +56,10 @@ def _predictor(run: str, inputs: Mapping[str, str]) -> str:
 
 
 def _saved_model(run: str, _file: str, inputs: Mapping[str, str]) -> str:
+    names = argument_names(inputs)
     tensors = [
-        f"    {_quoted(name)}: tf.constant([{_placeholder(kind)}]{_dtype(kind)}),\n" for name, kind in inputs.items()
+        f"    {_quoted(names[column])}: tf.constant([{_placeholder(kind)}]{_dtype(kind)}),\n"
+        for column, kind in inputs.items()
     ]
     return (
         f"import tensorflow as tf\n\nmodel = tf.saved_model.load({_quoted(run)})\n"

@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from dlkit.contracts import Examples, Tensor, take
 from dlkit.errors import ExportError
+from dlkit.inference.quiet import silent_standard_error
 
 CALIBRATION_ROWS = 200
 
@@ -72,7 +73,8 @@ def _convert_aside(frozen: Path, quantize: str | None, rows: list[dict[str, np.n
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
     child = context.Process(target=_convert_in_child, args=(frozen, quantize, rows, sender), daemon=True)
-    child.start()
+    with silent_standard_error():  # the child inherits it, and would log TensorFlow's start-up a second time
+        child.start()
     sender.close()
     try:
         result = receiver.recv()

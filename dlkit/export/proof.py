@@ -33,7 +33,7 @@ AGREEMENT = {"float16": 0.999, "dynamic": 0.99, "int8": 0.98}
 
 @dataclass(frozen=True)
 class Proof:
-    """`max_abs_diff`: see `TOLERANCE`. `agreement`: share of rows with the same class, or the same value to 1e-3."""
+    """`max_abs_diff`: see `TOLERANCE`. `agreement`: share of rows with the same class, or a value nearer than 0.05."""
 
     rows: int
     max_abs_diff: float

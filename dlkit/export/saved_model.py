@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -11,13 +12,14 @@ import tensorflow as tf
 
 from dlkit.contracts import Columns, Transform
 from dlkit.inference.answers import ClassAnswer, ValueAnswer
+from dlkit.inference.forms import argument_names
 from dlkit.preprocessing.graphs import graph_of, raw_tensors
 
 PARTS = ("saved_model.pb", "fingerprint.pb", "variables", "assets")
 
 
 class Servable(tf.Module):
-    """Raw columns by name in; "outputs" (the network's own) and the answer out.
+    """Raw columns in, called as `argument_names` says; "outputs" (the network's own) and the answer out.
 
     A class adds "probabilities" (rows, classes) float32 and "label" (rows,) strings, a number adds "value" (rows,)
     float64 in own units.
@@ -26,13 +28,20 @@ class Servable(tf.Module):
     def __init__(self, transform: Transform, model: keras.Model, answer: ClassAnswer | ValueAnswer) -> None:
         super().__init__()
         self._graph = graph_of(transform)
-        self._model = model
+        # The variables, and the model out of sight: Keras would trace a subclassed one anew, with floats for word ids.
+        self._variables = [variable.value for variable in model.variables]
+        self._call = partial(model.__call__, training=False)
         self._answer = answer
-        self.serve = tf.function(self._serve, input_signature=[dict(self._graph.signature)])
+        self._names = argument_names(self._graph.signature)
+        signature = {
+            self._names[column]: tf.TensorSpec(spec.shape, spec.dtype, name=self._names[column])
+            for column, spec in self._graph.signature.items()
+        }
+        self.serve = tf.function(self._serve, input_signature=[signature])
 
     def _serve(self, raw: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        inputs = self._graph.encode(raw)
-        outputs = self._model(next(iter(inputs.values())) if len(inputs) == 1 else inputs, training=False)
+        inputs = self._graph.encode({column: raw[name] for column, name in self._names.items()})
+        outputs = self._call(next(iter(inputs.values())) if len(inputs) == 1 else inputs)
         return {"outputs": outputs} | _answered(self._answer, outputs)
 
 
@@ -62,11 +71,13 @@ class SavedModel:
         self._module = tf.saved_model.load(str(folder))
         self._function = self._module.signatures["serving_default"]
         self._kinds = transform.kinds
+        self._names = argument_names(self._kinds)
 
     def outputs(self, columns: Columns, *, batch_size: int = 1024) -> np.ndarray:
         rows = len(next(iter(columns.values())))
         parts = []
         for start in range(0, rows, batch_size):
             batch = {name: column[start : start + batch_size] for name, column in columns.items()}
-            parts.append(self._function(**raw_tensors(batch, self._kinds))["outputs"].numpy())
+            tensors = {self._names[column]: tensor for column, tensor in raw_tensors(batch, self._kinds).items()}
+            parts.append(self._function(**tensors)["outputs"].numpy())
         return np.concatenate(parts)

@@ -7,12 +7,15 @@ table an object `{column: value}`.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 
 from dlkit.contracts import Column, ColumnKind, Columns
 from dlkit.errors import InputError, did_you_mean
+
+_MISSING = ("", "na", "n/a", "nan", "null", "none", "?")
+"""What stands where a number is not known, in lower case."""
 
 
 def columns_from(items: Sequence[object], kinds: Mapping[str, ColumnKind]) -> Columns:
@@ -22,6 +25,12 @@ def columns_from(items: Sequence[object], kinds: Mapping[str, ColumnKind]) -> Co
     only = next(iter(kinds)) if len(kinds) == 1 else None
     rows = [_row(item, number, kinds, only) for number, item in enumerate(items, start=1)]
     return {name: _column([row[name] for row in rows], kind) for name, kind in kinds.items()}
+
+
+def column_from(values: Iterable[object], kind: ColumnKind, where: str) -> Column:
+    """One raw column, each of its values checked as `columns_from` does; InputError names the row, from 0 on."""
+    check = _CHECKS[kind]
+    return _column([check(value, f"{where}, row {row}") for row, value in enumerate(values)], kind)
 
 
 def _row(item: object, number: int, kinds: Mapping[str, ColumnKind], only: str | None) -> dict[str, str | float | None]:
@@ -53,7 +62,7 @@ def _text(value: object, where: str) -> str:
 
 
 def _number(value: object, where: str) -> float:
-    if value is None or (isinstance(value, str) and value.strip().lower() in ("", "na", "nan", "null", "?")):
+    if value is None or (isinstance(value, str) and value.strip().lower() in _MISSING):
         return math.nan
     try:
         number = float(value) if isinstance(value, str | int | float) else None

@@ -36,6 +36,7 @@ class LiteRT:
         signature = next(iter(signatures))
         self._names = list(signatures[signature]["inputs"])
         runner = self._interpreter.get_signature_runner(signature)
+        self._path = path
         details = runner.get_input_details()
         self._inputs = {name: details[name] for name in self._names}
         self._output = next(iter(runner.get_output_details().values()))
@@ -45,6 +46,8 @@ class LiteRT:
 
     def run(self, inputs: Mapping[str, np.ndarray | Rows]) -> np.ndarray:
         """Model inputs by name, (rows, ...) each, to outputs (rows, ...) float32."""
+        if not set(self._names) <= set(inputs):
+            raise RunError(f"{self._path} takes {self._names}, the run makes {list(inputs)}: it is of another model.")
         rows = len(next(iter(inputs.values())))
         step = 1 if self.fixed_batch else ROWS_AT_ONCE
         outputs = [
@@ -54,6 +57,13 @@ class LiteRT:
         return np.concatenate(outputs) if outputs else np.zeros((0, *self._output["shape"][1:]), np.float32)
 
     def _invoke(self, batch: Mapping[str, np.ndarray]) -> np.ndarray:
+        try:
+            return self._answered(batch)
+        except (ValueError, RuntimeError) as error:
+            reason = str(error).splitlines()[0][:200]
+            raise RunError(f"{self._path} cannot run on this model's inputs ({reason}); export it again.") from error
+
+    def _answered(self, batch: Mapping[str, np.ndarray]) -> np.ndarray:
         shapes = {name: array.shape for name, array in batch.items()}
         if shapes != self._shapes:
             for name, shape in shapes.items():

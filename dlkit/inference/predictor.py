@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from dlkit.contracts import ColumnKind, Columns, Transform
-from dlkit.errors import DlkitError, RunError
+from dlkit.errors import DlkitError, InputError, RunError
 from dlkit.inference.answers import ClassAnswer, ValueAnswer
 from dlkit.inference.inputs import columns_from
 from dlkit.inference.litert import LiteRT
-from dlkit.inference.runs import ASSETS, ROOT, artefact_path, find_run, read_json, read_run
+from dlkit.inference.runs import ASSETS, ROOT, artefact_path, check_assets, find_run, read_json, read_run
 from dlkit.inference.tables import TableRows
 from dlkit.inference.text import MultiHotText
 
@@ -35,11 +35,12 @@ class Predictor:
 
     def __init__(self, folder: Path, *, artefact: str = "tflite", threads: int = 1) -> None:
         run = read_run(folder)
+        check_assets(folder, run)
         self.run = folder
         self.recipe = str(run.get("recipe", folder.parent.name))
         self.question = str(run.get("question", ""))
         self.task = str(run.get("task", ""))
-        self.version = int(folder.name) if folder.name.isdigit() else 0
+        self.version = int(folder.name) if folder.name.isdecimal() else 0
         self.transform = load_transform(folder)
         self.answer = load_answer(folder)
         self.kinds: Mapping[str, ColumnKind] = self.transform.kinds
@@ -64,7 +65,14 @@ class Predictor:
 
     def answers(self, columns: Columns, outputs: np.ndarray) -> list[dict[str, object]]:
         """The network's outputs for raw columns as answers, with a warning where an answer rests on little."""
-        answers = self.answer.decode(outputs)
+        with np.errstate(over="ignore"):
+            finite = np.isfinite(self.answer.comparable(outputs)).all(axis=1)
+            answers = self.answer.decode(outputs)
+        if not finite.all():
+            raise InputError(
+                f"Item {int(finite.argmin()) + 1}: the answer is no finite number, so a value lies far outside what "
+                "the model was trained on. Correct it, or leave it out if it is not known."
+            )
         for answer, remark in zip(answers, self.transform.remarks(columns), strict=True):
             if remark is not None:
                 answer["warning"] = remark

@@ -21,29 +21,43 @@ ASSETS = "assets.extra"
 
 def find_run(run: str | Path, root: str | Path = ROOT) -> Path:
     """The folder of a run: a path to it, or a recipe's name for its newest complete version."""
-    path, root = Path(run), Path(root)
+    root = Path(root)
+    try:
+        found = _found(Path(run), root) if str(run) else None
+        known = [child.name for child in root.iterdir() if newest_version(child)] if root.is_dir() else []
+    except (OSError, ValueError) as error:  # too long a name, a zero byte, a folder that may not be searched
+        reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        raise RunNotFoundError(
+            f"{str(run)[:60]!r} cannot be a run ({reason}). The first argument is a run folder or a recipe's name."
+        ) from error
+    if found is not None:
+        return found
+    if len(Path(run).parts) > 1:
+        raise RunNotFoundError(f"There is no run folder {run}. Runs lie in {root}/<recipe>/<version>/.")
+    name = str(run)
+    short = name if len(name) <= 60 else f"{name[:60]}…"
+    raise RunNotFoundError(
+        f"No complete run of {short!r} in {root}/. Make one with: dlkit run RECIPE.{did_you_mean(name[:60], known)}"
+    )
+
+
+def _found(path: Path, root: Path) -> Path | None:
     if (path / "run.json").is_file():
         return path
-    folder = root / str(run)
-    if len(path.parts) == 1 and (newest := newest_version(folder)) is not None:
+    if len(path.parts) == 1 and (newest := newest_version(root / path)) is not None:
         return newest
     if path.is_dir() and (newest := newest_version(path)) is not None:
         return newest
     if path.is_dir():
         raise RunError(f"{path} is no run folder: it holds no run.json. Make a run with: dlkit run RECIPE")
-    if len(path.parts) > 1 or path.exists():
-        raise RunNotFoundError(f"There is no run folder {path}. Runs lie in {root}/<recipe>/<version>/.")
-    known = [child.name for child in root.iterdir() if newest_version(child)] if root.is_dir() else []
-    raise RunNotFoundError(
-        f"No complete run of {str(run)!r} in {root}/. Make one with: dlkit run {run}.{did_you_mean(str(run), known)}"
-    )
+    return None
 
 
 def newest_version(folder: Path) -> Path | None:
     """The complete version with the highest number in a recipe's folder."""
     if not folder.is_dir():
         return None
-    versions = [child for child in folder.iterdir() if child.name.isdigit() and (child / "run.json").is_file()]
+    versions = [child for child in folder.iterdir() if child.name.isdecimal() and (child / "run.json").is_file()]
     return max(versions, key=lambda version: int(version.name), default=None)
 
 
@@ -92,18 +106,43 @@ def artefact_path(folder: Path, run: Mapping[str, object], name: str) -> Path:
     if not isinstance(artefacts, dict):
         raise RunError(f"{folder / 'run.json'} is damaged: it lists no artefacts.")
     if name not in artefacts:
-        raise RunNotFoundError(f"{folder} has no artefact {name!r}.{did_you_mean(name, artefacts)}")
-    path = folder / str(artefacts[name]["path"])
-    parts = [folder / part for part in artefacts[name].get("parts", [path.name])]
-    if not all(part.exists() for part in parts):
-        raise RunError(f"{folder} is damaged: {path.name} is missing. Run the recipe again, or: dlkit export {folder}")
-    found = combined_sha256(parts)
-    if found != artefacts[name]["sha256"]:
-        raise RunError(
-            f"{path} is damaged: sha256 {found[:16]}… is not {artefacts[name]['sha256'][:16]}… as recorded. "
-            "Run the recipe again."
+        raise RunNotFoundError(
+            f"{folder} has no artefact {name!r} (dlkit export makes more).{did_you_mean(name, artefacts)}"
         )
+    try:
+        path, recorded = folder / str(artefacts[name]["path"]), str(artefacts[name]["sha256"])
+        parts = [folder / str(part) for part in artefacts[name].get("parts", [path.name])]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise RunError(f"{folder / 'run.json'} is damaged: its entry of {name!r} is not whole.") from error
+    missing = [part.name for part in parts if not part.exists()]
+    if missing:
+        raise RunError(f"{folder} is damaged: {missing[0]} is missing. Run the recipe again.")
+    _compare(path, combined_sha256(parts), recorded)
     return path
+
+
+def asset_checksums(folder: Path) -> dict[str, str]:
+    """Name and sha256 of each file in a run's `assets.extra/`, as `run.json` records them."""
+    return {path.name: sha256(path) for path in sorted((folder / ASSETS).iterdir()) if path.is_file()}
+
+
+def check_assets(folder: Path, run: Mapping[str, object]) -> None:
+    """Compare a run's vocabulary, labels and scaling with what it recorded: damaged ones would answer wrongly."""
+    recorded = run.get("assets")
+    if not isinstance(recorded, dict):
+        raise RunError(f"{folder / 'run.json'} is damaged: it lists no assets.")
+    for name, digest in recorded.items():
+        path = folder / ASSETS / str(name)
+        if not path.is_file():
+            raise RunError(f"{path.parent} is damaged: {name} is missing. Run the recipe again.")
+        _compare(path, sha256(path), str(digest))
+
+
+def _compare(path: Path, found: str, recorded: str) -> None:
+    if found != recorded:
+        raise RunError(
+            f"{path} is damaged: sha256 {found[:16]}… is not {recorded[:16]}… as recorded. Run the recipe again."
+        )
 
 
 def combined_sha256(parts: list[Path]) -> str:

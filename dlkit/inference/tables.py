@@ -75,14 +75,17 @@ class TableRows:
                 features.append(missing)
         for name, known in self.categories.items():
             features += [np.array([value == seen for value in inputs[name]], bool) for seen in known]
-        return {"features": np.stack(features, axis=1).astype(np.float32)}
+        # A number beyond float32 becomes infinite; the predictor refuses what comes of it.
+        with np.errstate(over="ignore"):
+            return {"features": np.stack(features, axis=1).astype(np.float32)}
 
     def remarks(self, inputs: Columns) -> list[str | None]:
         rows = len(next(iter(inputs.values())))
         remarks: list[str | None] = [None] * rows
         for name, known in self.categories.items():
+            fine = {None, "", *known}
             for row, value in enumerate(inputs[name]):
-                if value is not None and value not in known:
+                if value not in fine:
                     remarks[row] = f"column {name!r}: {value!r} was never seen in training; it is treated as missing"
         return remarks
 

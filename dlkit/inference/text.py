@@ -3,18 +3,45 @@
 from __future__ import annotations
 
 import json
+import weakref
 from array import array
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import repeat
 from pathlib import Path
 
 import numpy as np
 
-from dlkit.contracts import ColumnKind, Columns, Ragged, Rows, Tensor
+from dlkit.contracts import Column, ColumnKind, Columns, Ragged, Rows, Tensor
 from dlkit.inference.words import words
 
 VOCABULARY = "vocabulary.txt"
+
+
+class Encoded:
+    """Rows that are encoded already, handed out once, to whoever asks with the very column they were made of.
+
+    Finding the vocabulary cuts every training text into words; this spares to cut them all again when the training
+    rows are encoded next. Neither the texts nor the rows are kept any longer than that, nor copied or pickled.
+    """
+
+    def __init__(self, column: Column | None = None, rows: Ragged | None = None) -> None:
+        self._rows = rows
+        self._column = weakref.ref(column, self._forget) if column is not None else None
+
+    def __reduce__(self) -> tuple[type[Encoded], tuple[()]]:
+        return Encoded, ()
+
+    def take(self, column: Column) -> Ragged | None:
+        """The rows of `column`; None where it is another one, or they were handed out before."""
+        if self._rows is None or self._column is None or self._column() is not column:
+            return None
+        rows, self._rows = self._rows, None
+        return rows
+
+    def _forget(self, _: object) -> None:
+        self._rows = None
 
 
 @dataclass(frozen=True)
@@ -22,11 +49,13 @@ class MultiHotText:
     """Which words of a vocabulary occur in a text, as a list of their ids.
 
     `column`: name of the raw text column. `vocabulary`: word of id 1, of id 2, …; id 0 pads. The ids of a row
-    are unique and ascending: the positions of the ones in the row's multi-hot vector, one higher.
+    are unique and ascending: the positions of the ones in the row's multi-hot vector, one higher. `fitted`: the
+    training rows, where this comes straight from fitting.
     """
 
     column: str
     vocabulary: tuple[str, ...]
+    fitted: Encoded = field(default_factory=Encoded, compare=False, repr=False)
 
     kind = "multi_hot_text"
 
@@ -52,10 +81,16 @@ class MultiHotText:
 
     def encode(self, inputs: Columns) -> dict[str, np.ndarray | Rows]:
         """`{column: (rows,) object array of str}` to `{"word_ids": Ragged}`."""
-        ids = self.ids
+        texts = inputs[self.column]
+        known = self.fitted.take(texts)
+        if known is not None:
+            return {"word_ids": known}
+        find, unknown = self.ids.get, repeat(0)
         values, offsets = array("i"), array("q", [0])
-        for text in inputs[self.column]:
-            values.extend(sorted({ids[word] for word in words(text) if word in ids}))
+        for text in texts:
+            found = {*map(find, words(text), unknown)}
+            found.discard(0)
+            values.extend(sorted(found))
             offsets.append(len(values))
         return {"word_ids": Ragged(np.array(values, np.int32), np.array(offsets, np.int64))}
 

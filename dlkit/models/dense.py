@@ -8,7 +8,7 @@ from typing import Literal
 import keras
 
 from dlkit.contracts import Spec
-from dlkit.errors import SettingsError
+from dlkit.errors import SettingsError, did_you_mean
 from dlkit.models import layers
 
 Api = Literal["sequential", "functional", "subclass"]
@@ -30,10 +30,11 @@ def mlp(
     hidden layer. `l2`: weight of the sum of squared kernel weights in the loss. `api`: how the same network is put
     together; parameters, outputs and exports are equal.
     """
-    if not units or min(units) < 1:
-        raise SettingsError(f"model.units: expected one or more positive numbers, got {units}.")
-    if not 0 <= dropout < 1:
-        raise SettingsError(f"model.dropout: expected a probability in [0, 1), got {dropout}.")
+    if not units:
+        raise SettingsError("model.units: expected one or more positive numbers, got none.")
+    _check(units, activation, dropout)
+    if not 0 <= l2 < float("inf"):
+        raise SettingsError(f"model.l2: expected a number of 0 or more, got {l2}.")
     regularizer = keras.regularizers.L2(l2) if l2 else None
     stack: list[keras.layers.Layer] = []
     for position, width in enumerate(units):
@@ -72,6 +73,7 @@ def ensemble(
     """
     if members < 1:
         raise SettingsError(f"model.members: expected 1 or more, got {members}.")
+    _check(units, activation, dropout)
     (name,) = spec.inputs
     inputs = keras.Input(spec.inputs[name].shape, dtype=spec.inputs[name].dtype, name=name)
     hidden = keras.layers.RepeatVector(members)(inputs)
@@ -101,6 +103,18 @@ def assemble(spec: Spec, stack: Sequence[keras.layers.Layer], *, api: Api) -> ke
         model(inputs)
         return model
     raise SettingsError(f"model.api: expected sequential, functional or subclass, got {api!r}.")
+
+
+def _check(units: tuple[int, ...], activation: str, dropout: float) -> None:
+    if min(units, default=1) < 1:
+        raise SettingsError(f"model.units: expected positive numbers, got {units}.")
+    if not 0 <= dropout < 1:
+        raise SettingsError(f"model.dropout: expected a probability in [0, 1), got {dropout}.")
+    try:
+        keras.activations.get(activation)
+    except ValueError:
+        known = [name for name in vars(keras.activations) if not name.startswith(("_", "get", "serial", "deserial"))]
+        raise SettingsError(f"model.activation: unknown {activation!r}.{did_you_mean(activation, known)}") from None
 
 
 def _head(spec: Spec) -> keras.layers.Dense:

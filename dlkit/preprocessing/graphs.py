@@ -73,12 +73,24 @@ class MultiHotTextGraph(tf.Module):
         texts = tf.strings.regex_replace(texts, LINE_BREAK, " ")
         codes = tf.strings.unicode_decode(texts, "UTF-8", errors="replace")
         codes = tf.ragged.map_flat_values(self._ruled, codes)
-        codes = tf.ragged.boolean_mask(codes, codes != _VANISHES)
+        codes = _without(codes, _VANISHES)
         return tf.strings.split(tf.strings.unicode_encode(codes, "UTF-8"))
 
     def _ruled(self, codes: tf.Tensor) -> tf.Tensor:
         tabled = tf.gather(self._rules, tf.minimum(codes, LAST_TABLED))
         return tf.where(codes <= LAST_TABLED, tabled, tf.where(codes <= LAST_KEPT, codes, ord(" ")))
+
+
+def _without(codes: tf.RaggedTensor, code: int) -> tf.RaggedTensor:
+    """`codes` without those equal to `code`.
+
+    `tf.ragged.boolean_mask` would do, in memory of rows times the longest row: gigabytes for one long text in a batch.
+    """
+    stays = codes.flat_values != code
+    before = tf.concat([[0], tf.cumsum(tf.cast(stays, tf.int64))], 0)
+    return tf.RaggedTensor.from_row_splits(
+        tf.boolean_mask(codes.flat_values, stays), tf.gather(before, codes.row_splits), validate=False
+    )
 
 
 def _unique_sorted(ids: tf.RaggedTensor) -> tf.Tensor:

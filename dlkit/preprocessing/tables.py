@@ -39,7 +39,8 @@ class TableFeatures:
             if kind == "number":
                 numbers[name] = self._number(np.asarray(train.inputs[name], np.float64))
             elif kind == "category":
-                counts = Counter(value for value in train.inputs[name] if value is not None)
+                # "" is what a missing category is in a SavedModel's string tensor, so it can be no category itself.
+                counts = Counter(value for value in train.inputs[name] if value not in (None, ""))
                 frequent = sorted(counts, key=lambda value: (-counts[value], value))[: self.max_categories]
                 categories[name] = tuple(sorted(frequent))
             else:

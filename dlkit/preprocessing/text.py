@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from dlkit.contracts import ColumnKind, Examples, Split, Transform
+import numpy as np
+
+from dlkit.contracts import Column, ColumnKind, Examples, Ragged, Split, Transform
 from dlkit.errors import DataError, SettingsError
-from dlkit.inference.text import MultiHotText
+from dlkit.inference.text import Encoded, MultiHotText
 from dlkit.inference.words import words
+
+_ROWS_AT_ONCE = 64
 
 
 @dataclass(frozen=True)
@@ -34,17 +38,56 @@ class MultiHot:
             raise SettingsError(
                 f"preprocessing: multi-hot words need exactly 1 text column, got {len(texts)}: {texts}."
             )
-        counts: Counter[str] = Counter()
-        for text in train.inputs[texts[0]]:
-            counts.update(words(text))
-        frequent = [(-count, word) for word, count in counts.items() if count >= self.min_count]
+        column = train.inputs[texts[0]]
+        numbers, numbered = _numbered(column)
+        counts = np.bincount(numbered.values, minlength=len(numbers)).tolist()
+        frequent = [(-counts[number], word) for word, number in numbers.items() if counts[number] >= self.min_count]
         if not frequent:
             raise DataError(
                 f"Column {texts[0]!r}: no word occurs {self.min_count} times or more in the {len(train)} training "
                 "texts. Words are letters and numbers; emoji and signs are none. Lower preprocessing.min_count or "
                 "give other texts."
             )
-        return MultiHotText(texts[0], tuple(word for _, word in sorted(frequent)[: self.max_words]))
+        vocabulary = tuple(word for _, word in sorted(frequent)[: self.max_words])
+        ids = np.zeros(len(numbers), np.int32)
+        ids[[numbers[word] for word in vocabulary]] = np.arange(1, len(vocabulary) + 1)
+        rows = _distinct(Ragged(ids[numbered.values], numbered.offsets), len(vocabulary) + 1)
+        return MultiHotText(texts[0], vocabulary, Encoded(column, rows))
 
     def examples(self, transform: Transform, split: Split) -> Examples:
         return Examples(transform.encode(split.inputs), split.targets)
+
+
+class _Numbers(dict[str, int]):
+    """Numbers words 0, 1, 2, … in the order in which they are first asked for."""
+
+    def __missing__(self, word: str) -> int:
+        self[word] = number = len(self)
+        return number
+
+
+def _numbered(texts: Column) -> tuple[dict[str, int], Ragged]:
+    """All different words, numbered, and each text as the numbers of its words in their order."""
+    numbers = _Numbers()
+    number = numbers.__getitem__
+    values, offsets = array("i"), array("q", [0])
+    for text in texts:
+        values.extend(map(number, words(text)))
+        offsets.append(len(values))
+    return numbers, Ragged(np.frombuffer(values, np.int32), np.array(offsets, np.int64))
+
+
+def _distinct(ids: Ragged, stride: int) -> Ragged:
+    """Each row's different ids in [1, stride), ascending; a few rows at a time, whose keys fit into 32 bits."""
+    at_once = max(1, min(_ROWS_AT_ONCE, (2**31 - 1) // stride))
+    parts, lengths = [np.zeros(0, np.int32)], [np.zeros(1, np.int64)]
+    for start in range(0, len(ids), at_once):
+        offsets = ids.offsets[start : start + at_once + 1]
+        rows = len(offsets) - 1
+        first_key = np.arange(0, rows * stride, stride, dtype=np.int32)
+        keys = np.repeat(first_key, np.diff(offsets)) + ids.values[offsets[0] : offsets[-1]]
+        keys.sort()
+        row, found = np.divmod(keys[np.diff(keys, prepend=-1) > 0], np.int32(stride))
+        parts.append(found[found > 0])
+        lengths.append(np.bincount(row[found > 0], minlength=rows))
+    return Ragged(np.concatenate(parts), np.cumsum(np.concatenate(lengths)))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import zipfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -56,7 +57,7 @@ def restore(folder: Path, model: keras.Model) -> tuple[State, list[np.ndarray]] 
     try:
         state = State(**json.loads((newest / "state.json").read_text(encoding="utf-8")))
         last, best = _arrays(newest / "last.npz"), _arrays(newest / "best.npz")
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise RunError(
             f"{newest} is damaged ({error}). Remove {folder.parent} and run again without --resume."
         ) from error
@@ -87,5 +88,6 @@ def _values(model: keras.Model) -> list[np.ndarray]:
 
 
 def _arrays(path: Path) -> list[np.ndarray]:
-    with np.load(path, allow_pickle=False) as file:
+    # Opened here: numpy leaves a damaged file open.
+    with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
         return [file[f"arr_{position}"] for position in range(len(file.files))]

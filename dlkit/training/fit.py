@@ -14,7 +14,7 @@ import numpy as np
 
 from dlkit.contracts import Examples
 from dlkit.data.batches import Batches
-from dlkit.errors import TrainingError
+from dlkit.errors import NothingTrainedError, TrainingError
 from dlkit.training import checkpoints
 from dlkit.training.checkpoints import State
 from dlkit.training.settings import Training
@@ -59,7 +59,7 @@ def fit(
     """Train the network that `build` makes, from its first weights or from the checkpoint in `checkpoint`.
 
     The same seed, rows and settings give the same weights, bit for bit, on the same machine. Raises TrainingError
-    when the loss is not finite, or when the user interrupts before the first epoch is done.
+    when the loss is not finite, NothingTrainedError when the user interrupts before the first epoch is done.
     """
     with seeded(seed):
         model = build()
@@ -148,7 +148,7 @@ class Keeper(keras.callbacks.Callback):
 
     def interrupted(self) -> bool:
         if not self.state.history:
-            raise TrainingError(
+            raise NothingTrainedError(
                 "Interrupted before the first epoch was done: there is nothing to keep. The run can be started again."
             ) from None
         self.say(f"interrupted: going on with the best weights so far, of epoch {self.state.best_epoch}")

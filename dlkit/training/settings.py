@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args, get_origin, get_type_hints
 
-from dlkit.errors import SettingsError
+from dlkit.errors import SettingsError, did_you_mean
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,10 @@ class Training:
     tensorboard: bool = True
 
     def __post_init__(self) -> None:
+        for name, kind in get_type_hints(type(self)).items():
+            value = getattr(self, name)
+            if get_origin(kind) is Literal and value not in get_args(kind):
+                raise SettingsError(f"training.{name}: unknown {value!r}.{did_you_mean(str(value), get_args(kind))}")
         at_least = {
             "epochs": 1,
             "batch_size": 1,

@@ -1,0 +1,102 @@
+"""How long does a whole process take, and how much memory does it hold at most?
+
+Nothing heavy is imported here: a child's peak memory includes what its parent held when it was started.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A process that ended well. `seconds`: from start to end. `peak_mb`: largest resident memory, in 10^6 bytes."""
+
+    seconds: float
+    peak_mb: float
+    output: str
+
+    @property
+    def document(self) -> dict[str, object]:
+        """The JSON object on the last line of the output."""
+        found = json.loads(self.output.strip().splitlines()[-1])
+        if not isinstance(found, dict):
+            raise TypeError(f"expected a JSON object, got {self.output[-200:]!r}")
+        return found
+
+
+def run(command: Sequence[str], *, environment: dict[str, str] | None = None, folder: Path | None = None) -> Finished:
+    """Run a command to its end; its standard error passes through only where it fails."""
+    started = time.perf_counter()
+    child = subprocess.Popen(
+        list(command),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", **(environment or {})},
+        cwd=folder,
+    )
+    output, complaints = _both(child)
+    _, status, usage = os.wait4(child.pid, 0)
+    seconds = time.perf_counter() - started
+    child.returncode = os.waitstatus_to_exitcode(status)
+    if child.returncode != 0:
+        raise RuntimeError(f"{' '.join(command)} ended with {child.returncode}:\n{output[-500:]}\n{complaints[-3000:]}")
+    return Finished(seconds, megabytes(usage.ru_maxrss), output)
+
+
+def _both(child: subprocess.Popen[str]) -> tuple[str, str]:
+    """Standard output and error, read to their ends without reaping the child: `wait4` does that, with its usage."""
+    with child.stdout or open(os.devnull) as out, child.stderr or open(os.devnull) as err:  # noqa: PTH123 (for types)
+        from threading import Thread
+
+        complaints: list[str] = []
+        reader = Thread(target=lambda: complaints.append(err.read()))
+        reader.start()
+        output = out.read()
+        reader.join()
+    return output, "".join(complaints)
+
+
+def script(name: str, *arguments: str, environment: dict[str, str] | None = None) -> Finished:
+    """Run one of the scripts beside this file, in a fresh interpreter."""
+    return run([sys.executable, str(HERE / name), *arguments], environment=environment)
+
+
+def megabytes(maxrss: int) -> float:
+    return maxrss / 1e6 if sys.platform == "darwin" else maxrss * 1024 / 1e6
+
+
+def peak_mb() -> float:
+    """Largest resident memory of this process so far."""
+    return round(megabytes(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss), 1)
+
+
+@dataclass
+class Stages:
+    """Seconds by stage, and the peak memory at the end of each."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+    peaks: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        started = time.perf_counter()
+        yield
+        self.seconds[name] = round(time.perf_counter() - started, 3)
+        self.peaks[name] = peak_mb()
+
+    def print(self, **more: object) -> None:
+        """One JSON object on the last line."""
+        print(json.dumps({"seconds": self.seconds, "peaks": self.peaks, **more}))

@@ -1,0 +1,147 @@
+"""Does every recipe, with every model it offers, hold what the house promises of it?
+
+The table is made from the catalogue, so that a recipe or a model that is added is tested without a word here.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+import dlkit
+from dlkit import catalog, finished
+from dlkit.contracts import Splits
+from dlkit.export.proof import TOLERANCE
+from dlkit.inference.answers import ClassAnswer
+from dlkit.inference.forms import STANDARD
+from dlkit.ordering import Order, order
+from dlkit.run_folder import make
+
+QUICK = ["training.epochs=2", "training.patience=none", "training.tensorboard=false"]
+"""Two epochs on the sample show that all stages fit together; how good a recipe gets is for the benchmarks to say."""
+FILES = {
+    "saved_model.pb", "variables", "model.keras", "model.tflite", "assets.extra", "run.json", "metrics.json",
+    "history.csv", "report.html", "plots", "README.md",
+}  # fmt: skip
+"""What the architecture promises of a run folder."""
+METRICS = {
+    "format", "recipe", "model", "task", "seed", "run", "data", "validation", "test", "baselines", "seconds",
+    "peak_memory_mb", "parameters", "artefacts", "warnings",
+}  # fmt: skip
+
+RECIPES = [entry.name for entry in catalog.entries()]
+CASES = [(entry.name, model) for entry in catalog.entries() for model in catalog.load(entry).models]
+
+
+@dataclass(frozen=True)
+class Made:
+    """A finished run, what was asked for, and the rows it was made of."""
+
+    order: Order
+    folder: Path
+    splits: Splits
+
+    @property
+    def metrics(self) -> dict[str, object]:
+        content = json.loads((self.folder / "metrics.json").read_text(encoding="utf-8"))
+        assert isinstance(content, dict)
+        return content
+
+    @property
+    def items(self) -> list[object]:
+        """The test rows as a person would give them."""
+        columns = {name: column.tolist() for name, column in self.splits.test.inputs.items()}
+        return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+@pytest.fixture(scope="module", params=CASES, ids=" ".join)
+def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Made:
+    name, model = request.param
+    folds = catalog.load(catalog.entry(name)).with_model(model).training.folds
+    changes = [*QUICK, f"training.folds={min(folds, 2)}"]
+    asked = order(name, model=model, data="sample", changes=changes, out=tmp_path_factory.mktemp("runs"))
+    # Boosted trees take longer than all else here together; tests/evaluation has them.
+    asked = replace(asked, recipe=replace(asked.recipe, baselines=()))
+    run = make(asked, say=lambda _: None)
+    return Made(asked, run.folder, asked.recipe.data.load("sample", say=lambda _: None))
+
+
+def test_the_table_holds_every_file_in_apps() -> None:
+    folder = Path(dlkit.__file__).parent.parent / "apps"
+    assert sorted(path.stem for path in folder.glob("*.py") if path.stem != "__init__") == sorted(RECIPES)
+    assert {name for name, _ in CASES} == set(RECIPES)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_opens_with_its_question_and_its_command(name: str) -> None:
+    entry = catalog.entry(name)
+    assert entry.problem is None
+    assert entry.question.endswith("?") and entry.question == entry.documentation.splitlines()[0]
+    assert f"dlkit run {name}" in entry.documentation
+    assert len(entry.path.read_text(encoding="utf-8").splitlines()) <= 60
+
+
+def test_the_run_folder_holds_what_the_architecture_promises(made: Made) -> None:
+    there = {path.name for path in made.folder.iterdir()}
+    assert there >= FILES
+    assert not [name for name in there if name.startswith(".")]
+    assert not [path for path in made.folder.rglob("*") if path.suffix in (".pkl", ".pickle", ".joblib")]
+    assert made.folder.name == "1" and [path.name for path in made.folder.parent.iterdir()] == ["1"]
+
+
+def test_the_figures_are_whole_and_finite(made: Made) -> None:
+    metrics = made.metrics
+    assert set(metrics) >= METRICS
+    assert (metrics["recipe"], metrics["model"]) == (made.order.name, made.order.model)
+    artefacts = metrics["artefacts"]
+    assert isinstance(artefacts, dict) and set(artefacts) == set(STANDARD)
+    for figures in (metrics["test"], metrics["validation"], *(entry["test"] for entry in artefacts.values())):
+        assert isinstance(figures, dict) and figures and np.isfinite(list(figures.values())).all()
+    assert metrics["baselines"] and metrics["data"]["sample"] is True  # type: ignore[index]  # JSON
+    with (made.folder / "history.csv").open(encoding="utf-8") as file:
+        assert [row["epoch"] for row in csv.DictReader(file)] == ["1", "2"]
+
+
+def test_every_artefact_answers_every_test_row_as_the_keras_model_does(made: Made) -> None:
+    proven = finished.verify(made.folder, data=None, say=lambda _: None)["artefacts"]
+    assert set(proven) == set(STANDARD)
+    for name, proof in proven.items():
+        assert proof["rows"] == len(made.splits.test)
+        assert proof["max_abs_diff"] <= TOLERANCE[name] == 1e-4 and proof["agreement"] == 1.0
+
+
+def test_the_litert_file_holds_builtin_operations_only(made: Made) -> None:
+    interpreter = Interpreter(
+        str(made.folder / "model.tflite"),
+        experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+    )
+    names = [str(operation["op_name"]) for operation in interpreter._get_ops_details()]
+    assert names
+    assert not [name for name in names if name.startswith("Flex") or "CUSTOM" in name.upper()]
+
+
+def test_answers_have_the_shape_that_their_task_promises(made: Made) -> None:
+    predictor = dlkit.load(made.folder)
+    answers = predictor.predict(made.items)
+    assert len(answers) == len(made.splits.test)
+    for answer in answers:
+        if isinstance(predictor.answer, ClassAnswer):
+            probabilities = answer["probabilities"]
+            assert isinstance(probabilities, dict) and tuple(probabilities) == predictor.labels
+            assert sum(probabilities.values()) == pytest.approx(1, abs=1e-5)
+            assert answer["score"] == max(probabilities.values()) == probabilities[answer["label"]]
+        else:
+            assert np.isfinite(float(str(answer["value"]))) and answer["name"] == made.splits.target_name
+
+
+def test_one_row_is_answered_as_in_a_batch(made: Made) -> None:
+    predictor = dlkit.load(made.folder)
+    together = predictor.outputs(made.splits.test.take(np.arange(5)).inputs)
+    alone = [predictor.outputs(made.splits.test.take(np.array([row])).inputs) for row in range(5)]
+    np.testing.assert_allclose(together, np.concatenate(alone), atol=1e-5)
