@@ -13,8 +13,8 @@ from dlkit import Recipe, Regression, TableData, TableFeatures, Training, Varian
 from dlkit.models import dense
 
 training = Training(
-    epochs=200,
-    batch_size=16,
+    epochs=120,
+    batch_size=32,
     optimizer="adamw",
     learning_rate=5e-3,
     schedule="cosine",
@@ -34,7 +34,7 @@ recipe = Recipe(
     variants={
         "ensemble": Variant(
             partial(dense.ensemble, members=8, activation="relu", dropout=0.1),
-            training=replace(training, epochs=150, optimizer="adam", learning_rate=3e-3, weight_decay=0.0),
+            training=replace(training, epochs=100, optimizer="adam", weight_decay=0.0),
         ),
         "linear": dense.linear,
     },

@@ -26,8 +26,8 @@ def main(archive: Path, seed: int) -> None:
     with stages.stage("import"):
         import numpy as np
         import tensorflow  # noqa: F401 (its import is no stage of ours)
-
         from dlkit.apps.imdb import recipe
+
         from dlkit.contracts import Examples, Spec
         from dlkit.data import builders
         from dlkit.evaluation.scores import score

@@ -15,6 +15,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO
 
 HERE = Path(__file__).parent
 
@@ -37,36 +39,23 @@ class Finished:
 
 
 def run(command: Sequence[str], *, environment: dict[str, str] | None = None, folder: Path | None = None) -> Finished:
-    """Run a command to its end; its standard error passes through only where it fails."""
-    started = time.perf_counter()
-    child = subprocess.Popen(
-        list(command),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", **(environment or {})},
-        cwd=folder,
-    )
-    output, complaints = _both(child)
-    _, status, usage = os.wait4(child.pid, 0)
-    seconds = time.perf_counter() - started
-    child.returncode = os.waitstatus_to_exitcode(status)
+    """Run a command to its end; RuntimeError with what it wrote where it fails."""
+    variables = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", **(environment or {})}
+    with TemporaryFile() as out, TemporaryFile() as err:
+        started = time.perf_counter()
+        child = subprocess.Popen(list(command), stdout=out, stderr=err, env=variables, cwd=folder)
+        _, status, usage = os.wait4(child.pid, 0)
+        seconds = time.perf_counter() - started
+        child.returncode = os.waitstatus_to_exitcode(status)
+        output, complaints = _content(out), _content(err)
     if child.returncode != 0:
         raise RuntimeError(f"{' '.join(command)} ended with {child.returncode}:\n{output[-500:]}\n{complaints[-3000:]}")
     return Finished(seconds, megabytes(usage.ru_maxrss), output)
 
 
-def _both(child: subprocess.Popen[str]) -> tuple[str, str]:
-    """Standard output and error, read to their ends without reaping the child: `wait4` does that, with its usage."""
-    with child.stdout or open(os.devnull) as out, child.stderr or open(os.devnull) as err:  # noqa: PTH123 (for types)
-        from threading import Thread
-
-        complaints: list[str] = []
-        reader = Thread(target=lambda: complaints.append(err.read()))
-        reader.start()
-        output = out.read()
-        reader.join()
-    return output, "".join(complaints)
+def _content(file: IO[bytes]) -> str:
+    file.seek(0)
+    return file.read().decode(errors="replace")
 
 
 def script(name: str, *arguments: str, environment: dict[str, str] | None = None) -> Finished:

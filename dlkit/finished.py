@@ -195,7 +195,8 @@ def _proofs(finished: Finished, runs: Mapping[str, Callable[[Columns], np.ndarra
     if "keras" not in runs:
         raise RunError(f"{finished.folder} has no Keras model to compare with. Run the recipe again.")
     expected = runs["keras"](test.inputs)
-    return {name: prove(finished.answer, expected, run, test.inputs) for name, run in runs.items()}
+    again: dict[str, Callable[[Columns], np.ndarray]] = {**runs, "keras": lambda _: expected}
+    return {name: prove(finished.answer, expected, run, test.inputs) for name, run in again.items()}
 
 
 @contextlib.contextmanager

@@ -70,7 +70,15 @@ def _types(recipe: Recipe, stage: str) -> dict[str, object]:
     # Only names of `typing` and the builtins are known here: looking further would load the function's module.
     known = {"Path": Path, "__builtins__": builtins, **vars(typing)}
     hints = {name: option.annotation for name, option in _options(recipe).items()}
-    return {name: eval(hint, known) if isinstance(hint, str) else hint for name, hint in hints.items()}  # noqa: S307 (the recipe's own source)
+    return {name: _type(hint, known) if isinstance(hint, str) else hint for name, hint in hints.items()}
+
+
+def _type(hint: str, known: dict[str, object]) -> object:
+    """The type that an annotation names; the annotation itself where it names something else than plain types."""
+    try:
+        return eval(hint, known)  # noqa: S307 (the recipe's own source)
+    except (NameError, AttributeError, TypeError, SyntaxError):
+        return hint
 
 
 def parse(text: str, kind: object, where: str) -> object:
@@ -104,4 +112,8 @@ def _scalar(text: str, kind: object, where: str) -> object:
         if value != value:  # noqa: PLR0124 (NaN is the one value unequal to itself)
             raise SettingsError(f"{where}: expected {names[kind]}, got {text!r}.")
         return value
-    return Path(text) if kind is Path else text
+    if kind is Path:
+        return Path(text)
+    if kind in (str, object, typing.Any, inspect.Parameter.empty):
+        return text
+    raise SettingsError(f"{where}: it takes {kind}, which --set cannot give. Set it in the recipe's file.")

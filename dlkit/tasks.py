@@ -74,8 +74,13 @@ class Regression:
 
     def fit(self, train: Split, target_name: str) -> ValueAnswer:
         values = _array(train.targets).astype(np.float64)
+        unknown = int(np.sum(~np.isfinite(values)))
+        if unknown:
+            raise DataError(
+                f"The target is missing or infinite in {unknown} of {len(values)} training rows. Leave these rows out."
+            )
         mean, spread = float(values.mean()), float(values.std())
-        if not np.isfinite(spread) or spread <= 1e-12 * max(1.0, abs(mean)):
+        if spread <= 1e-12 * max(1.0, abs(mean)):
             raise DataError(f"The target is {mean:g} in all {len(values)} training rows: there is nothing to learn.")
         if self.target_scaling == "none":
             return ValueAnswer(target_name, self.unit, spread=spread)

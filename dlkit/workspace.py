@@ -103,16 +103,23 @@ def _claimed(folder: Path) -> tuple[Path, FileLock]:
             taken += [_number(path) for path in _partials(folder)]
             scratch = folder / f".{max(taken, default=0) + 1}{_SUFFIX}"
             scratch.mkdir()
-            lock = FileLock(scratch / "lock")
+        except (FileExistsError, FileNotFoundError):
+            continue  # another run claimed the number, or took the folder away, between two lines
+        except OSError as error:
+            raise _unwritable(folder, error) from error
+        lock = FileLock(scratch / "lock")
+        try:
             lock.acquire(timeout=0)
         except (FileExistsError, FileNotFoundError, Timeout):
-            continue  # another run claimed the number, or swept the folder away, between two lines
+            continue  # the sweep of another run saw the new folder before it was locked
         except OSError as error:
             shutil.rmtree(scratch, ignore_errors=True)
             raise _unwritable(folder, error) from error
-        # A sweep of another process may see the new folder before it is locked; then it is gone and a new one is due.
-        if (scratch / "lock").exists():
+        published = _final(scratch).exists()  # by a run that was in the number's folder while we listed the others
+        if not published and (scratch / "lock").exists():
             return scratch, lock
+        if published:
+            shutil.rmtree(scratch, ignore_errors=True)
         lock.release()
 
 

@@ -39,7 +39,7 @@ def damage(path: Path, how: str) -> None:
         ("model.keras", ("verify", "export")),
     ],
 )
-def test_a_damaged_run_is_told_from_a_wrong_answer(cli, runs: Path, everything, file: str, commands, how: str):
+def test_a_damaged_run_is_told_from_a_wrong_answer(cli, runs: Path, everything, *, file: str, commands, how: str):
     damage(runs / "imdb" / "1" / file, how)
     before = everything(runs)
     for command in commands:

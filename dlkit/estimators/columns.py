@@ -148,12 +148,12 @@ def matched(table: Table, kinds: Mapping[str, ColumnKind], *, named: bool, who: 
 
 def texts_from(x: object) -> Column:
     """(rows,) object array of `str`: a list, an array or a column of a data frame. Empty texts are texts."""
-    if isinstance(x, str | bytes | Mapping) or not isinstance(x, Iterable) or not isinstance(x, Sized):
-        raise EstimatorTypeError(f"X: expected a list of texts, got one {type(x).__name__}. Put it into a list.")
     if hasattr(x, "columns") or getattr(x, "ndim", 1) != 1:
         raise EstimatorTypeError(
             f"X: expected texts, one a row, got a {type(x).__name__} with columns. Give the column of texts alone."
         )
+    if isinstance(x, str | bytes | Mapping) or not isinstance(x, Iterable) or not isinstance(x, Sized):
+        raise EstimatorTypeError(f"X: expected a list of texts, got one {type(x).__name__}. Put it into a list.")
     texts = np.empty(len(x), object)
     if not len(texts):
         raise InputError("X: found 0 texts while a minimum of 1 is required.")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -75,9 +77,16 @@ class SavedModel:
 
     def outputs(self, columns: Columns, *, batch_size: int = 1024) -> np.ndarray:
         rows = len(next(iter(columns.values())))
-        parts = []
-        for start in range(0, rows, batch_size):
-            batch = {name: column[start : start + batch_size] for name, column in columns.items()}
-            tensors = {self._names[column]: tensor for column, tensor in raw_tensors(batch, self._kinds).items()}
-            parts.append(self._function(**tensors)["outputs"].numpy())
-        return np.concatenate(parts)
+        batches = [
+            {name: column[start : start + batch_size] for name, column in columns.items()}
+            for start in range(0, rows, batch_size)
+        ]
+        if len(batches) == 1:
+            return self._batch(batches[0])
+        # Operations on strings use one core each, and Python waits outside of its lock meanwhile.
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            return np.concatenate(list(pool.map(self._batch, batches)))
+
+    def _batch(self, columns: Columns) -> np.ndarray:
+        tensors = {self._names[column]: tensor for column, tensor in raw_tensors(columns, self._kinds).items()}
+        return np.asarray(self._function(**tensors)["outputs"])

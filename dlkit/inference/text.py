@@ -90,7 +90,7 @@ class MultiHotText:
         for text in texts:
             found = {*map(find, words(text), unknown)}
             found.discard(0)
-            values.extend(sorted(found))
+            values.fromlist(sorted(found))
             offsets.append(len(values))
         return {"word_ids": Ragged(np.array(values, np.int32), np.array(offsets, np.int64))}
 

@@ -51,7 +51,7 @@ class MultiHot:
         vocabulary = tuple(word for _, word in sorted(frequent)[: self.max_words])
         ids = np.zeros(len(numbers), np.int32)
         ids[[numbers[word] for word in vocabulary]] = np.arange(1, len(vocabulary) + 1)
-        rows = _distinct(Ragged(ids[numbered.values], numbered.offsets), len(vocabulary) + 1)
+        rows = _distinct(numbered, ids, len(vocabulary) + 1)
         return MultiHotText(texts[0], vocabulary, Encoded(column, rows))
 
     def examples(self, transform: Transform, split: Split) -> Examples:
@@ -72,20 +72,20 @@ def _numbered(texts: Column) -> tuple[dict[str, int], Ragged]:
     number = numbers.__getitem__
     values, offsets = array("i"), array("q", [0])
     for text in texts:
-        values.extend(map(number, words(text)))
+        values.fromlist([*map(number, words(text))])
         offsets.append(len(values))
     return numbers, Ragged(np.frombuffer(values, np.int32), np.array(offsets, np.int64))
 
 
-def _distinct(ids: Ragged, stride: int) -> Ragged:
-    """Each row's different ids in [1, stride), ascending; a few rows at a time, whose keys fit into 32 bits."""
+def _distinct(numbered: Ragged, ids: np.ndarray, stride: int) -> Ragged:
+    """Each row's different `ids[number]` in [1, stride), ascending; a few rows at a time, whose keys fit in 32 bits."""
     at_once = max(1, min(_ROWS_AT_ONCE, (2**31 - 1) // stride))
     parts, lengths = [np.zeros(0, np.int32)], [np.zeros(1, np.int64)]
-    for start in range(0, len(ids), at_once):
-        offsets = ids.offsets[start : start + at_once + 1]
+    for start in range(0, len(numbered), at_once):
+        offsets = numbered.offsets[start : start + at_once + 1]
         rows = len(offsets) - 1
-        first_key = np.arange(0, rows * stride, stride, dtype=np.int32)
-        keys = np.repeat(first_key, np.diff(offsets)) + ids.values[offsets[0] : offsets[-1]]
+        keys = np.repeat(np.arange(0, rows * stride, stride, dtype=np.int32), np.diff(offsets))
+        keys += ids[numbered.values[offsets[0] : offsets[-1]]]
         keys.sort()
         row, found = np.divmod(keys[np.diff(keys, prepend=-1) > 0], np.int32(stride))
         parts.append(found[found > 0])

@@ -51,28 +51,32 @@ def loss_of(model: keras.Model, examples: Examples) -> float:
     return float(((outputs(model, examples) - examples.targets) ** 2).mean())
 
 
-@pytest.mark.parametrize("seed", [0, 7])
-def test_the_same_seed_gives_the_same_bits_whatever_was_drawn_before(seed: int) -> None:
-    first = trained(seed=seed)
+@pytest.fixture(scope="module")
+def plain() -> Trained:
+    """A training with seed 0."""
+    return trained(seed=0)
+
+
+def test_the_same_seed_gives_the_same_bits_whatever_was_drawn_before(plain: Trained) -> None:
     np.random.default_rng().random(3)
     np.random.seed(99)
     keras.utils.set_random_seed(99)
-    second = trained(seed=seed)
-    assert digest(first.model) == digest(second.model)
-    without_time = [{name: value for name, value in row.items() if name != "seconds"} for row in first.history]
+    second = trained(seed=0)
+    assert digest(plain.model) == digest(second.model)
+    without_time = [{name: value for name, value in row.items() if name != "seconds"} for row in plain.history]
     assert without_time == [{name: value for name, value in row.items() if name != "seconds"} for row in second.history]
 
 
-def test_another_seed_gives_other_weights_and_0_is_a_seed_like_any_other() -> None:
-    assert len({digest(trained(seed=seed).model) for seed in (0, 1, 2)}) == 3
+def test_another_seed_gives_other_weights(plain: Trained) -> None:
+    assert len({digest(plain.model), digest(trained(seed=1).model), digest(trained(seed=2**32 - 1).model)}) == 3
 
 
-def test_another_process_gives_the_same_bits() -> None:
+def test_another_process_gives_the_same_bits(plain: Trained) -> None:
     code = "import test_fit; print(test_fit.digest(test_fit.trained(seed=0).model))"
     ended = subprocess.run(
         [sys.executable, "-c", code], cwd=Path(__file__).parent, capture_output=True, text=True, check=True, timeout=120
     )
-    assert ended.stdout.split()[-1] == digest(trained(seed=0).model)
+    assert ended.stdout.split()[-1] == digest(plain.model)
 
 
 def test_rows_come_in_another_order_in_every_epoch_and_for_every_seed() -> None:
@@ -132,16 +136,14 @@ def test_keep_last_keeps_the_last_weights() -> None:
     assert loss_of(result.model, held_out) == pytest.approx(losses[-1], rel=1e-4) and losses[-1] > min(losses)
 
 
-def test_the_untrained_network_is_judged_too() -> None:
-    held_out = rows(1)
-    result = trained(validation=held_out)
+def test_the_untrained_network_is_judged_too(plain: Trained) -> None:
     with fitting.seeded(0):
-        assert result.untrained_loss == pytest.approx(loss_of(network(), held_out), rel=1e-5)
-    assert result.untrained_loss > result.history[-1]["val_loss"]
+        assert plain.untrained_loss == pytest.approx(loss_of(network(), rows(1)), rel=1e-5)
+    assert plain.untrained_loss > plain.history[-1]["val_loss"]
 
 
-def test_history_has_a_row_an_epoch_with_figures_of_both_splits() -> None:
-    assert [set(row) for row in trained().history] == [
+def test_history_has_a_row_an_epoch_with_figures_of_both_splits(plain: Trained) -> None:
+    assert [set(row) for row in plain.history] == [
         {"epoch", "loss", "mae", "val_loss", "val_mae", "seconds"}
     ] * SHORT.epochs
 
@@ -189,7 +191,7 @@ def test_an_interrupt_in_the_first_epoch_leaves_nothing_to_keep(monkeypatch: pyt
         trained()
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "adamw", "rmsprop", "sgd"])
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
 def test_the_cosine_schedule_starts_at_the_rate_and_ends_at_0(optimizer: str) -> None:
     weight_decay = 0.01 if optimizer == "adamw" else 0.0
     settings = replace(SHORT, optimizer=optimizer, schedule="cosine", weight_decay=weight_decay)  # type: ignore[arg-type]  # parametrised

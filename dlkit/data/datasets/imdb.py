@@ -16,21 +16,23 @@ from dlkit.data.archives import members
 from dlkit.data.sources import Example, Examples, File, Source
 from dlkit.errors import DataError
 
+SPLITS = ("train", "test")
 LABELS = ("neg", "pos")
 REVIEWS_PER_FOLDER = 12_500
+REVIEW = re.compile(r"aclImdb/(train|test)/(neg|pos)/\d+_\d+\.txt")
 
 
 def read(paths: Sequence[Path]) -> Examples:
-    """Reviews by split; each split reads the archive anew, which is cheaper than to hold the other one."""
+    """Reviews by split. Whichever split is asked for first reads the archive; the other one's reviews wait."""
     (archive,) = paths
-    return {split: reviews(archive, split) for split in ("train", "test")}
+    waiting: dict[str, list[tuple[str, bytes]]] = {}
+    return {split: reviews(archive, split, waiting) for split in SPLITS}
 
 
-def reviews(archive: Path, split: str) -> Iterator[tuple[str, Example]]:
+def reviews(archive: Path, split: str, waiting: dict[str, list[tuple[str, bytes]]]) -> Iterator[tuple[str, Example]]:
     """Members `aclImdb/{train,test}/{neg,pos}/<id>_<stars>.txt`: UTF-8 text with `<br />`."""
-    name_of_review = re.compile(rf"aclImdb/{split}/(neg|pos)/\d+_\d+\.txt")
     counts = Counter(dict.fromkeys(LABELS, 0))
-    for name, content in members(archive, wanted=lambda name: name_of_review.fullmatch(name) is not None):
+    for name, content in _members(archive, split, waiting):
         label = name.split("/")[2]
         counts[label] += 1
         try:
@@ -43,6 +45,21 @@ def reviews(archive: Path, split: str) -> Iterator[tuple[str, Example]]:
                 f"{archive}: expected {REVIEWS_PER_FOLDER:,} reviews in aclImdb/{split}/{label}/, found {count:,}. "
                 "Get the archive again: dlkit data imdb --download"
             )
+
+
+def _members(archive: Path, split: str, waiting: dict[str, list[tuple[str, bytes]]]) -> Iterator[tuple[str, bytes]]:
+    """Those of a split. To unpack the archive twice would take longer than to write it as a dataset."""
+    if split in waiting:
+        yield from waiting.pop(split)
+        return
+    others: dict[str, list[tuple[str, bytes]]] = {other: [] for other in SPLITS if other != split}
+    for name, content in members(archive, wanted=lambda name: REVIEW.fullmatch(name) is not None):
+        found = name.split("/")[1]
+        if found == split:
+            yield name, content
+        else:
+            others[found].append((name, content))
+    waiting.update(others)
 
 
 SOURCE = Source(

@@ -1,0 +1,104 @@
+"""What does a recipe make of the models it offers?"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pytest
+
+from dlkit.contracts import Head, Spec, Splits, Tensor
+from dlkit.errors import DlkitError, SettingsError
+from dlkit.preprocessing.tables import TableFeatures
+from dlkit.recipe import Recipe, Variant, model_function
+from dlkit.tasks import Regression
+from dlkit.training.settings import Training
+
+SPEC = Spec({"features": Tensor((2,))}, {"answer": Head(1)})
+
+
+class NoRows:
+    """Data that nobody loads."""
+
+    def load(self, *_: object, **__: object) -> Splits:
+        raise NotImplementedError
+
+
+class Network:
+    """Looks like a network to a recipe."""
+
+    def fit(self) -> None: ...
+
+
+def plain(spec: Spec) -> Network:
+    return Network()
+
+
+def other(spec: Spec, *, units: int = 3) -> Network:
+    return Network()
+
+
+RECIPE = Recipe(
+    NoRows(),
+    TableFeatures(),
+    Regression(),
+    partial(plain),
+    Training(epochs=3),
+    variants={
+        "wide": partial(partial(other), units=9),
+        "logs": Variant(other, task=Regression(target_scaling="log"), training=Training(epochs=8)),
+        "raw": Variant(plain, preprocessing=TableFeatures(scaling="none")),
+    },
+)
+
+
+def test_the_default_model_is_named_after_its_function_and_stands_first() -> None:
+    assert RECIPE.default_model == "plain" and RECIPE.models == ("plain", "wide", "logs", "raw")
+    assert model_function(RECIPE.variants["wide"]) is other  # type: ignore[arg-type]  # a partial of a partial
+
+
+@pytest.mark.parametrize("name", [None, "plain"])
+def test_no_name_and_the_default_name_give_the_recipe_itself(name: str | None) -> None:
+    assert RECIPE.with_model(name) is RECIPE
+
+
+def test_a_variant_changes_its_model_and_only_the_stages_that_it_names() -> None:
+    wide, logs, raw = (RECIPE.with_model(name) for name in ("wide", "logs", "raw"))
+    assert (wide.task, wide.training, wide.preprocessing) == (RECIPE.task, RECIPE.training, RECIPE.preprocessing)
+    assert (
+        logs.training.epochs == 8 and logs.task.target_scaling == "log" and logs.preprocessing == RECIPE.preprocessing
+    )
+    assert raw.preprocessing == TableFeatures(scaling="none") and raw.training == RECIPE.training
+
+
+def test_an_unknown_model_is_refused_with_the_nearest_name() -> None:
+    with pytest.raises(SettingsError, match=r"There is no model 'wid' in this recipe\. Did you mean 'wide'"):
+        RECIPE.with_model("wid")
+
+
+def broken(spec: Spec) -> Network:
+    raise KeyError("width")
+
+
+def refused(spec: Spec) -> Network:
+    raise ValueError("units must be positive")
+
+
+def forgetful(spec: Spec) -> None:
+    """It does not return its network."""
+
+
+@pytest.mark.parametrize(
+    ("model", "kind", "message"),
+    [
+        (broken, DlkitError, r"The model 'broken' cannot be built .*KeyError: 'width' .*line \d+: raise KeyError"),
+        (partial(refused), SettingsError, "The model 'refused' cannot be built .*units must be positive"),
+        (forgetful, DlkitError, "The model 'forgetful' gave NoneType; expected a keras.Model"),
+    ],
+)
+def test_a_fault_in_a_model_s_function_is_said_with_its_line(
+    model: object, kind: type[DlkitError], message: str
+) -> None:
+    recipe = Recipe(NoRows(), TableFeatures(), Regression(), model)  # type: ignore[arg-type]  # parametrised
+    with pytest.raises(kind, match=message) as error:
+        recipe.build(SPEC)
+    assert error.type is kind

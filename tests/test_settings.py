@@ -1,0 +1,165 @@
+"""Does `--set stage.name=value` change that setting to a value of its type, and say what does not fit?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from dlkit.contracts import Spec, Splits
+from dlkit.errors import SettingsError
+from dlkit.preprocessing.tables import TableFeatures
+from dlkit.recipe import Recipe
+from dlkit.settings import parse, settings_of, with_settings, with_values
+from dlkit.tasks import Regression
+from dlkit.training.settings import Training
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Data with a setting of each kind."""
+
+    path: Path | None = None
+    columns: tuple[str, ...] = ()
+    shuffle: bool = False
+
+    def load(self, *_: object, **__: object) -> Splits:
+        raise NotImplementedError
+
+
+def network(
+    spec: Spec,
+    *,
+    units: tuple[int, ...] = (64, 64),
+    dropout: float = 0.0,
+    api: Literal["functional", "subclass"] = "functional",
+    members: int | None = None,
+    anything=None,  # type: ignore[no-untyped-def]  # a recipe's author may leave it out
+    other: Spec | None = None,
+    callback: object = None,
+) -> tuple[object, ...]:
+    """A model function that gives back what it was called with."""
+    return units, dropout, api, members, anything
+
+
+RECIPE = Recipe(Rows(), TableFeatures(), Regression(unit="k$"), partial(network, units=(16,)), Training())
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "value"),
+    [
+        ("5", int, 5),
+        ("-5", int, -5),
+        ("10_000", int, 10_000),
+        ("1e-3", float, 0.001),
+        ("5", float, 5.0),
+        ("true", bool, True),
+        ("No", bool, False),
+        ("0", bool, False),
+        ("some text", str, "some text"),
+        ("", str, ""),
+        ("none", int | None, None),
+        ("", float | None, None),
+        ("3", int | None, 3),
+        ("None", Path | None, None),
+        ("a/b", Path | None, Path("a/b")),
+        ("mae", Literal["mse", "mae"], "mae"),
+        ("2", Literal[1, 2], 2),
+        ("32,16", tuple[int, ...], (32, 16)),
+        ("(32, 16,)", tuple[int, ...], (32, 16)),
+        ("[8]", tuple[int, ...], (8,)),
+        ("", tuple[int, ...], ()),
+        ("age, size m2", tuple[str, ...], ("age", "size m2")),
+        ("0.5,1", tuple[float, ...], (0.5, 1.0)),
+    ],
+)
+def test_a_value_is_read_as_its_type(text: str, kind: object, value: object) -> None:
+    read = parse(text, kind, "stage.name")
+    assert read == value and type(read) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "message"),
+    [
+        ("five", int, "stage.name: expected a whole number, got 'five'"),
+        ("5.0", int, "stage.name: expected a whole number, got '5.0'"),
+        ("", int, "stage.name: expected a whole number, got ''"),
+        ("none", int, "stage.name: expected a whole number, got 'none'"),
+        ("1,5", float, "stage.name: expected a number, got '1,5'"),
+        ("nan", float, "stage.name: expected a number, got 'nan'"),
+        ("maybe", bool, "stage.name: expected true or false, got 'maybe'"),
+        ("2", bool, "expected true or false"),
+        ("maee", Literal["mse", "mae"], "unknown value 'maee'. Did you mean 'mae'"),
+        ("3", Literal[1, 2], "unknown value '3'"),
+        ("32,x", tuple[int, ...], "expected a whole number, got 'x'"),
+        ("x", int | None, "expected a whole number, got 'x'"),
+        ("{}", dict[str, int], "which --set cannot give"),
+    ],
+)
+def test_a_value_of_another_type_is_refused(text: str, kind: object, message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        parse(text, kind, "stage.name")
+
+
+@pytest.mark.parametrize(
+    ("change", "stage", "name", "value"),
+    [
+        ("data.path=x.csv", "data", "path", Path("x.csv")),
+        ("data.columns=a,b", "data", "columns", ("a", "b")),
+        ("preprocessing.scaling=minmax", "preprocessing", "scaling", "minmax"),
+        ("task.unit=k€ = 1000 €", "task", "unit", "k€ = 1000 €"),
+        ("model.units=8,8", "model", "units", (8, 8)),
+        ("model.members=4", "model", "members", 4),
+        ("model.anything=text", "model", "anything", "text"),
+        ("model.callback=text", "model", "callback", "text"),
+        (" training.epochs = 7 ", "training", "epochs", 7),
+        ("training.patience=3", "training", "patience", 3),
+    ],
+)
+def test_a_change_changes_that_setting_and_no_other(change: str, stage: str, name: str, value: object) -> None:
+    before, after = settings_of(RECIPE), settings_of(with_settings(RECIPE, [change]))
+    assert after[stage].pop(name) == value != before[stage].pop(name)
+    assert after == before
+
+
+def test_all_settings_stand_in_pipeline_order_with_the_values_of_a_partial() -> None:
+    settings = settings_of(RECIPE)
+    assert list(settings) == ["data", "preprocessing", "task", "model", "training"]
+    assert settings["model"]["units"] == (16,) and settings["task"]["unit"] == "k$"
+
+
+def test_changes_reach_the_model_and_the_last_one_counts() -> None:
+    changed = with_settings(RECIPE, ["model.units=1,2", "model.dropout=0.5", "model.units=3"])
+    assert changed.model(None)[:2] == ((3,), 0.5)
+    assert RECIPE.model(None)[:2] == ((16,), 0.0), "the recipe itself stays as it was"
+
+
+def test_changes_to_a_model_keep_its_name() -> None:
+    assert with_settings(RECIPE, ["model.units=1"]).default_model == RECIPE.default_model == "network"
+    assert with_values(RECIPE, {"model": {"dropout": 0.1}}).default_model == "network"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("epochs=3", "expected stage.name=value, e.g. training.epochs=5"),
+        ("training.epochs", "expected stage.name=value"),
+        ("", "expected stage.name=value"),
+        ("=", "expected stage.name=value"),
+        ("trainin.epochs=3", "there is no stage 'trainin'. Did you mean 'training'"),
+        ("training.epoch=3", "training has no setting 'epoch'. Did you mean 'epochs'"),
+        ("training.=3", "training has no setting ''"),
+        ("model.unit=3", "model has no setting 'unit'. Did you mean 'units'"),
+        ("model.spec=3", "model has no setting 'spec'"),
+        ("task.name=other", "task has no setting 'name'"),
+        ("model.other=1", r"model.other: it takes Spec \| None, which --set cannot give. Set it in the recipe"),
+        ("training.epochs=0", "training.epochs: expected 1 or more, got 0"),
+        ("preprocessing.scaling=robust", "preprocessing.scaling: unknown value 'robust'"),
+    ],
+)
+def test_a_change_that_does_not_fit_is_refused_with_the_nearest_name(change: str, message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        with_settings(RECIPE, [change])
