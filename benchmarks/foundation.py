@@ -16,7 +16,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
+from statistics import mean, median
 
 from measuring import Finished, run, script
 
@@ -50,9 +50,9 @@ class Bench:
     def environment(self) -> dict[str, str]:
         return {"DLKIT_CACHE": str(self.scratch / "cache"), "DLKIT_DATA": str(self.archive.parent.parent)}
 
-    def scripted(self, name: str, *, cache: str = "cache") -> Finished:
+    def scripted(self, name: str, *, cache: str = "cache", repeat: int = 0) -> Finished:
         environment = {"DLKIT_CACHE": str(self.scratch / cache)}
-        return script(name, str(self.archive), str(self.seed), environment=environment)
+        return script(name, str(self.archive), str(self.seed + repeat), environment=environment)
 
     def dlkit(self, *arguments: str) -> Finished:
         return run([DLKIT, *arguments], environment=self.environment, folder=self.scratch)
@@ -62,9 +62,9 @@ def imdb(bench: Bench) -> list[Row]:
     """Archive to trained network: the notes, dlkit the first time, dlkit with the dataset prepared, in turns."""
     notes, first, prepared = [], [], []
     for repeat in range(bench.repeats):
-        first.append(bench.scripted("dlkit_imdb.py", cache=f"first-{repeat}"))
-        notes.append(bench.scripted("notes_imdb.py"))
-        prepared.append(bench.scripted("dlkit_imdb.py", cache=f"first-{repeat}"))
+        first.append(bench.scripted("dlkit_imdb.py", cache=f"first-{repeat}", repeat=repeat))
+        notes.append(bench.scripted("notes_imdb.py", repeat=repeat))
+        prepared.append(bench.scripted("dlkit_imdb.py", cache=f"first-{repeat}", repeat=repeat))
     (bench.scratch / "first-0").rename(bench.scratch / "cache")
     rows = [_stages("the notes", notes), _stages("dlkit, first time", first), _stages("dlkit, prepared", prepared)]
     for name, runs, least in (("first time", first, 2.5), ("dataset prepared", prepared, 5.0)):
@@ -74,8 +74,9 @@ def imdb(bench: Bench) -> list[Row]:
             _faster("  whole process, judged on the test rows", _whole(notes), _whole(runs)),
             _leaner(f"peak memory, {name}", _number(notes, "peak_mb"), _number(runs, "peak_mb"), 8.0),
         ]
-    accuracies = [f"{_number(runs, 'accuracy'):.4f}" for runs in (notes, prepared)]
-    return [*rows, Row("test accuracy after these 4 epochs", *accuracies)]
+    theirs, ours = ([_float(one.document["accuracy"]) for one in runs] for runs in (notes, prepared))
+    what = f"test accuracy after these 4 epochs, mean of {bench.repeats} seeds"
+    return [*rows, Row(what, f"{mean(theirs):.4f}", f"{mean(ours):.4f}", None, ">= 0.882", mean(ours) >= 0.882)]
 
 
 def training(bench: Bench) -> list[Row]:

@@ -16,7 +16,8 @@ from dlkit.contracts import Examples, Tensor, take
 from dlkit.errors import ExportError
 from dlkit.inference.quiet import silent_standard_error
 
-CALIBRATION_ROWS = 200
+CALIBRATION_ROWS = 1_000
+"""Fewer miss the tails: with 200, the largest error of a table network was 0.28 standard deviations, not 0.04."""
 
 
 def write_litert(

@@ -80,7 +80,9 @@ def _category(value: object, where: str) -> str | None:
         return None
     if not isinstance(value, str | int | float):
         raise InputError(f"{where}: expected a category, got {type(value).__name__} {str(value)[:40]!r}.")
-    return str(value).strip()
+    # JSON has one kind of number: 4.0 is the 4 of a file.
+    whole = isinstance(value, float) and value.is_integer()
+    return (str(int(value)) if whole else str(value)).strip() or None
 
 
 def _image(value: object, where: str) -> str:

@@ -61,6 +61,8 @@ def restore(folder: Path, model: keras.Model) -> tuple[State, list[np.ndarray]] 
         raise RunError(
             f"{newest} is damaged ({error}). Remove {folder.parent} and run again without --resume."
         ) from error
+    if state.epoch != _rank(newest) or len(state.history) != state.epoch:
+        raise RunError(f"{newest} is damaged: state.json is of another epoch. Remove {folder.parent}.")
     variables = _variables(model)
     if [value.shape for value in last] != [tuple(variable.shape) for variable in variables]:
         raise RunError(
