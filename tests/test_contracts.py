@@ -75,7 +75,7 @@ def test_rows_made_on_demand_are_joined_without_being_made(order: list[int]) -> 
 
 def test_an_array_and_rows_on_demand_can_be_joined() -> None:
     both = joined(np.array([[1.0, 2.0]]), Windows(np.arange(30, 34.0), 2))
-    assert both.take(np.array([2, 0])).tolist() == [[31, 32], [1, 2]]  # type: ignore[union-attr]  # a Joined
+    assert take(both, np.array([2, 0])).tolist() == [[31, 32], [1, 2]]
 
 
 def test_a_split_takes_and_joins_rows_of_all_columns_and_targets() -> None:

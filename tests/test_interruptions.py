@@ -20,7 +20,7 @@ from dlkit.inference.runs import artefact_path, check_assets, read_json, read_ru
 from dlkit.workspace import interrupted_runs, workspace
 
 # Long enough that a kill may hit each stage: preparing, training, the refit on all rows, export, report.
-LONG = ("run", "imdb", "--data", "sample", "--epochs", "40", "--set", "training.patience=none")
+LONG = ("run", "imdb", "--data", "sample", "--epochs", "30", "--set", "training.patience=none")
 SHORT = ("run", "imdb", "--data", "sample", "--epochs", "3", "--set", "training.refit=false")
 MOMENTS = 10
 _generator = random.Random(9)
@@ -78,7 +78,7 @@ def prepared(environment: None) -> object:
     from dlkit.ordering import order
     from dlkit.pipeline import prepare
 
-    made = order("imdb", data="sample", epochs=40, changes=["training.patience=none"])
+    made = order("imdb", data="sample", epochs=30, changes=["training.patience=none"])
     return prepare(made.recipe, made.recipe.data.load("sample", say=lambda _: None))
 
 
@@ -110,7 +110,7 @@ def resumable(killed: list[Path]) -> list[int]:
 
 @pytest.mark.parametrize("moment", range(MOMENTS))
 def test_kill_9_leaves_only_whole_versions_and_the_rest_is_resumed_bit_for_bit(
-    cli, reference, killed, resumable, prepared, everything, *, moment: int
+    cli, everything, *, reference, killed, resumable, prepared, moment: int
 ):
     whole, folder = reference[0], killed[moment]
     versions = visible(folder)

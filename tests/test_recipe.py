@@ -65,7 +65,9 @@ def test_a_variant_changes_its_model_and_only_the_stages_that_it_names() -> None
     wide, logs, raw = (RECIPE.with_model(name) for name in ("wide", "logs", "raw"))
     assert (wide.task, wide.training, wide.preprocessing) == (RECIPE.task, RECIPE.training, RECIPE.preprocessing)
     assert (
-        logs.training.epochs == 8 and logs.task.target_scaling == "log" and logs.preprocessing == RECIPE.preprocessing
+        logs.training.epochs == 8
+        and logs.task == Regression(target_scaling="log")
+        and logs.preprocessing == RECIPE.preprocessing
     )
     assert raw.preprocessing == TableFeatures(scaling="none") and raw.training == RECIPE.training
 

@@ -37,7 +37,7 @@ def network(
     dropout: float = 0.0,
     api: Literal["functional", "subclass"] = "functional",
     members: int | None = None,
-    anything=None,  # type: ignore[no-untyped-def]  # a recipe's author may leave it out
+    anything: object = None,
     other: Spec | None = None,
     callback: object = None,
 ) -> tuple[object, ...]:
@@ -133,8 +133,8 @@ def test_all_settings_stand_in_pipeline_order_with_the_values_of_a_partial() -> 
 
 def test_changes_reach_the_model_and_the_last_one_counts() -> None:
     changed = with_settings(RECIPE, ["model.units=1,2", "model.dropout=0.5", "model.units=3"])
-    assert changed.model(None)[:2] == ((3,), 0.5)
-    assert RECIPE.model(None)[:2] == ((16,), 0.0), "the recipe itself stays as it was"
+    assert changed.model(None) == ((3,), 0.5, "functional", None, None)
+    assert RECIPE.model(None) == ((16,), 0.0, "functional", None, None), "the recipe itself stays as it was"
 
 
 def test_changes_to_a_model_keep_its_name() -> None:

@@ -119,24 +119,27 @@ class _Bounded:
 
     def __init__(self, stream: IO[bytes], path: Path, limits: Limits) -> None:
         self._stream, self._path, self._limits = stream, path, limits
+        self._position = 0  # counted here: the stream's own `tell` asks gzip, in Python, for each header
 
     def _check(self, end: int) -> None:
         if end > self._limits.total_bytes:
             raise _refused(self._path, f"it unpacks to more than {self._limits.total_bytes:,} bytes")
 
     def tell(self) -> int:
-        return self._stream.tell()
+        return self._position
 
     def seek(self, position: int) -> int:
         self._check(position)
-        return self._stream.seek(position)
+        self._position = self._stream.seek(position)
+        return self._position
 
     def read(self, size: int) -> bytes:
         # A header block may come with every read, hence the slack.
         if size > self._limits.member_bytes + tarfile.RECORDSIZE:
             raise _refused(self._path, f"one member claims {size:,} bytes")
         content = self._stream.read(size)
-        self._check(self.tell())
+        self._position += len(content)
+        self._check(self._position)
         return content
 
 

@@ -12,7 +12,8 @@ from dlkit.contracts import Examples, Rows, take
 
 
 class Batches:
-    """Examples as a `tf.data.Dataset` of (inputs, targets), or of inputs alone where there are no targets.
+    """Examples as batches of (inputs, targets), or of inputs alone where there are no targets: iterate for numpy
+    arrays, or take the `tf.data.Dataset`.
 
     With `seed`, rows are shuffled anew each epoch by (seed, epoch), so that a resumed run sees the batches that the
     interrupted one would have seen; `epoch` is set before each pass. A model of one input gets the bare tensor.
@@ -27,10 +28,10 @@ class Batches:
         return math.ceil(len(self.examples) / self.batch_size)
 
     def dataset(self) -> tf.data.Dataset:
-        batches = tf.data.Dataset.from_generator(self._batches, output_signature=self._signature())
+        batches = tf.data.Dataset.from_generator(self.__iter__, output_signature=self._signature())
         return batches.apply(tf.data.experimental.assert_cardinality(len(self))).prefetch(2)
 
-    def _batches(self) -> Iterator[object]:
+    def __iter__(self) -> Iterator[object]:
         order = np.arange(len(self.examples))
         if self.seed is not None:
             order = np.random.default_rng((self.seed, self.epoch)).permutation(order)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from dlkit.models import dense
 from dlkit.preprocessing.tables import TableFeatures
 from dlkit.preprocessing.text import MultiHot
 from dlkit.run_folder import Content, prove_content, write_content
-from dlkit.training.fit import outputs
+from dlkit.training.fit import outputs, seeded
 
 APIS = ("sequential", "functional", "subclass")
 MODELS: dict[str, Callable[..., keras.Model]] = {
@@ -28,6 +28,12 @@ MODELS: dict[str, Callable[..., keras.Model]] = {
     "linear": dense.linear,
 }
 Case = tuple[Split, Transform, ClassAnswer | ValueAnswer, Spec]
+
+
+@pytest.fixture(autouse=True)
+def _repeatable() -> Iterator[None]:
+    with seeded(0):
+        yield
 
 
 @pytest.fixture(scope="module", params=["word ids", "table features"])

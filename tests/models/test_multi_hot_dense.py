@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import keras
 import numpy as np
 import pytest
@@ -10,16 +12,23 @@ from keras import ops
 from dlkit.contracts import Head, Spec, Tensor
 from dlkit.models import dense
 from dlkit.models.layers import MultiHotDense
+from dlkit.training.fit import seeded
 
 WORDS, ROWS, LONGEST = 40, 64, 12
 
 
 class SparseGradient(MultiHotDense):
-    """The layer without its `* 1.0`, so that the kernel's gradient comes in slices."""
+    """The layer as one would write it first, without `* 1.0`: the kernel's gradient comes in slices."""
 
-    def call(self, word_ids: keras.KerasTensor) -> keras.KerasTensor:
+    def call(self, word_ids: keras.KerasTensor, training: bool | None = None) -> keras.KerasTensor:  # noqa: ARG002 (Keras' signature)
         padded = ops.concatenate([ops.zeros((1, self.units)), self.kernel.value], axis=0)
         return self.activation(ops.sum(ops.take(padded, word_ids, axis=0), axis=1) + self.bias)
+
+
+@pytest.fixture(autouse=True)
+def _repeatable() -> Iterator[None]:
+    with seeded(0):
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +93,7 @@ def test_further_padding_changes_nothing(rows: tuple[np.ndarray, np.ndarray, np.
     np.testing.assert_allclose(model.predict(ids, verbose=0), model.predict(wider, verbose=0), atol=1e-6)
 
 
-@pytest.mark.parametrize("optimizer", ["rmsprop", "adam", "adamw", "sgd"])
+@pytest.mark.parametrize("optimizer", ["rmsprop", "adam"])
 def test_weights_after_training_steps_are_those_of_dense(
     rows: tuple[np.ndarray, np.ndarray, np.ndarray], optimizer: str
 ) -> None:

@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dlkit.contracts import Ragged
+from dlkit.contracts import ColumnKind, Ragged
 from dlkit.inference.text import MultiHotText
 from dlkit.inference.words import words
 from dlkit.preprocessing.graphs import MultiHotTextGraph, graph_of, raw_tensors
 
-KINDS = {"text": "text"}
+KINDS: dict[str, ColumnKind] = {"text": "text"}
 PIECES = (
     "ΟΔΥΣΣΕΥΣ", "ὈΔΥΣΣΕΎΣ σς", "İstanbul", "ISPARTA ı", "Straße STRASSE ẞ", "ﬀ ﬃ ﬆ", "Ǆ ǅ ǆ",
     "é", "e\u0301\u0327", "n\u0303",

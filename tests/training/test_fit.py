@@ -138,6 +138,7 @@ def test_keep_last_keeps_the_last_weights() -> None:
 
 def test_the_untrained_network_is_judged_too(plain: Trained) -> None:
     with fitting.seeded(0):
+        assert plain.untrained_loss is not None
         assert plain.untrained_loss == pytest.approx(loss_of(network(), rows(1)), rel=1e-5)
     assert plain.untrained_loss > plain.history[-1]["val_loss"]
 
