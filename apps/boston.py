@@ -2,6 +2,28 @@
 
     dlkit run boston
     dlkit run boston --model ensemble
+
+506 districts, 13 numbers each, the median price in thousands of dollars. `mlp` is the network of the lecture notes:
+two hidden layers of 64 units, squared error; with so few rows, k-fold validation says how good it is. `ensemble` trains
+eight such networks with dropout at once and answers with their mean. Both learn the standardised price; the answer is
+in k$.
+
+Mean absolute error in k$, mean ± standard deviation over folds of the 405 training and validation rows, and on the 101
+test rows, looked at once; seed 0, 2 cores of an AMD EPYC (`--set training.folds=4` for the second column):
+
+    =================  ===========  ===========  =====
+    model              10 folds     4 folds      test
+    =================  ===========  ===========  =====
+    mlp                2.16 ± 0.30  2.27 ± 0.34  1.64
+    ensemble           2.07 ± 0.29  2.14 ± 0.31  1.61
+    gradient boosting  2.16         2.20         1.66
+    linear                                       3.22
+    =================  ===========  ===========  =====
+
+For comparison: Chollet 2021, section 4.3, has 2.38 for `mlp` with 4 folds on another split. Feature `b` encodes race:
+for anything but following the notes take California housing,
+
+    dlkit run boston --set data.dataset=california_housing --set task.unit="100 k$"
 """
 
 from __future__ import annotations
