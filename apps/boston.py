@@ -1,7 +1,6 @@
 """Boston house prices: what does a house in this district cost?
 
-    dlkit run boston
-    dlkit run boston --model ensemble
+    dlkit run boston --model ensemble        # or without: dlkit run boston
 
 506 districts, 13 numbers each, the median price in thousands of dollars. `mlp` is the network of the lecture notes:
 two hidden layers of 64 units, squared error; with so few rows, k-fold validation says how good it is. `ensemble` trains
@@ -37,10 +36,8 @@ from dlkit.models import dense
 training = Training(
     epochs=120,
     batch_size=32,
-    optimizer="adamw",
     learning_rate=5e-3,
     schedule="cosine",
-    weight_decay=0.3,
     keep="last",
     refit=True,
     folds=10,
@@ -52,11 +49,11 @@ recipe = Recipe(
     preprocessing=TableFeatures(scaling="standard"),
     task=Regression(unit="k$", target_scaling="standard"),
     model=dense.mlp,
-    training=training,
+    training=replace(training, optimizer="adamw", weight_decay=0.3),
     variants={
         "ensemble": Variant(
             partial(dense.ensemble, members=8, activation="relu", dropout=0.1),
-            training=replace(training, epochs=100, optimizer="adam", weight_decay=0.0),
+            training=replace(training, epochs=100),
         ),
         "linear": dense.linear,
     },
