@@ -4,8 +4,7 @@
 
 506 districts, 13 numbers each, the median price in thousands of dollars. `mlp` is the network of the lecture notes:
 two hidden layers of 64 units, squared error; with so few rows, k-fold validation says how good it is. `ensemble` trains
-eight such networks with dropout at once and answers with their mean. Both learn the standardised price; the answer is
-in k$.
+eight such networks with dropout at once and answers with their mean. Both learn the standardised price.
 
 Mean absolute error in k$, mean ± standard deviation over folds of the 405 training and validation rows, and on the 101
 test rows, looked at once; seed 0, 2 cores of an AMD EPYC (`--set training.folds=4` for the second column):
@@ -21,7 +20,6 @@ test rows, looked at once; seed 0, 2 cores of an AMD EPYC (`--set training.folds
 
 For comparison: Chollet 2021, section 4.3, has 2.38 for `mlp` with 4 folds on another split. Feature `b` encodes race:
 for anything but following the notes take California housing,
-
     dlkit run boston --set data.dataset=california_housing --set task.unit="100 k$"
 """
 
