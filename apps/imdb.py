@@ -5,6 +5,9 @@
 The network of the lecture notes: a review as the set of its words (10,000 most frequent, multi-hot), two hidden layers
 of 16 units, one sigmoid output; RMSprop, batches of 512. 10,000 of the 25,000 training reviews choose the number of
 epochs, then the network is trained anew on all 25,000 (Chollet 2021, section 4.1).
+
+Measured once on the 25,000 test reviews with seed 0, 2 cores of an AMD EPYC: accuracy 0.889, beside 0.881 of a logistic
+regression on the same words; 18 s from the prepared archive to the proven run, 160,305 parameters.
 """
 
 from __future__ import annotations
