@@ -34,8 +34,10 @@ format: $(READY) ## Put the style right
 types: $(READY) ## Types alone
 	$(BIN)/mypy
 
-bench: $(READY) ## Measured ratios against the notes' code (needs DLKIT_DATA; minutes)
+bench: $(READY) ## Measured ratios against the notes' code, scikit-learn and plain Keras (needs DLKIT_DATA; minutes)
 	$(BIN)/python benchmarks/foundation.py
+	$(BIN)/python benchmarks/nb_svm.py
+	$(BIN)/python benchmarks/lstm_training.py
 
 clean: ## Remove what was made, the environment included
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

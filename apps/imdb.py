@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from dlkit import Classification, MultiHot, Recipe, TextData, Training
+from dlkit import Classification, Ensemble, MultiHot, Recipe, Sequences, TextData, Training, text_variants
 from dlkit.models import dense
 
 recipe = Recipe(
@@ -26,5 +26,7 @@ recipe = Recipe(
     variants={
         "regularised": partial(dense.mlp, units=(16, 16), dropout=0.5, l2=1e-4),
         "linear": dense.linear,
+        **text_variants(sequences=Sequences(max_words=40_000, length_quantile=0.95, signs=True)),
+        "ensemble": Ensemble(("ngrams", "fasttext")),
     },
 )

@@ -17,27 +17,33 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from dlkit.api import run
+    from dlkit.api import explain, run
     from dlkit.data.tables import TableData
     from dlkit.data.texts import TextData
     from dlkit.errors import DlkitError
     from dlkit.estimators import TableClassifier, TableRegressor, TextClassifier
     from dlkit.inference import Predictor, load
+    from dlkit.preprocessing.ngrams import Ngrams
+    from dlkit.preprocessing.sequences import Sequences
     from dlkit.preprocessing.tables import TableFeatures
     from dlkit.preprocessing.text import MultiHot
-    from dlkit.recipe import Recipe, Variant
+    from dlkit.recipe import Ensemble, Recipe, Variant
     from dlkit.run_folder import Run
     from dlkit.tasks import Classification, Regression
     from dlkit.training.settings import Training
+    from dlkit.variants import text_variants
 
 _HOMES = {
     "Classification": "dlkit.tasks",
     "DlkitError": "dlkit.errors",
+    "Ensemble": "dlkit.recipe",
     "MultiHot": "dlkit.preprocessing.text",
+    "Ngrams": "dlkit.preprocessing.ngrams",
     "Predictor": "dlkit.inference",
     "Recipe": "dlkit.recipe",
     "Regression": "dlkit.tasks",
     "Run": "dlkit.run_folder",
+    "Sequences": "dlkit.preprocessing.sequences",
     "TableClassifier": "dlkit.estimators",
     "TableData": "dlkit.data.tables",
     "TableFeatures": "dlkit.preprocessing.tables",
@@ -46,18 +52,23 @@ _HOMES = {
     "TextData": "dlkit.data.texts",
     "Training": "dlkit.training.settings",
     "Variant": "dlkit.recipe",
+    "explain": "dlkit.api",
     "load": "dlkit.inference",
     "run": "dlkit.api",
+    "text_variants": "dlkit.variants",
 }
 
 __all__ = [
     "Classification",
     "DlkitError",
+    "Ensemble",
     "MultiHot",
+    "Ngrams",
     "Predictor",
     "Recipe",
     "Regression",
     "Run",
+    "Sequences",
     "TableClassifier",
     "TableData",
     "TableFeatures",
@@ -66,8 +77,10 @@ __all__ = [
     "TextData",
     "Training",
     "Variant",
+    "explain",
     "load",
     "run",
+    "text_variants",
 ]
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dlkit.inference.runs import ROOT
+from dlkit.inference.runs import ROOT, find_run
 from dlkit.ordering import order
 from dlkit.recipe import Say
 
 if TYPE_CHECKING:
+    from dlkit.evaluation.explaining import Explanation
     from dlkit.run_folder import Run
 
 
@@ -37,6 +38,17 @@ def run(
     from dlkit.run_folder import make
 
     return make(made, say=say or (lambda _: None))
+
+
+def explain(run: str | Path, texts: Sequence[str], *, root: str | Path = ROOT) -> list[Explanation]:
+    """Which words carried the answers to `texts`, by integrated gradients, as `dlkit explain`; needs TensorFlow.
+
+    `run`: a folder, or a recipe's name for its newest complete version in `root`. The weights of an explanation's
+    `words` sum to its `logit` less its `baseline`. Raises a `DlkitError`; SettingsError where the run is of no texts.
+    """
+    from dlkit.explained import explain as explain_run
+
+    return explain_run(find_run(run, root), texts)
 
 
 def _text(value: object) -> str:

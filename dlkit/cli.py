@@ -156,6 +156,31 @@ def _predict_with(predictor: Predictor, artefact: str, items: list[object]) -> l
 
 @commands.command()
 @click.argument("run_name", metavar="RUN")
+@click.argument("texts", nargs=-1, metavar="[TEXT]…")
+@click.option("--file", type=click.Path(path_type=Path), help="Texts from .txt, .csv, .tsv or .jsonl.")
+@click.option("--words", type=click.IntRange(1), default=10, show_default=True, help="List so many words of a text.")
+@_out_option
+@_json_option
+def explain(run_name: str, texts: tuple[str, ...], file: Path | None, words: int, out: str, as_json: bool) -> None:
+    """The words that carried a decision, for and against."""
+    from dlkit import explained
+    from dlkit.asking import items_from
+    from dlkit.inference.inputs import columns_from
+
+    folder = find_run(run_name, out)
+    kinds = explained.text_kinds(folder)
+    piped = None if texts or file or sys.stdin is None or sys.stdin.isatty() else sys.stdin
+    items = items_from(texts, file, piped, kinds)
+    columns_from(items, kinds)  # a bad text is refused before TensorFlow is loaded
+    output.load_tensorflow()
+    document = explained.document(folder, items, words=words)
+    from dlkit import printing
+
+    output.result(document, as_json, lambda: printing.explanations(document))
+
+
+@commands.command()
+@click.argument("run_name", metavar="RUN")
 @_data_option
 @_artefact_option
 @_out_option

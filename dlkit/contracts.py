@@ -214,12 +214,14 @@ class Spec:
     """All that a model builder may know of the data.
 
     `inputs`: input name to tensor. `heads`: output name to head. `sizes`: further sizes by name, such as
-    "vocabulary" (number of word ids, the padding id 0 not counted).
+    "vocabulary" (number of word ids, the padding id 0 not counted). `tables`: first values of weights by name, such as
+    "word_vectors" (vocabulary + 1, dimension) float32.
     """
 
     inputs: Mapping[str, Tensor]
     heads: Mapping[str, Head]
     sizes: Mapping[str, int] = field(default_factory=dict)
+    tables: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     @property
     def head(self) -> Head:
@@ -247,6 +249,11 @@ class Transform(Protocol):
         ...
 
     @property
+    def tables(self) -> Mapping[str, np.ndarray]:
+        """See `Spec.tables`; empty once it was saved and loaded."""
+        ...
+
+    @property
     def choices(self) -> Mapping[str, tuple[str, ...]]:
         """Category columns and the values seen in training."""
         ...
@@ -255,6 +262,10 @@ class Transform(Protocol):
 
     def remarks(self, inputs: Columns) -> list[str | None]:
         """A row each: what a user should know of it (no known word, a category never seen), or None."""
+        ...
+
+    def figures(self, inputs: Columns) -> dict[str, float]:
+        """What a report should say of how well these rows are taken in, such as the share of unknown words."""
         ...
 
     def save(self, folder: Path) -> None:

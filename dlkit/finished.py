@@ -21,6 +21,7 @@ from dlkit.contracts import Columns, Split, Splits, Transform
 from dlkit.errors import RunError
 from dlkit.evaluation.scores import score
 from dlkit.export import artefacts
+from dlkit.export.latency import network_figures
 from dlkit.export.proof import Proof, keras_model, prove, require, runner
 from dlkit.inference.answers import ClassAnswer, ValueAnswer
 from dlkit.inference.forms import artefact_name
@@ -32,6 +33,7 @@ from dlkit.recipe import Recipe, Say
 from dlkit.run_folder import proof_entry
 
 _ROWS_IN_BULK = 256
+_ROWS_ONE_BY_ONE = 64
 
 
 @dataclass(frozen=True)
@@ -157,7 +159,8 @@ def bench(folder: Path, *, data: str | Path | None, say: Say, seconds: float = 1
     """Size, latency of one raw row and throughput of raw rows in bulk, for each artefact of a run, in one process.
 
     `latency_us`: median microseconds from one raw row to outputs. `rows_per_second`: of batches of 256 raw rows.
-    `speedup`: latency of the SavedModel divided by the artefact's.
+    `speedup`: latency of the SavedModel divided by the artefact's. For the LiteRT file and the SavedModel also the
+    network alone, without encoding, one row at a time: see `export.latency.network_figures`.
     """
     finished = Finished(folder)
     rows = finished.splits(data, say).test
@@ -165,7 +168,7 @@ def bench(folder: Path, *, data: str | Path | None, say: Say, seconds: float = 1
     for name, about in finished.artefacts.items():
         say(f"timing {name}")
         run = finished.run(name)
-        one = [rows.take(np.array([row])).inputs for row in range(min(len(rows), 64))]
+        one = [rows.take(np.array([row])).inputs for row in range(min(len(rows), _ROWS_ONE_BY_ONE))]
         bulk = rows.take(np.arange(min(len(rows), _ROWS_IN_BULK))).inputs
         latency, throughput = _times(run, one, seconds), _times(run, [bulk], seconds)
         result[name] = {
@@ -176,6 +179,10 @@ def bench(folder: Path, *, data: str | Path | None, say: Say, seconds: float = 1
     base = result.get("saved_model", next(iter(result.values())))["latency_us"]
     for figures in result.values():
         figures["speedup"] = round(base / figures["latency_us"], 2)
+    say("timing the networks alone")
+    some = rows.take(np.arange(min(len(rows), _ROWS_ONE_BY_ONE))).inputs
+    for name, more in network_figures(folder, list(result), finished.transform, some, seconds=seconds).items():
+        result[name] |= more
     return {"run": str(folder), "artefacts": result}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -11,7 +11,7 @@ from dlkit.catalog import entry, load
 from dlkit.errors import SettingsError
 from dlkit.inference.runs import ROOT
 from dlkit.recipe import Recipe
-from dlkit.settings import with_settings
+from dlkit.settings import with_settings, with_values
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def resolve(recipe: Recipe, model: str | None, changes: list[str], epochs: int |
         raise SettingsError(f"--epochs: expected 1 or more, got {epochs}.")
     chosen = with_settings(recipe.with_model(model), changes)
     if epochs is not None:
-        chosen = replace(chosen, training=replace(chosen.training, epochs=epochs))
+        chosen = with_values(chosen, {"training": {"epochs": epochs}})
     return chosen, model or recipe.default_model
 
 

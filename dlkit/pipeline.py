@@ -19,7 +19,11 @@ from dlkit.errors import NothingTrainedError, TrainingError
 from dlkit.evaluation.baselines import baselines, k_fold_baseline, warnings_for
 from dlkit.evaluation.scores import score
 from dlkit.inference.answers import ClassAnswer, ValueAnswer
+from dlkit.inference.joined import JoinedTransform
+from dlkit.models.pooling import best_weights, pool, pooled
+from dlkit.preprocessing.joined import Joined, part_examples
 from dlkit.recipe import Recipe, Say
+from dlkit.tasks import Classification
 from dlkit.training.fit import Objective, Trained, fit, outputs
 from dlkit.training.k_fold import KFold, cross_validate
 
@@ -67,7 +71,10 @@ class Prepared:
 
     @property
     def objective(self) -> Objective:
-        return Objective(self.recipe.task.loss(self.answer), self.recipe.task.metrics(self.answer))
+        task, answer, weights = self.recipe.task, self.answer, None
+        if isinstance(task, Classification) and isinstance(answer, ClassAnswer):
+            weights = task.class_weight(answer, self.train.targets)
+        return Objective(task.loss(self.answer), task.metrics(self.answer), weights)
 
 
 def prepare(recipe: Recipe, splits: Splits) -> Prepared:
@@ -81,18 +88,21 @@ def fitted(recipe: Recipe, train: Split, splits: Splits) -> tuple[Transform, Cla
     """Preprocessing and task fitted on `train` alone, and what a model builder may know of them."""
     transform = recipe.preprocessing.fit(train, splits.kinds)
     answer = recipe.task.fit(train, splits.target_name or "value")
-    return transform, answer, Spec(transform.tensors, recipe.task.heads(answer), transform.sizes)
+    return transform, answer, Spec(transform.tensors, recipe.task.heads(answer), transform.sizes, transform.tables)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What training gave. `validation`: figures of the network that had not seen the validation rows."""
+    """What training gave. `validation`, `held_out`: figures and outputs of the network that had not seen the
+    validation rows.
+    """
 
     trained: Trained
     validation: Mapping[str, float]
     folds: KFold | None
     fold_baselines: Mapping[str, object]
     warnings: list[str] = field(default_factory=list)
+    held_out: np.ndarray | None = None
 
     @property
     def model(self) -> keras.Model:
@@ -104,6 +114,8 @@ def train(
 ) -> Outcome:
     """k-fold validation where it is asked for, the training itself, and the refit on all rows where it is asked for."""
     recipe, settings = prepared.recipe, prepared.recipe.training
+    if recipe.members:
+        return _train_members(prepared, seed=seed, say=say, checkpoints=checkpoints, logs=logs)
     folds, beside = _folds(prepared, seed=seed, say=say, checkpoints=checkpoints) if settings.folds else (None, {})
     trained = fit(
         lambda: recipe.build(prepared.spec),
@@ -124,7 +136,52 @@ def train(
         trained = _refit(prepared, trained, seed=seed, say=say, checkpoints=checkpoints)
         if trained.interrupted:
             warnings.append("The refit on all rows was interrupted; the weights are those of the training before it.")
-    return Outcome(trained, figures, folds, beside, warnings)
+    return Outcome(trained, figures, folds, beside, warnings, answers)
+
+
+def _train_members(prepared: Prepared, *, seed: int, say: Say, checkpoints: Path | None, logs: Path | None) -> Outcome:
+    """Each member trained by its own settings, then all of them as one network."""
+    joined, members = prepared.recipe.preprocessing, prepared.recipe.members
+    if not isinstance(joined, Joined) or not isinstance(prepared.transform, JoinedTransform):
+        raise TrainingError("An ensemble needs the joined preprocessings of its members.")
+    part_of = {name: joined.part_of(name) for name in members}
+    outcomes = {}
+    for name, recipe in members.items():
+        say(f"member {name}")
+        part = prepared.transform.parts[part_of[name]]
+        spec = Spec(part.tensors, prepared.spec.heads, part.sizes, part.tables)
+        examples = [part_examples(one, part_of[name]) for one in (prepared.train, prepared.validation, prepared.test)]
+        alone = Prepared(recipe, prepared.splits, part, prepared.answer, spec, *examples)
+        places = [place / name if place else None for place in (checkpoints, logs)]
+        outcomes[name] = train(alone, seed=seed, say=say, checkpoints=places[0], logs=places[1])
+    opinions = [np.asarray(outcome.held_out) for outcome in outcomes.values()]
+    weights = best_weights(opinions, np.asarray(prepared.encoded(prepared.validation).targets))
+    say("weights: " + ", ".join(f"{name} {weight:.3f}" for name, weight in zip(outcomes, weights, strict=True)))
+    held_out = pool(opinions, weights)
+    figures = score(prepared.recipe.task.name, prepared.answer, _raw(prepared.validation), held_out)
+    trained = _joined_training({name: outcome.trained for name, outcome in outcomes.items()})
+    model = pooled({name: outcome.model for name, outcome in outcomes.items()}, part_of, prepared.spec, weights)
+    warnings = [f"{name}: {warning}" for name, outcome in outcomes.items() for warning in outcome.warnings]
+    idle = [name for name, weight in zip(outcomes, weights, strict=True) if not weight]
+    warnings += [f"{name} counts for nothing in this ensemble: leave it out." for name in idle]
+    return Outcome(replace(trained, model=model), figures, None, {}, warnings, held_out)
+
+
+def _joined_training(members: Mapping[str, Trained]) -> Trained:
+    """The members' histories side by side, an epoch a row; metrics are called by member."""
+    history: list[dict[str, float]] = []
+    for epoch in range(max(len(one.history) for one in members.values())):
+        row: dict[str, float] = {"epoch": epoch + 1, "seconds": 0.0}
+        for name, one in members.items():
+            figures = one.history[epoch] if epoch < len(one.history) else dict.fromkeys(one.history[0], math.nan)
+            row["seconds"] += 0.0 if math.isnan(figures["seconds"]) else figures["seconds"]
+            for key, value in figures.items():
+                if key not in ("epoch", "seconds"):
+                    row[f"val_{name}_{key.removeprefix('val_')}" if key.startswith("val_") else f"{name}_{key}"] = value
+        history.append(row)
+    first = next(iter(members.values()))
+    best = max(one.best_epoch for one in members.values())
+    return Trained(first.model, history, best, None, any(one.interrupted for one in members.values()))
 
 
 def _refit(prepared: Prepared, chosen: Trained, *, seed: int, say: Say, checkpoints: Path | None) -> Trained:
@@ -231,7 +288,10 @@ def judge(prepared: Prepared, outcome: Outcome, *, seed: int) -> Judged:
         recipe.task.name, prepared.answer, prepared.train, prepared.validation, prepared.test,
         seed=seed, extra=recipe.baselines, refit=recipe.training.refit,
     )  # fmt: skip
-    found = warnings_for(recipe.task.name, test, beside, splits.best, splits.sample, rows=len(prepared.test))
+    found = warnings_for(
+        recipe.task.name, test, beside, splits.best, splits.sample,
+        rows=len(prepared.test), train=_raw(prepared.train),
+    )  # fmt: skip
     return Judged(test, beside, answers, found)
 
 

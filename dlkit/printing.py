@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import io
+import os
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from rich import box
 from rich.console import Console
@@ -15,6 +16,8 @@ from rich.text import Text
 
 _WIDE = 200
 """Columns of output that goes into a file or another program."""
+_FAINTEST = 0.05
+"""A word with less than this share of the strongest one's weight is left uncoloured."""
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
@@ -89,14 +92,72 @@ def proof_table(artefacts: Mapping[str, Any]) -> str:
     return table(["artefact", "bytes", "largest difference", "same answer", "rows replayed"], rows)
 
 
+def explanations(document: Mapping[str, Any]) -> str:
+    """A paragraph a text: the answer, on a terminal with colours the text in them, and its strongest words."""
+    colours = _colour_system()
+    parts = [f"{document['run']} · {document['model']} by {document['method']}"]
+    for found in document["explanations"]:
+        lines = [f"{found['label']}  {found['score']:.1%}"]
+        if "warning" in found:
+            lines.append(f"warning: {found['warning']}")
+        lines.append(_highlighted(found, colours) if colours else _opening(found["text"]))
+        others = f"for {found['label']} (+) or against it (-), in units of the logit"
+        rows = [[f"{word['weight']:+.3f}", word["word"], word["count"]] for word in found["strongest"]]
+        lines.append(table(["weight", others, "times"], rows) if rows else "no word of it carried anything")
+        parts.append("\n".join(lines))
+    return "\n\n".join(parts)
+
+
+def _opening(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= 100 else f"{line[:99]}…"
+
+
+def _highlighted(found: Mapping[str, Any], colours: Literal["standard", "256", "truecolor"]) -> str:
+    """The text with green behind the words that speak for the answer and red behind those against it."""
+    text = Text(printable(found["text"]))
+    most = max((abs(word["weight"]) for word in found["words"]), default=0) or 1
+    for word in found["words"]:
+        strength = abs(word["weight"]) / most
+        if strength >= _FAINTEST:
+            pale = round(225 * (1 - strength))
+            colour = (pale, 215, pale) if word["weight"] > 0 else (255, round(90 + 0.6 * pale), round(90 + 0.6 * pale))
+            text.stylize(f"black on rgb({colour[0]},{colour[1]},{colour[2]})", word["start"], word["stop"])
+    stream = io.StringIO()
+    width = shutil.get_terminal_size().columns
+    Console(file=stream, width=width, force_terminal=True, color_system=colours).print(text)
+    return stream.getvalue().rstrip("\n")
+
+
+def _colour_system() -> Literal["standard", "256", "truecolor"] | None:
+    """What colours standard output has; none in a file, for another program, and where NO_COLOR is set."""
+    if sys.stdout is None or not sys.stdout.isatty() or os.environ.get("NO_COLOR"):
+        return None
+    found = Console(file=sys.stdout).color_system
+    return found if found in ("standard", "256", "truecolor") else None  # type: ignore[return-value]  # one of them
+
+
+def printable(text: str) -> str:
+    """A text of the same length without control characters, which could rewrite what stands on the terminal."""
+    return "".join(char if char.isprintable() or char == "\n" else " " for char in text)
+
+
 def figures(document: Mapping[str, Any]) -> str:
     head = f"{document['run']} · {document['artefact']} on {document['rows']} test rows"
     return f"{head}\n{table(['figure', 'value'], [[name, value] for name, value in document['test'].items()])}"
 
 
 def bench_table(artefacts: Mapping[str, Any]) -> str:
-    heads = ["artefact", "bytes", "latency, µs", "rows a second", "speed-up"]
-    return table(heads, [[name, *entry.values()] for name, entry in artefacts.items()])
+    columns = {
+        "bytes": "bytes",
+        "latency_us": "latency, µs",
+        "rows_per_second": "rows a second",
+        "speedup": "speed-up",
+        "network_latency_us": "network alone, µs",
+        "network_speedup": "speed-up",
+    }
+    rows = [[name, *(entry.get(column, "") for column in columns)] for name, entry in artefacts.items()]
+    return table(["artefact", *columns.values()], rows)
 
 
 def dataset_table(rows: Sequence[Mapping[str, Any]]) -> str:

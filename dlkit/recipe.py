@@ -11,6 +11,7 @@ from typing import Any, Literal, Protocol
 
 from dlkit.contracts import Preprocessing, Spec, Splits, Task
 from dlkit.errors import DlkitError, SettingsError, did_you_mean
+from dlkit.preprocessing.joined import Joined
 from dlkit.training.settings import Training
 
 Say = Callable[[str], None]
@@ -33,11 +34,22 @@ class Variant:
 
 
 @dataclass(frozen=True)
+class Ensemble:
+    """Several of a recipe's models that answer together, each trained as if it were alone.
+
+    `members`: their names. How much each counts is learnt from the validation rows.
+    """
+
+    members: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Recipe:
     """A task, stated in pipeline order.
 
     `model`: a function `(spec: Spec, **options) -> keras.Model`; its keyword options are the settings `model.*`.
     `variants`: other models by the name that `--model` takes. `baselines`: further baselines beside the mandatory ones.
+    `members`: of an ensemble, by name; empty for a single model.
     """
 
     data: Data
@@ -45,8 +57,9 @@ class Recipe:
     task: Task[Any]
     model: Callable[..., object]
     training: Training = field(default_factory=Training)
-    variants: Mapping[str, Callable[..., object] | Variant] = field(default_factory=dict)
+    variants: Mapping[str, Callable[..., object] | Variant | Ensemble] = field(default_factory=dict)
     baselines: tuple[str, ...] = ()
+    members: Mapping[str, Recipe] = field(default_factory=dict)
 
     @property
     def default_model(self) -> str:
@@ -65,6 +78,10 @@ class Recipe:
         if name not in self.variants:
             raise SettingsError(f"There is no model {name!r} in this recipe.{did_you_mean(name, self.models)}")
         variant = self.variants[name]
+        if isinstance(variant, Ensemble):
+            members = {member: self.with_model(member) for member in variant.members}
+            joined = Joined({member: recipe.preprocessing for member, recipe in members.items()})
+            return replace(self, preprocessing=joined, model=ensemble, members=members)
         if not isinstance(variant, Variant):
             return replace(self, model=variant)
         stages = {item.name: getattr(variant, item.name) for item in fields(variant)}
@@ -82,6 +99,11 @@ class Recipe:
             name, got = model_function(self.model).__name__, type(model).__name__
             raise DlkitError(f"The model {name!r} gave {got}; expected a keras.Model. Does its function return it?")
         return model
+
+
+def ensemble(spec: Spec) -> object:
+    """Stands where a single model has its function; the members are built and trained one by one."""
+    raise DlkitError(f"An ensemble is made of trained members, not built from {list(spec.inputs)}.")
 
 
 def model_function(model: Callable[..., object]) -> Callable[..., object]:

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -16,6 +17,8 @@ import numpy as np
 
 from dlkit.contracts import Columns, Splits, Transform
 from dlkit.evaluation.card import write_card
+from dlkit.evaluation.gradients import gradient_by_step
+from dlkit.evaluation.highlights import decisions
 from dlkit.evaluation.mistakes import worst_mistakes
 from dlkit.evaluation.plots import plot_all
 from dlkit.evaluation.report import write_report
@@ -31,6 +34,7 @@ from dlkit.recipe import Say
 from dlkit.settings import settings_of
 from dlkit.workspace import Workspace, interrupted_runs, workspace
 
+_ROWS_TO_LOOK_AT = 2_000
 _PACKAGES = ("dlkit", "tensorflow", "keras", "ai-edge-litert", "numpy", "scikit-learn")
 
 
@@ -209,6 +213,7 @@ def _metrics(made: Made, judged: Judged, entries: dict[str, dict[str, object]], 
             "notes": list(splits.notes),
         },
         "inputs": dict(splits.kinds),
+        "preprocessing": _preprocessing(prepared),
         "validation": dict(outcome.validation),
         "test": judged.test,
         "baselines": judged.baselines,
@@ -231,6 +236,16 @@ def _metrics(made: Made, judged: Judged, entries: dict[str, dict[str, object]], 
     return metrics
 
 
+def _preprocessing(prepared: Prepared) -> dict[str, object]:
+    """Sizes (vocabulary, sequence length) and what `Transform.figures` says of the first training and held-out rows."""
+    splits = {"train": prepared.splits.train, "validation": prepared.splits.validation}
+    figures = {
+        name: prepared.transform.figures(split.take(np.arange(min(len(split), _ROWS_TO_LOOK_AT))).inputs)
+        for name, split in splits.items()
+    }
+    return dict(prepared.transform.sizes) | {name: found for name, found in figures.items() if found}
+
+
 def _report(made: Made, judged: Judged, metrics: dict[str, object], folder: Path) -> None:
     """Plots, report and model card."""
     order, prepared, outcome = made.order, made.prepared, made.outcome
@@ -243,8 +258,12 @@ def _report(made: Made, judged: Judged, metrics: dict[str, object], folder: Path
         outputs=judged.outputs,
         folder=folder / "plots",
         fold_histories=outcome.folds.curves if outcome.folds else (),
+        more=[partial(gradient_by_step, outcome.model, prepared.encoded(prepared.test), prepared.objective.loss)],
     )
     mistakes = worst_mistakes(task, answer, prepared.splits.test.inputs, targets, judged.outputs)
+    carried = decisions(
+        outcome.model, prepared.transform, answer, prepared.splits.test, outputs=judged.outputs, mistakes=mistakes
+    )
     settings = plain_settings(settings_of(order.recipe))
     write_report(
         metrics,
@@ -254,6 +273,7 @@ def _report(made: Made, judged: Judged, metrics: dict[str, object], folder: Path
         plots=plots,
         mistakes=mistakes,
         folder=folder,
+        decisions=carried,
     )
     write_card(metrics, question=order.question, settings=settings, command=order.command, folder=folder)
 

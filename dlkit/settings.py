@@ -46,7 +46,9 @@ def with_values(recipe: Recipe, by_stage: Mapping[str, Mapping[str, object]]) ->
             recipe = replace(recipe, model=partial(recipe.model, **values))
         elif values:
             recipe = replace(recipe, **{stage: replace(getattr(recipe, stage), **values)})
-    return recipe
+    shared = {stage: values for stage, values in by_stage.items() if stage in ("data", "task", "training")}
+    members = {name: with_values(member, shared) for name, member in recipe.members.items()}
+    return replace(recipe, members=members) if members else recipe
 
 
 def _values(recipe: Recipe, stage: str) -> dict[str, object]:

@@ -17,11 +17,31 @@ from dlkit.inference.answers import ClassAnswer, ValueAnswer
 class Classification:
     """One class out of two or more, named by `str` labels.
 
-    Two classes: one sigmoid output, binary cross-entropy. More: a softmax and sparse categorical cross-entropy.
+    Two classes: one sigmoid output, binary cross-entropy. More: a softmax and categorical cross-entropy, for which
+    `targets` are class numbers ("sparse") or rows of 0 and a 1 ("one_hot"): the same loss, the latter in as many times
+    the memory as there are classes. `class_weights`: "balanced" weighs each row in training by n / (k n_c), of n rows,
+    k classes and n_c rows of its class, so that all classes count alike (King & Zeng 2001); figures stay unweighted,
+    the validation loss that chooses the epoch included. `loss_name`: "margin" is the squared hinge loss of a support
+    vector machine on the same outputs (Weston & Watkins 1999): better for wide, shallow networks of rare features.
     """
+
+    class_weights: Literal["none", "balanced"] = "none"
+    targets: Literal["sparse", "one_hot"] = "sparse"
+    loss_name: Literal["crossentropy", "margin"] = "crossentropy"
 
     name: ClassVar[str] = "classification"
     monitor: ClassVar[tuple[str, Literal["max", "min"]]] = ("accuracy", "max")
+
+    def __post_init__(self) -> None:
+        if self.class_weights not in ("none", "balanced"):
+            raise SettingsError(f"task.class_weights: expected none or balanced, got {self.class_weights!r}.")
+        if self.targets not in ("sparse", "one_hot"):
+            raise SettingsError(f"task.targets: expected sparse or one_hot, got {self.targets!r}.")
+
+        if self.loss_name not in ("crossentropy", "margin"):
+            raise SettingsError(f"task.loss_name: expected crossentropy or margin, got {self.loss_name!r}.")
+        if self.loss_name == "margin" and self.targets != "sparse":
+            raise SettingsError("task.loss_name=margin needs task.targets=sparse.")
 
     def fit(self, train: Split, target_name: str) -> ClassAnswer:  # noqa: ARG002 (one signature for all tasks)
         labels = sorted(set(_array(train.targets)))
@@ -34,17 +54,34 @@ class Classification:
         return {"answer": Head(1, "sigmoid") if classes == 2 else Head(classes, "softmax")}
 
     def encode(self, answer: ClassAnswer, targets: Targets) -> np.ndarray:
-        """(rows,) labels to (rows, 1) float32 of 0 and 1 for two classes, (rows,) int32 class numbers for more."""
+        """(rows,) labels to (rows, 1) float32 of 0 and 1 for two classes; for more to (rows,) int32 class numbers, or
+        to (rows, classes) float32 of 0 and a 1.
+        """
         numbers = {label: number for number, label in enumerate(answer.labels)}
         labels = _array(targets)
         unknown = sorted(set(labels) - set(numbers))
         if unknown:
             raise DataError(f"Labels {unknown[:5]} do not occur in the training rows, which have {list(numbers)[:10]}.")
         encoded = np.array([numbers[label] for label in labels], np.int32)
-        return encoded[:, None].astype(np.float32) if len(numbers) == 2 else encoded
+        if len(numbers) == 2:
+            return encoded[:, None].astype(np.float32)
+        return encoded if self.targets == "sparse" else np.eye(len(numbers), dtype=np.float32)[encoded]
 
     def loss(self, answer: ClassAnswer) -> str:
-        return "binary_crossentropy" if len(answer.labels) == 2 else "sparse_categorical_crossentropy"
+        if self.loss_name == "margin":
+            return "margin"
+        if len(answer.labels) == 2:
+            return "binary_crossentropy"
+        return f"{'sparse_' if self.targets == 'sparse' else ''}categorical_crossentropy"
+
+    def class_weight(self, answer: ClassAnswer, targets: Targets) -> dict[int, float] | None:
+        """Class number to the weight of its rows in training, from raw training targets; None for equal weights."""
+        if self.class_weights == "none":
+            return None
+        from sklearn.utils.class_weight import compute_class_weight
+
+        labels = np.array(answer.labels, object)
+        return dict(enumerate(compute_class_weight("balanced", classes=labels, y=_array(targets)).tolist()))
 
     def metrics(self, answer: ClassAnswer) -> list[str]:  # noqa: ARG002 (one signature for all tasks)
         return ["accuracy"]

@@ -220,6 +220,24 @@ def test_bench_gives_size_latency_and_throughput_of_each_artefact(cli, runs: Pat
         assert all(entry[name] > 0 for name in ("bytes", "latency_us", "rows_per_second", "speedup"))
 
 
+@pytest.mark.parametrize("recipe", ["boston", "imdb"])
+def test_bench_times_the_network_alone_where_two_artefacts_take_encoded_rows(
+    cli, runs: Path, monkeypatch: pytest.MonkeyPatch, recipe: str
+):
+    from dlkit import finished
+
+    monkeypatch.setitem(finished.bench.__kwdefaults__, "seconds", 0.05)
+    entries = cli("bench", recipe, "--json").document["artefacts"]
+    alone = ("network_latency_us", "network_latency_same_length_us", "network_speedup")
+    for name in ("saved_model", "tflite"):
+        assert all(entries[name][figure] > 0 for figure in alone), name
+    assert not set(alone) & set(entries["keras"])
+    assert entries["saved_model"]["network_speedup"] == 1
+    ratio = entries["saved_model"]["network_latency_us"] / entries["tflite"]["network_latency_us"]
+    assert entries["tflite"]["network_speedup"] == pytest.approx(ratio, abs=0.01)
+    assert "network alone" in cli("bench", recipe).out
+
+
 def test_data_says_what_is_where(cli, alone: Path, monkeypatch: pytest.MonkeyPatch):
     (imdb,) = cli("data", "imdb", "--json").document["datasets"]
     assert imdb["path"] is None

@@ -121,6 +121,33 @@ def test_class_numbers_and_one_hot_rows_give_the_same_loss() -> None:
     np.testing.assert_allclose(sparse, one_hot, rtol=1e-6)
 
 
+def test_one_hot_targets_are_a_setting_with_a_loss_of_their_own() -> None:
+    task = Classification(targets="one_hot")
+    answer = task.fit(split(labels("c", "a", "b")), "topic")
+    encoded = task.encode(answer, labels("b", "b", "c"))
+    assert encoded.tolist() == [[0, 1, 0], [0, 1, 0], [0, 0, 1]] and encoded.dtype == np.float32
+    assert task.loss(answer) == "categorical_crossentropy"
+    two = task.fit(split(labels("a", "b")), "topic")
+    assert task.encode(two, labels("b")).tolist() == [[1]] and task.loss(two) == "binary_crossentropy"
+
+
+def test_balanced_weights_make_every_class_count_alike() -> None:
+    targets = labels(*"a" * 6, *"b" * 3, "c")
+    task = Classification(class_weights="balanced")
+    answer = task.fit(split(targets), "topic")
+    weights = task.class_weight(answer, targets)
+    assert weights == pytest.approx({0: 10 / 18, 1: 10 / 9, 2: 10 / 3})
+    numbers = task.encode(answer, targets).tolist()
+    assert weights is not None and sum(weights[number] for number in numbers) == pytest.approx(len(targets))
+    assert Classification().class_weight(answer, targets) is None
+
+
+@pytest.mark.parametrize("options", [{"class_weights": "equal"}, {"class_weights": None}, {"targets": "dense"}])
+def test_settings_of_a_classification_that_do_not_exist_are_refused(options: dict[str, str]) -> None:
+    with pytest.raises(SettingsError, match=f"task.{next(iter(options))}: expected"):
+        Classification(**options)  # type: ignore[arg-type]  # parametrised
+
+
 def test_a_label_never_seen_in_training_is_named() -> None:
     task = Classification()
     answer = task.fit(split(labels("cat", "dog")), "animal")

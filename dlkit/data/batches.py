@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import tensorflow as tf
 
-from dlkit.contracts import Examples, Rows, take
+from dlkit.contracts import Examples, Ragged, Rows, take
 
 
 class Batches:
@@ -17,12 +17,17 @@ class Batches:
 
     With `seed`, rows are shuffled anew each epoch by (seed, epoch), so that a resumed run sees the batches that the
     interrupted one would have seen; `epoch` is set before each pass. A model of one input gets the bare tensor.
-    Rows are gathered when their batch is due: ragged rows are never padded further than their batch needs.
+    Rows are gathered when their batch is due: ragged rows are never padded further than their batch needs. With
+    `by_length`, ragged rows of like length share a batch, so that there is little to pad: all rows in ascending order
+    without a seed, else within pools of 50 shuffled batches, and then the batches of a pool in shuffled order.
     """
 
-    def __init__(self, examples: Examples, batch_size: int, *, seed: int | None = None) -> None:
+    def __init__(
+        self, examples: Examples, batch_size: int, *, seed: int | None = None, by_length: bool = False
+    ) -> None:
         self.examples, self.batch_size, self.seed = examples, batch_size, seed
         self.epoch = 0
+        self._lengths = _lengths(examples) if by_length else None
 
     def __len__(self) -> int:
         return math.ceil(len(self.examples) / self.batch_size)
@@ -32,11 +37,28 @@ class Batches:
         return batches.apply(tf.data.experimental.assert_cardinality(len(self))).prefetch(2)
 
     def __iter__(self) -> Iterator[object]:
+        for indices in self.order():
+            yield self._batch(indices)
+
+    def order(self) -> list[np.ndarray]:
+        """The rows of each batch of this epoch."""
         order = np.arange(len(self.examples))
-        if self.seed is not None:
-            order = np.random.default_rng((self.seed, self.epoch)).permutation(order)
-        for start in range(0, len(order), self.batch_size):
-            yield self._batch(order[start : start + self.batch_size])
+        if self.seed is None:
+            order = order if self._lengths is None else np.argsort(self._lengths, kind="stable")
+            return self._cut(order)
+        random = np.random.default_rng((self.seed, self.epoch))
+        order = random.permutation(order)
+        if self._lengths is None:
+            return self._cut(order)
+        batches: list[np.ndarray] = []
+        for start in range(0, len(order), _POOL * self.batch_size):
+            pool = order[start : start + _POOL * self.batch_size]
+            parts = self._cut(pool[np.argsort(self._lengths[pool], kind="stable")])
+            batches += [parts[number] for number in random.permutation(len(parts))]
+        return batches
+
+    def _cut(self, order: np.ndarray) -> list[np.ndarray]:
+        return [order[start : start + self.batch_size] for start in range(0, len(order), self.batch_size)]
 
     def _batch(self, indices: np.ndarray) -> object:
         inputs = _single({name: take(rows, indices) for name, rows in self.examples.inputs.items()})
@@ -55,6 +77,16 @@ class Batches:
         if isinstance(targets, Mapping):
             return inputs, {name: _spec(column) for name, column in targets.items()}
         return inputs, _spec(targets)
+
+
+_POOL = 50
+"""Batches whose rows are sorted together: enough for short padding, few enough for batches that differ each epoch."""
+
+
+def _lengths(examples: Examples) -> np.ndarray | None:
+    """The longest ragged input of each row; None where every row is as long as the others."""
+    ragged = [np.diff(rows.offsets) for rows in examples.inputs.values() if isinstance(rows, Ragged)]
+    return np.max(ragged, axis=0) if ragged else None
 
 
 def _spec(rows: np.ndarray | Rows) -> tf.TensorSpec:

@@ -17,6 +17,10 @@ from dlkit.errors import DataError, SettingsError, did_you_mean
 
 MOSTLY = 0.8
 """A column with this share of numbers was probably meant to be numbers."""
+FEW = 10
+"""Rows of a class below which next to nothing is learnt of it."""
+MANY_CLASSES = 20
+"""Where there are more, that most of them have few rows is said at the start; otherwise with the figures."""
 
 
 @dataclass(frozen=True)
@@ -163,8 +167,11 @@ def _check_one_decimal_mark(fields: Fields) -> None:
         )
 
 
-def check_classes(where: str, labels: Sequence[str]) -> list[str]:
-    """DataError unless there are classes to tell apart; a note on those with a single row."""
+def check_classes(where: str, labels: Sequence[str], *, what: str = "row", tested: bool = True) -> list[str]:
+    """DataError unless there are classes to tell apart; notes on those with few rows.
+
+    `what`: a row in the user's words. `tested`: the rows are yet to be split, so that some of them will test.
+    """
     counts = Counter(labels)
     if len(counts) < 2:
         only = f"only {next(iter(counts))!r}" if counts else "none"
@@ -172,14 +179,22 @@ def check_classes(where: str, labels: Sequence[str]) -> list[str]:
     single = [label for label, count in counts.items() if count == 1]
     if len(single) * 2 > len(labels):
         raise DataError(
-            f"{where}: {len(single)} of {len(labels)} rows are alone in their class (such as {single[0][:40]!r}), so "
-            "nothing can be learnt and judged. Is this the label? Values to estimate need a table recipe with "
+            f"{where}: {len(single)} of {len(labels)} {what}s are alone in their class (such as {single[0][:40]!r}), "
+            "so nothing can be learnt and judged. Is this the label? Values to estimate need a table recipe with "
             "data.task=value."
         )
-    if not single:
-        return []
-    shown = ", ".join(repr(label[:40]) for label in single[:5])
-    return [f"{len(single)} classes have a single row, which is trained with and never tested: {shown}"]
+    notes = []
+    if single:
+        shown = ", ".join(repr(label[:40]) for label in single[:5]) + (", …" if len(single) > 5 else "")
+        fate = "never tested" if tested else "never validated"
+        notes.append(f"{len(single)} classes have a single {what}, which is trained with and {fate}: {shown}")
+    few = sum(count < FEW for count in counts.values())
+    if 2 * few > len(counts) > MANY_CLASSES:
+        notes.append(
+            f"{few} of {len(counts)} classes have fewer than {FEW} {what}s (median {np.median([*counts.values()]):g}), "
+            "which is little to learn from and to judge by: add some, or join classes"
+        )
+    return notes
 
 
 def is_finite_number(text: str) -> bool:

@@ -100,7 +100,7 @@ def status(source: Source) -> Status:
 
 def downloads_folder(source: Source) -> Path:
     """Where downloads of `source` lie in the cache."""
-    return cache_folder() / "downloads" / source.name
+    return cache_folder() / "downloads" / source.place
 
 
 def prepared_record(checksum: str, source: Source) -> Path:
@@ -126,7 +126,7 @@ def _prepared(source: Source, sizes: Sequence[int]) -> Path | None:
 def _folders(source: Source) -> list[tuple[Path, str]]:
     folders = [(downloads_folder(source), "cache")]
     if os.environ.get("DLKIT_DATA"):
-        folders.insert(0, (Path(os.environ["DLKIT_DATA"]).expanduser().absolute() / source.name, "$DLKIT_DATA"))
+        folders.insert(0, (Path(os.environ["DLKIT_DATA"]).expanduser().absolute() / source.place, "$DLKIT_DATA"))
     return folders
 
 
@@ -157,7 +157,7 @@ def _wanted(source: Source) -> str:
 def _given(source: Source, path: Path) -> tuple[Path, ...]:
     """The files at a path that the user gave: a file, the folder of the files, or one folder above."""
     if path.is_dir():
-        for folder in (path, path / source.name):
+        for folder in (path, path / source.place):
             files = _in_folder(source, folder)
             if files:
                 return tuple(file.absolute() for file in files)
@@ -193,7 +193,7 @@ def _ways_on(source: Source, problem: str) -> str:
     ways = [
         f"  --data PATH      the file or its folder, from {source.home or 'its publisher'}",
         "  --data sample    small data that needs no network",
-        f"  DLKIT_DATA=DIR   a folder with {source.name}/{source.forms[0][0].name} in it",
+        f"  DLKIT_DATA=DIR   a folder with {source.place}/{source.forms[0][0].name} in it",
     ]
     if _downloadable(source):
         ways.append(f"  dlkit data {source.name} --download   on a machine with network")

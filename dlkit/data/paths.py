@@ -28,7 +28,7 @@ def belongs_to(path: Path, dataset: str) -> bool:
     """Whether `path` is a file of the named dataset, or a folder (or one above it) that holds them all."""
     wanted = source(dataset)
     if path.is_dir():
-        folders = (path, path / wanted.name)
+        folders = (path, path / wanted.place)
         return any(all((folder / file.name).is_file() for file in form) for form in wanted.forms for folder in folders)
     names = {Path(form[0].name).name for form in wanted.forms if len(form) == 1}
     # Rows of the user's own come as text, so an archive can only be the dataset's under another name.

@@ -162,6 +162,91 @@ def _opinion(dice: _Dice, *, good: bool) -> str:
     )
 
 
+TOPICS = {"earnings": 0.4, "takeovers": 0.25, "grain": 0.14, "oil": 0.1, "rates": 0.07, "metals": 0.04}
+"""Share of the newswires on each topic."""
+FACTS = {
+    "earnings": (
+        "Net profit per share came to {count} cts.",
+        "It declared a dividend of {count} cts.",
+        "Quarterly earnings fell short of forecasts.",
+    ),
+    "takeovers": (
+        "It will acquire {company} for {count} mln dlrs.",
+        "Shareholders of {company} were offered a merger.",
+        "The takeover bid was raised by {count} pct.",
+    ),
+    "grain": (
+        "Wheat exports reached {count} thousand tonnes.",
+        "The maize harvest suffered from drought.",
+        "Farmers in {country} planted more soybeans.",
+    ),
+    "oil": (
+        "Crude output was cut to {count} thousand barrels a day.",
+        "OPEC ministers meet in {country}.",
+        "Refineries in {country} stand still.",
+    ),
+    "rates": (
+        "The central bank left its discount rate as it was.",
+        "Money market yields rose by {count} basis points.",
+        "Banks in {country} lowered their prime rate.",
+    ),
+    "metals": (
+        "A gold mine in {country} opened a new shaft.",
+        "Silver was fixed {count} cts higher.",
+        "Copper smelters reduced their output.",
+    ),
+}
+SHARED = (
+    "The market in {country} had expected that.",
+    "Analysts spoke of a rise of {count} pct over the year.",
+    "A spokesman of {company} would not comment.",
+    "Trade with {country} was worth {count} mln dlrs.",
+    "The price of shares in {company} did not move.",
+)
+NAMES = {
+    "company": ("Alden Corp", "Brook Inc", "Carver Ltd", "Dunmore Holdings", "Eastgate Co", "Fulton Group"),
+    "country": ("Canada", "Brazil", "Japan", "West Germany", "Australia", "Nigeria", "Indonesia"),
+}
+
+
+def wires(rows: int = 1_500) -> Sample:
+    """Newswires: which of six topics is one about, from 40 % of them to 4 %? Best accuracy 0.95: 5 % are flipped.
+
+    A newswire states two or three facts of its topic among sentences that fit any; a third of them also touch on
+    another topic, with one fact.
+    """
+    dice = _Dice(4)
+    texts: dict[str, str] = {}
+    for topic, share in TOPICS.items():
+        wanted = len(texts) + round(rows * share)
+        while len(texts) < wanted:
+            texts.setdefault(_wire(dice, topic), topic)  # no text twice: a split must not leak
+    given, strata = dice.flipped(list(texts.values()))
+    return Sample(
+        rows=Split({"text": _strings(list(texts))}, _strings(given)),
+        kinds={"text": "text"},
+        target="topic",
+        task="label",
+        best={"accuracy": 1 - FLIPPED},
+        title="generated newswires",
+        strata=strata,
+        notes=("5 % of the labels are flipped, so no model can be right on more than 95 % of the rows",),
+    )
+
+
+def _wire(dice: _Dice, topic: str) -> str:
+    sentences = [dice.choose(FACTS[topic]) for _ in range(2 + dice.chance(0.5))]
+    if dice.chance(1 / 3):
+        sentences.append(dice.choose(FACTS[dice.choose([other for other in TOPICS if other != topic])]))
+    for _ in range(2 + dice.chance(0.5)):
+        sentences.insert(int(dice.uniform(0, len(sentences) + 1, 1)[0]), dice.choose(SHARED))
+    filled = []
+    for sentence in sentences:
+        names = {name: dice.choose(words) for name, words in NAMES.items()}
+        filled.append(sentence.format(count=5 + int(dice.uniform(0, 90, 1)[0]), **names))
+    return "\n".join([dice.choose(NAMES["company"]).upper(), " ".join(filled)])
+
+
 HEATING = {"gas": 0.0, "oil": -2.5, "wood": -1.0, "heat pump": 3.5, "district": 1.5}
 UNKNOWN_AGE = 45.0
 
@@ -247,4 +332,9 @@ def _strings(values: Sequence[str | None]) -> np.ndarray:
     return column
 
 
-SAMPLES: Mapping[str, Callable[[], Sample]] = {"reviews": reviews, "houses": houses, "species": species}
+SAMPLES: Mapping[str, Callable[[], Sample]] = {
+    "reviews": reviews,
+    "wires": wires,
+    "houses": houses,
+    "species": species,
+}

@@ -54,6 +54,7 @@ class Source:
     of their ids, where known. `image_shape`: (height, width, channels) of image columns. `ordered`: keep the
     rows' order (a series); otherwise they lie in a fixed order that depends on their keys alone. `version`:
     raised when `read` changes what it makes of the same file. `notes`: what a user should know of this data.
+    `folder`: where the files lie in `$DLKIT_DATA`, where that is that of another dataset; otherwise `name`.
     """
 
     name: str
@@ -71,6 +72,12 @@ class Source:
     home: str = ""
     licence: str = ""
     notes: tuple[str, ...] = ()
+    folder: str | None = None
+
+    @property
+    def place(self) -> str:
+        """Name of the folder of its files."""
+        return self.folder or self.name
 
 
 @cache

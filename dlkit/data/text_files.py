@@ -125,6 +125,8 @@ def _classes(folder: Path, root: Path, digests: dict[str, bytes], notes: list[st
             digests[file.relative_to(root).as_posix()] = hashlib.sha256(content).digest()
             part.texts.append(_decoded(file, content))
             part.labels.append(place.name.strip())
+        if place.name != place.name.strip():
+            notes.append(f"the folder {place.name!r} has spaces around its name, which were taken off the label")
     if others:
         notes.append(f"{others} files or folders in {folder}/ are no .txt files; left out")
     return part

@@ -5,7 +5,6 @@ A folder or CSV of the user's own, a named dataset or a generated sample, all to
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from dlkit.data.samples import sample
 from dlkit.data.sources import source
 from dlkit.data.splitting import check_enough, check_fraction, check_names, check_seed, three_ways
 from dlkit.data.text_files import Labelled, TextFiles, read_text_folder, read_text_table
+from dlkit.data.text_notes import key, labels_alike, repeated, unjudged, unspaced
 from dlkit.errors import DataError, SettingsError
 
 
@@ -70,13 +70,18 @@ class TextData:
         parts, notes = _usable(path, files)
         train = parts["train"]
         check_enough(str(path), len(train.texts), "texts to learn from")
-        notes += [*check_classes(str(path), train.labels), *_repeated(parts)]
-        groups = [_key(text) for text in train.texts]
+        groups = [key(text) for text in train.texts]
+        # A text and its copies stay together, so they are one text to split by.
+        different = [label for _, label in dict.fromkeys(zip(groups, train.labels, strict=True))]
         check_enough(str(path), len(set(groups)), "different texts to learn from")
+        notes += check_classes(str(path), different, what="text", tested="test" not in parts)
+        notes += repeated(parts, grouped=[name for name in ("validation", "test") if name not in parts])
+        notes += [*labels_alike(train.labels), *unspaced(train.texts)]
         given = {
             name: Split({files.text_name: strings(part.texts)}, strings(part.labels)) for name, part in parts.items()
         }
         first, second, third = self._split(given, train.labels, groups)
+        notes += unjudged(first, third, different)
         left = len(first) + len(second)
         if "validation" not in parts and isinstance(self._validation(left), float) and self.validation_rows is not None:
             notes.append(
@@ -135,7 +140,7 @@ class TextData:
             source=loaded.source,
             fingerprint=loaded.fingerprint,
             target_name=loaded.target,
-            notes=(*loaded.notes, *_repeated(parts)),
+            notes=(*loaded.notes, *repeated(parts)),
         )
 
     def _sample(self) -> Splits:
@@ -202,27 +207,3 @@ def _usable(path: Path, files: TextFiles) -> tuple[dict[str, Labelled], list[str
     if wordless:
         notes.append(f"{wordless} texts hold no letter or digit (only emoji or signs, say); they were kept")
     return parts, notes
-
-
-def _repeated(parts: Mapping[str, Labelled]) -> list[str]:
-    """Notes on texts that occur more than once, in the training part, with other labels, or across parts."""
-    notes = []
-    seen = {name: [_key(text) for text in part.texts] for name, part in parts.items()}
-    train = Counter(seen["train"])
-    more = len(seen["train"]) - len(train)
-    if more:
-        notes.append(f"{more} training texts repeat another one")
-    answers = Counter(key for key, _ in set(zip(seen["train"], parts["train"].labels, strict=True)))
-    torn = sum(count > 1 for count in answers.values())
-    if torn:
-        notes.append(f"{torn} texts occur with more than one label")
-    for name in parts:
-        both = sum(key in train for key in seen[name]) if name != "train" else 0
-        if both:
-            notes.append(f"{both} of {len(seen[name])} texts in {name} occur in train too, which flatters its figures")
-    return notes
-
-
-def _key(text: str) -> int:
-    """Equal for texts that differ in white space alone; a number, since whole texts twice would fill the memory."""
-    return hash(" ".join(text.split()))

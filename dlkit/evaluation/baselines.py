@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -19,11 +20,13 @@ from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.multiclass import OneVsRestClassifier
+from sklearn.naive_bayes import MultinomialNB
 
 from dlkit.contracts import Examples
 from dlkit.errors import DataError, SettingsError, did_you_mean
 from dlkit.evaluation.boosting import boosted_classifiers, boosted_regressors
 from dlkit.evaluation.features import LARGE, Matrix, matrix, vocabulary_sizes
+from dlkit.evaluation.pages import shortened
 from dlkit.evaluation.scores import (
     HIGHER_IS_BETTER,
     Judged,
@@ -36,6 +39,10 @@ from dlkit.evaluation.scores import (
 from dlkit.training.k_fold import summarise
 
 Candidates = Callable[[Matrix, np.ndarray, int], Sequence[BaseEstimator]]
+MANY_CLASSES = 200
+"""Beyond it a logistic regression a class takes longer than the network."""
+FEW_EXAMPLES = 10
+"""Training rows of a class below which its figures say next to nothing."""
 
 
 @dataclass(frozen=True)
@@ -125,11 +132,13 @@ def warnings_for(
     sample: bool,
     *,
     rows: int = 250,
+    train: np.ndarray | None = None,
 ) -> list[str]:
     """What a user must know before the figures are believed; empty where the network earns its place.
 
     `best`: best possible figures, known for generated samples. `rows`: number of test rows, which says how far a
-    figure may lie beyond the best by luck alone (three standard errors).
+    figure may lie beyond the best by luck alone (three standard errors). `train`: raw targets of the training rows;
+    classes with few of them are named.
     """
     main, _ = main_figure(task)
     constant = next(iter(_field(task).mandatory))
@@ -153,7 +162,19 @@ def warnings_for(
         for name, limit in best.items()
         if name in test and _beyond(name, test[name], limit, rows)
     ]
-    return found
+    return found + (_rare_classes(train) if task == "classification" and train is not None else [])
+
+
+def _rare_classes(train: np.ndarray) -> list[str]:
+    counts = Counter(str(label) for label in train)
+    rare = sorted((label for label in counts if counts[label] < FEW_EXAMPLES), key=lambda label: (counts[label], label))
+    if not rare:
+        return []
+    shown = ", ".join(f"{shortened(label, 30)} ({counts[label]})" for label in rare[:5])
+    return [
+        f"{len(rare)} of {len(counts)} classes have fewer than {FEW_EXAMPLES} training examples: {shown}"
+        f"{', …' if len(rare) > 5 else ''}. Do not rely on their figures; add examples, or join classes."
+    ]
 
 
 def _beyond(name: str, value: float, limit: float, rows: int) -> bool:
@@ -181,7 +202,7 @@ def _choose(
         found = figures(answer, validation[1], model, validation[0])
         if best is None or better(task, found, best):
             chosen, best = model, found
-        elif sparse.issparse(train[0]):
+        elif sparse.issparse(train[0]) and better(task, best, found):
             # Candidates for words are ordered from stiff to supple: past the top they only get slower and worse.
             break
     return chosen
@@ -203,11 +224,14 @@ def _linear_classifiers(features: Matrix, targets: np.ndarray, seed: int) -> lis
     """Logistic regressions, from stiff to supple.
 
     On sparse words the dual coordinate descent of liblinear needs 0.1 s for 15,000 reviews and as many more for
-    each further class, at no loss of accuracy against an exact optimum.
+    each further class, at no loss of accuracy against an exact optimum. Naive Bayes, as linear in the words, counts
+    once for all classes.
     """
     classes = len(np.unique(targets))
     if classes < 2:
         return [DummyClassifier(strategy="prior")]
+    if sparse.issparse(features) and classes > MANY_CLASSES:
+        return [MultinomialNB(alpha=alpha) for alpha in (1.0, 0.1, 0.01)]
     if sparse.issparse(features):
         models = [
             LogisticRegression(C=c, solver="liblinear", dual=True, tol=0.1, random_state=seed)

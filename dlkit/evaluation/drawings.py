@@ -119,10 +119,7 @@ def confusion_matrix(answer: Judged, targets: np.ndarray, outputs: np.ndarray) -
     axes.set_yticks(range(classes), labels, fontsize=font)
     axes.grid(visible=False)
     axes.set(xlabel="answer of the network", ylabel="truth")
-    if classes <= 20:
-        for (row, column), count in np.ndenumerate(shown):
-            colour = "white" if share[row, column] > 0.55 else "black"
-            axes.text(column, row, f"{count:,}", ha="center", va="center", color=colour, fontsize=font)
+    _write_counts(axes, shown, share, font if classes <= 20 else 4.5)
     figure.colorbar(image, ax=axes, fraction=0.046, pad=0.03).set_label("share of the true class", fontsize=9)
     title = "Confusion matrix" + (f" (the {MOST_CLASSES} largest of {every} classes)" if every > classes else "")
     wrong = counts - np.diag(np.diag(counts))
@@ -131,6 +128,21 @@ def confusion_matrix(answer: Judged, targets: np.ndarray, outputs: np.ndarray) -
     if wrong.any():
         alt += f" The most frequent mistake: {table.labels[row]} answered as {table.labels[column]}, {wrong.max():,} x."
     return Drawing("confusion", title, shortened(alt, 300), figure)
+
+
+def _write_counts(axes: Axes, counts: np.ndarray, share: np.ndarray, font: float) -> None:
+    """Of many classes only what is not 0, with lines to follow: a dark cell may be one row or a thousand."""
+    many = len(counts) > 20
+    for (row, column), count in np.ndenumerate(counts):
+        if count or not many:
+            colour = "white" if share[row, column] > 0.55 else "black"
+            axes.text(column, row, f"{count:,}", ha="center", va="center", color=colour, fontsize=font)
+    if many:
+        between = np.arange(0.5, len(counts) - 1)
+        axes.set_xticks(between, minor=True)
+        axes.set_yticks(between, minor=True)
+        axes.grid(which="minor", color="#e3e3e3", linewidth=0.4)
+        axes.tick_params(which="minor", length=0)
 
 
 def roc(answer: Judged, targets: np.ndarray, outputs: np.ndarray) -> Drawing | None:

@@ -27,6 +27,10 @@ def vocabulary_sizes(train: Examples) -> dict[str, int]:
     }
 
 
+def _is_weights(rows: np.ndarray | Rows) -> bool:
+    return isinstance(rows, Ragged) and rows.values.dtype.kind == "f"
+
+
 def matrix(examples: Examples, sizes: Mapping[str, int]) -> Matrix:
     """All inputs side by side, (rows, features): CSR where an input holds word ids, otherwise a dense array.
 
@@ -35,7 +39,11 @@ def matrix(examples: Examples, sizes: Mapping[str, int]) -> Matrix:
     blocks: list[Matrix] = []
     for name, rows in examples.inputs.items():
         if isinstance(rows, Ragged):
-            blocks.append(_words(rows.values, rows.offsets, sizes[name]))
+            weights = examples.inputs.get(name.replace("_ids", "_weights"))
+            if isinstance(weights, Ragged) and _is_weights(weights) and name in sizes:
+                blocks.append(_weighed(rows, weights, sizes[name]))
+            elif not _is_weights(rows):
+                blocks.append(_words(rows.values, rows.offsets, sizes[name]))
         elif name in sizes:
             dense = rows if isinstance(rows, np.ndarray) else rows.take(np.arange(len(rows)))
             per_row = int(np.prod(dense.shape[1:], dtype=np.int64))
@@ -51,7 +59,7 @@ def matrix(examples: Examples, sizes: Mapping[str, int]) -> Matrix:
 
 def _ids(rows: np.ndarray | Rows) -> np.ndarray | None:
     if isinstance(rows, Ragged):
-        return rows.values
+        return None if _is_weights(rows) else rows.values
     # Signed integers are ids (padded sequences); pixels are unsigned.
     return rows if isinstance(rows, np.ndarray) and rows.dtype.kind == "i" else None
 
@@ -65,6 +73,15 @@ def _words(values: np.ndarray, offsets: np.ndarray, size: int) -> sparse.csr_mat
     cells = sparse.csr_matrix((np.ones(len(columns), bool), columns, before[offsets]), (len(offsets) - 1, size))
     cells.sum_duplicates()
     return cells.astype(np.float64)
+
+
+def _weighed(ids: Ragged, weights: Ragged, size: int) -> sparse.csr_matrix:
+    """Ids with a weight each, as TF-IDF gives them."""
+    known = (ids.values >= 1) & (ids.values <= size)
+    before = np.zeros(len(known) + 1, np.int64)
+    np.cumsum(known, out=before[1:])
+    cells = (weights.values[known].astype(np.float64), ids.values[known] - 1, before[ids.offsets])
+    return sparse.csr_matrix(cells, (len(ids), size))
 
 
 def _numbers(name: str, rows: np.ndarray | Rows) -> np.ndarray:

@@ -11,6 +11,7 @@ import io
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -73,21 +74,35 @@ def plot_all(
     outputs: np.ndarray,
     folder: Path,
     fold_histories: Sequence[Sequence[Mapping[str, float]]] = (),
+    more: Sequence[Callable[[], Drawing | None]] = (),
     file_format: Literal["svg", "png"] = "svg",
 ) -> list[Plot]:
     """All plots of a task, drawn into `folder`.
 
     `history`: a row an epoch, keys `epoch`, `loss`, `val_loss` and so on. `targets`: raw; `outputs`: of the
     network, both of the test rows. `fold_histories`: the histories of a k-fold validation, if there was one.
+    `more`: what draws plots of this network alone; they come last.
     """
     if task not in _DRAWINGS:
         raise SettingsError(f"There are no plots for the task {task!r}.{did_you_mean(task, _DRAWINGS)}")
+    unit = unit_in_training(answer)
+    draws: list[Callable[[], Drawing | None]] = [
+        partial(learning_curves, history, unit),
+        partial(fold_curve, fold_histories, unit),
+        *(partial(draw, answer, targets, outputs) for draw in _DRAWINGS[task]),
+        *more,
+    ]
+    return plot(draws, folder, file_format)
+
+
+def plot(
+    draws: Sequence[Callable[[], Drawing | None]], folder: Path, file_format: Literal["svg", "png"] = "svg"
+) -> list[Plot]:
+    """Draw and save those that have something to show, all in one style."""
     with mpl.rc_context():
         mpl.rcdefaults()
         mpl.rcParams.update(_STYLE)
-        unit = unit_in_training(answer)
-        drawings = [learning_curves(history, unit), fold_curve(fold_histories, unit)]
-        drawings += [draw(answer, targets, outputs) for draw in _DRAWINGS[task]]
+        drawings = [draw() for draw in draws]
         return [_save(drawing, folder, file_format) for drawing in drawings if drawing is not None]
 
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from dlkit.evaluation.drawings import MOST_CLASSES
 from dlkit.evaluation.headline import headline, rivals
+from dlkit.evaluation.highlights import Decisions
 from dlkit.evaluation.pages import data_uri, flattened, render, section, write
 from dlkit.evaluation.plots import Plot
 from dlkit.evaluation.scores import HIGHER_IS_BETTER, main_figure
@@ -26,13 +28,14 @@ def write_report(
     plots: Sequence[Plot],
     mistakes: Sequence[Mapping[str, object]],
     folder: Path,
+    decisions: Decisions | None = None,
 ) -> Path:
     """Write `report.html` into the folder of a run.
 
     `metrics`: as in `metrics.json`; taken when there: `unit` (of the target), `data.notes`, `inputs` ({column: kind}),
     `versions`, `best_epoch`, `best_possible`, `per_class` (as `scores.per_class`), `folds` ({"k", figure: {"mean",
     "std", "values"}, "baselines": {name: the same}}). `settings`: resolved, nested as the recipe is. `mistakes`: as
-    `mistakes.worst_mistakes` gives them.
+    `mistakes.worst_mistakes` gives them. `decisions`: of texts, as `highlights.decisions` gives them.
     """
     main, direction = main_figure(str(metrics["task"]))
     values = {
@@ -50,8 +53,12 @@ def write_report(
         "figure_names": figure_names(metrics),
         "figure_rows": figure_rows(metrics),
         "best": best_figures(metrics),
+        "classes": class_rows(metrics),
+        "every_class": len(_classes(metrics)),
         "folds": fold_rows(metrics),
         "mistakes": mistakes,
+        "highlights": decisions.highlights if decisions else (),
+        "refused": decisions.refused if decisions else None,
         "artefacts": section(metrics, "artefacts"),
         "seconds": section(metrics, "seconds"),
         "usage": usage(metrics),
@@ -84,6 +91,18 @@ def best_figures(metrics: Mapping[str, object]) -> dict[str, float]:
         if len(values) > 1:
             best[name] = max(values) if name in HIGHER_IS_BETTER else min(values)
     return best
+
+
+def class_rows(metrics: Mapping[str, object]) -> list[Mapping[str, object]]:
+    """The rows of `per_class`; of more than a page can show, those with the most test rows, in their own order."""
+    every = _classes(metrics)
+    order = sorted(range(len(every)), key=lambda index: (-float(str(every[index].get("support") or 0)), index))
+    return [every[index] for index in sorted(order[:MOST_CLASSES])]
+
+
+def _classes(metrics: Mapping[str, object]) -> list[Mapping[str, object]]:
+    found = metrics.get("per_class")
+    return [row for row in found if isinstance(row, Mapping)] if isinstance(found, list | tuple) else []
 
 
 def fold_rows(metrics: Mapping[str, object]) -> list[tuple[str, Mapping[str, object]]]:

@@ -21,6 +21,7 @@ from sklearn.metrics import (
     precision_recall_fscore_support,
     r2_score,
     roc_auc_score,
+    top_k_accuracy_score,
 )
 
 from dlkit.errors import DataError, SettingsError, TrainingError, did_you_mean
@@ -28,7 +29,12 @@ from dlkit.errors import DataError, SettingsError, TrainingError, did_you_mean
 SMALLEST_PROBABILITY = 1e-7
 """Keras clips probabilities to [1e-7, 1 - 1e-7] before it takes the logarithm (`keras.config.epsilon`)."""
 
-HIGHER_IS_BETTER = frozenset({"accuracy", "macro_f1", "roc_auc", "average_precision", "f1", "r2", "bleu", "chrf"})
+HIGHER_IS_BETTER = frozenset(
+    {"accuracy", "top_3_accuracy", "macro_f1", "roc_auc", "average_precision", "f1", "r2", "bleu", "chrf"}
+)
+TOP = 3
+"""With more classes than this it is also counted how often the truth is among so many most probable ones."""
+_ROWS_AT_ONCE = 1_000
 
 
 @runtime_checkable
@@ -78,7 +84,8 @@ def score(task: str, answer: Judged, targets: np.ndarray, outputs: np.ndarray) -
 
     `targets`: (rows,) raw labels as `str`, or values in own units. `outputs`: (rows, units) of the network.
 
-    classification: `accuracy`, `macro_f1` in [0, 1], `loss` (log loss in nats), with two classes `roc_auc`.
+    classification: `accuracy`, `macro_f1` in [0, 1], `loss` (log loss in nats), with two classes `roc_auc`, with more
+    than three `top_3_accuracy`: the share of rows whose class is among the three most probable ones.
     regression: `mae`, `rmse` in the target's unit, `mse` in its square, `r2` at most 1 (needs two rows).
     """
     return judge(task).figures(answer, targets, outputs)
@@ -116,9 +123,22 @@ def classification_figures(labels: Sequence[str], targets: np.ndarray, probabili
         "macro_f1": float(f1_score(truth, answers, average="macro", zero_division=0)),
         "loss": float(-np.log(clipped).mean()),
     }
+    if len(labels) > TOP:
+        figures[f"top_{TOP}_accuracy"] = _top_accuracy(truth, probabilities)
     if len(labels) == 2 and set(truth.tolist()) == {0, 1}:
         figures["roc_auc"] = float(roc_auc_score(truth, probabilities[:, 1]))
     return figures
+
+
+def _top_accuracy(truth: np.ndarray, probabilities: np.ndarray) -> float:
+    """Share of rows whose class is among the TOP most probable; rows of a class unknown to the answer are wrong."""
+    known, every = np.flatnonzero(truth >= 0), np.arange(probabilities.shape[1])
+    right = 0.0
+    # Some rows at a time: all are ordered by class, which for thousands of classes takes a lot of memory.
+    for start in range(0, len(known), _ROWS_AT_ONCE):
+        rows = known[start : start + _ROWS_AT_ONCE]
+        right += top_k_accuracy_score(truth[rows], probabilities[rows], k=TOP, labels=every, normalize=False)
+    return float(right / len(truth))
 
 
 def regression_figures(targets: np.ndarray, values: np.ndarray) -> dict[str, float]:

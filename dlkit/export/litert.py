@@ -33,7 +33,10 @@ def write_litert(
     `quantize`: "float16" weights, "dynamic" (int8 weights, float arithmetic), or "int8" (integer arithmetic, float in
     and out), which needs `calibration` examples to learn the ranges of activations from.
     """
-    concrete = tf.function(_forward(model, tensors), input_signature=[_signature(tensors)]).get_concrete_function()
+    # A recurrent layer has a builtin form only where the number of rows is fixed; its length may stay free.
+    rows = 1 if _is_recurrent(model) else None
+    signature = _signature(tensors, rows)
+    concrete = tf.function(_forward(model, tensors), input_signature=[signature]).get_concrete_function()
     with tempfile.TemporaryDirectory() as scratch:
         frozen = Path(scratch) / "model"
         module = tf.Module()
@@ -41,15 +44,19 @@ def write_litert(
         # finds them uninitialised and writes a file of garbage, without a word.
         module.weights, module.serve = [variable.value for variable in model.variables], concrete
         tf.saved_model.save(module, str(frozen), signatures={"serving_default": concrete})
-        rows = _rows(calibration, tensors) if quantize == "int8" else None
-        content = _convert_aside(frozen, quantize, rows)
+        examples = _rows(calibration, tensors) if quantize == "int8" else None
+        content = _convert_aside(frozen, quantize, examples)
     aside = path.with_name(f".{path.name}.partial")
     aside.write_bytes(content)
     aside.replace(path)
 
 
-def _signature(tensors: Mapping[str, Tensor]) -> dict[str, tf.TensorSpec]:
-    return {name: tf.TensorSpec((None, *tensor.shape), tensor.dtype, name=name) for name, tensor in tensors.items()}
+def _is_recurrent(model: keras.Model) -> bool:
+    return any(isinstance(layer, keras.layers.RNN) for layer in model._flatten_layers())
+
+
+def _signature(tensors: Mapping[str, Tensor], rows: int | None) -> dict[str, tf.TensorSpec]:
+    return {name: tf.TensorSpec((rows, *tensor.shape), tensor.dtype, name=name) for name, tensor in tensors.items()}
 
 
 def _forward(model: keras.Model, tensors: Mapping[str, Tensor]) -> object:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,10 +66,14 @@ def _keras_runner(path: Path, transform: Transform) -> Callable[[Columns], np.nd
 def keras_model(path: Path) -> keras.Model:
     """A run's `.keras` file, loaded from disk."""
     # dlkit's own layers register themselves with Keras when their module is imported.
-    importlib.import_module("dlkit.models.layers")
+    for module in ("dlkit.models.layers", "dlkit.models.text_layers", "dlkit.models.pooling"):
+        importlib.import_module(module)
     try:
+        with zipfile.ZipFile(path) as archive:
+            if b"keras_hub" in archive.read("config.json"):
+                importlib.import_module("keras_hub")
         return keras.saving.load_model(path, compile=False)
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, KeyError, zipfile.BadZipFile) as error:
         raise RunError(f"{path} cannot be loaded ({str(error)[:200]}). Run the recipe again.") from error
 
 

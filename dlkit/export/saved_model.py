@@ -1,4 +1,8 @@
-"""How is a SavedModel made that takes raw input and gives an answer?"""
+"""How is a SavedModel made that takes raw input and gives an answer?
+
+It has two signatures: `serving_default` from raw columns to the answer, and `network` from encoded inputs to the
+network's outputs, for who encodes by himself and for `dlkit bench`, which compares networks without preprocessing.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from dlkit.contracts import Columns, Transform
+from dlkit.errors import RunError
 from dlkit.inference.answers import ClassAnswer, ValueAnswer
 from dlkit.inference.forms import argument_names
 from dlkit.preprocessing.graphs import graph_of, raw_tensors
@@ -21,10 +26,11 @@ PARTS = ("saved_model.pb", "fingerprint.pb", "variables", "assets")
 
 
 class Servable(tf.Module):
-    """Raw columns in, called as `argument_names` says; "outputs" (the network's own) and the answer out.
+    """`serve`: raw columns in, called as `argument_names` says; "outputs" (the network's own) and the answer out.
 
     A class adds "probabilities" (rows, classes) float32 and "label" (rows,) strings, a number adds "value" (rows,)
-    float64 in own units.
+    float64 in own units. `network`: encoded inputs by name as `Transform.tensors` has them, any number of rows, and
+    of any length where that is None; "outputs" out.
     """
 
     def __init__(self, transform: Transform, model: keras.Model, answer: ClassAnswer | ValueAnswer) -> None:
@@ -40,11 +46,19 @@ class Servable(tf.Module):
             for column, spec in self._graph.signature.items()
         }
         self.serve = tf.function(self._serve, input_signature=[signature])
+        encoded = {
+            name: tf.TensorSpec((None, *tensor.shape), tensor.dtype, name=name)
+            for name, tensor in transform.tensors.items()
+        }
+        self.network = tf.function(self._network, input_signature=[encoded])
 
     def _serve(self, raw: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         inputs = self._graph.encode({column: raw[name] for column, name in self._names.items()})
-        outputs = self._call(next(iter(inputs.values())) if len(inputs) == 1 else inputs)
+        outputs = self._network(inputs)["outputs"]
         return {"outputs": outputs} | _answered(self._answer, outputs)
+
+    def _network(self, inputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        return {"outputs": self._call(next(iter(inputs.values())) if len(inputs) == 1 else inputs)}
 
 
 def _answered(answer: ClassAnswer | ValueAnswer, outputs: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -61,7 +75,8 @@ def write_saved_model(
 ) -> list[str]:
     """Write the SavedModel's parts into `folder`; gives their names."""
     servable = Servable(transform, model, answer)
-    tf.saved_model.save(servable, str(folder), signatures={"serving_default": servable.serve})
+    signatures = {"serving_default": servable.serve, "network": servable.network}
+    tf.saved_model.save(servable, str(folder), signatures=signatures)
     return [part for part in PARTS if (folder / part).exists() and (part != "assets" or any((folder / part).iterdir()))]
 
 
@@ -72,6 +87,8 @@ class SavedModel:
         # The module has to live as long as its function: the function alone does not keep its tables.
         self._module = tf.saved_model.load(str(folder))
         self._function = self._module.signatures["serving_default"]
+        # Runs of the first dlkit have raw input alone.
+        self._network = self._module.signatures.get("network")
         self._kinds = transform.kinds
         self._names = argument_names(self._kinds)
 
@@ -86,6 +103,17 @@ class SavedModel:
         # Operations on strings use one core each, and Python waits outside of its lock meanwhile.
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             return np.concatenate(list(pool.map(self._batch, batches)))
+
+    @property
+    def has_network(self) -> bool:
+        """Whether `network` can be called: it cannot in runs that are older than the signature."""
+        return self._network is not None
+
+    def network(self, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Encoded inputs by name, (rows, ...) each, to the network's outputs, by the signature `network`."""
+        if self._network is None:
+            raise RunError("This SavedModel has no signature 'network'. dlkit export RUN --format saved_model adds it.")
+        return np.asarray(self._network(**{name: tf.constant(rows) for name, rows in inputs.items()})["outputs"])
 
     def _batch(self, columns: Columns) -> np.ndarray:
         tensors = {self._names[column]: tensor for column, tensor in raw_tensors(columns, self._kinds).items()}

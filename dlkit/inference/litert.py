@@ -9,21 +9,24 @@ from typing import Any
 
 import numpy as np
 
-from dlkit.contracts import Rows, take
+from dlkit.contracts import Ragged, Rows, take
 from dlkit.errors import RunError
 from dlkit.inference.quiet import silent_standard_error
 
 ROWS_AT_ONCE = 256
+_STEP = 64
+_FIRST = np.zeros(1, np.int64)
 
 
 class LiteRT:
     """A loaded `.tflite` file with one signature.
 
     Files with a free batch axis run up to 256 rows at once, files with batch 1 (recurrent networks) row by row.
-    `threads`: 1 is best at batch 1 for small and recurrent networks. Not safe for use by several threads at once.
+    `threads`: 1 is best at batch 1 for small and recurrent networks. `round_up`: the inputs are sets of ids, to which
+    padding may be added. Not safe for use by several threads at once.
     """
 
-    def __init__(self, path: Path, *, threads: int = 1) -> None:
+    def __init__(self, path: Path, *, threads: int = 1, round_up: bool = False) -> None:
         from ai_edge_litert.interpreter import Interpreter
 
         try:
@@ -36,7 +39,7 @@ class LiteRT:
         signature = next(iter(signatures))
         self._names = list(signatures[signature]["inputs"])
         runner = self._interpreter.get_signature_runner(signature)
-        self._path = path
+        self._path, self._round_up = path, round_up
         details = runner.get_input_details()
         self._inputs = {name: details[name] for name in self._names}
         self._output = next(iter(runner.get_output_details().values()))
@@ -49,12 +52,27 @@ class LiteRT:
         if not set(self._names) <= set(inputs):
             raise RunError(f"{self._path} takes {self._names}, the run makes {list(inputs)}: it is of another model.")
         rows = len(next(iter(inputs.values())))
+        if rows == 1:
+            return self._invoke({name: self._rounded(take(inputs[name], _FIRST)) for name in self._names})
         step = 1 if self.fixed_batch else ROWS_AT_ONCE
+        order = _by_length(inputs, rows)
         outputs = [
-            self._invoke({name: take(inputs[name], np.arange(start, min(start + step, rows))) for name in self._names})
+            self._invoke({name: take(inputs[name], order[start : start + step]) for name in self._names})
             for start in range(0, rows, step)
         ]
-        return np.concatenate(outputs) if outputs else np.zeros((0, *self._output["shape"][1:]), np.float32)
+        if not outputs:
+            return np.zeros((0, *self._output["shape"][1:]), np.float32)
+        found = np.empty((rows, *outputs[0].shape[1:]), outputs[0].dtype)
+        found[order] = np.concatenate(outputs)
+        return found
+
+    def _rounded(self, row: np.ndarray) -> np.ndarray:
+        """A set of ids with padding up to a multiple of 64: its size rarely changes, and a change costs more."""
+        if not self._round_up or row.ndim != 2:
+            return row
+        wider = np.zeros((1, -(-row.shape[1] // _STEP) * _STEP), row.dtype)
+        wider[:, : row.shape[1]] = row
+        return wider
 
     def _invoke(self, batch: Mapping[str, np.ndarray]) -> np.ndarray:
         try:
@@ -75,6 +93,12 @@ class LiteRT:
             self._interpreter.set_tensor(self._inputs[name]["index"], _quantized(rows, self._inputs[name]))
         self._interpreter.invoke()
         return _dequantized(self._interpreter.get_tensor(self._output["index"]), self._output)
+
+
+def _by_length(inputs: Mapping[str, np.ndarray | Rows], rows: int) -> np.ndarray:
+    """Rows in an order in which like lengths follow each other: little padding, and few changes of a tensor's size."""
+    ragged = [np.diff(one.offsets) for one in inputs.values() if isinstance(one, Ragged)]
+    return np.argsort(np.max(ragged, axis=0), kind="stable") if ragged else np.arange(rows)
 
 
 def _quantized(rows: np.ndarray, detail: Mapping[str, Any]) -> np.ndarray:

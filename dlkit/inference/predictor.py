@@ -11,14 +11,20 @@ from dlkit.contracts import ColumnKind, Columns, Transform
 from dlkit.errors import DlkitError, InputError, RunError
 from dlkit.inference.answers import ClassAnswer, ValueAnswer
 from dlkit.inference.inputs import columns_from
+from dlkit.inference.joined import JoinedTransform
 from dlkit.inference.litert import LiteRT
+from dlkit.inference.ngrams import NgramText
 from dlkit.inference.runs import ASSETS, ROOT, artefact_path, check_assets, find_run, read_json, read_run
+from dlkit.inference.sequences import SequenceText
 from dlkit.inference.tables import TableRows
 from dlkit.inference.text import MultiHotText
 
 _TRANSFORMS: dict[str, Callable[[Path, Mapping[str, object]], Transform]] = {
     MultiHotText.kind: MultiHotText.load,
+    SequenceText.kind: SequenceText.load,
+    NgramText.kind: NgramText.load,
     TableRows.kind: TableRows.load,
+    JoinedTransform.kind: lambda folder, settings: JoinedTransform.load(folder, settings, _transform_in),
 }
 _ANSWERS: dict[str, Callable[[Mapping[str, object]], ClassAnswer | ValueAnswer]] = {
     ClassAnswer.kind: ClassAnswer.load,
@@ -46,7 +52,8 @@ class Predictor:
         self.kinds: Mapping[str, ColumnKind] = self.transform.kinds
         self.choices: Mapping[str, tuple[str, ...]] = self.transform.choices
         self.labels: tuple[str, ...] = self.answer.labels if isinstance(self.answer, ClassAnswer) else ()
-        self._model = LiteRT(artefact_path(folder, run, artefact), threads=threads)
+        sets = isinstance(self.transform, MultiHotText | NgramText)
+        self._model = LiteRT(artefact_path(folder, run, artefact), threads=threads, round_up=sets)
 
     def predict(self, items: Sequence[object]) -> list[dict[str, object]]:
         """Answers for items: strings for a text model, `{column: value}` for a table; InputError for a bad one.
@@ -90,7 +97,10 @@ def load(run: str | Path, *, root: str | Path = ROOT, artefact: str = "tflite", 
 
 def load_transform(folder: Path) -> Transform:
     """The fitted preprocessing of a run."""
-    assets = folder / ASSETS
+    return _transform_in(folder / ASSETS)
+
+
+def _transform_in(assets: Path) -> Transform:
     settings = read_json(assets / "preprocessing.json")
     try:
         return _TRANSFORMS[str(settings["kind"])](assets, settings)

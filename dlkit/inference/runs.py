@@ -123,7 +123,9 @@ def artefact_path(folder: Path, run: Mapping[str, object], name: str) -> Path:
 
 def asset_checksums(folder: Path) -> dict[str, str]:
     """Name and sha256 of each file in a run's `assets.extra/`, as `run.json` records them."""
-    return {path.name: sha256(path) for path in sorted((folder / ASSETS).iterdir()) if path.is_file()}
+    assets = folder / ASSETS
+    files = [path for path in sorted(assets.rglob("*")) if path.is_file()]
+    return {path.relative_to(assets).as_posix(): sha256(path) for path in files}
 
 
 def check_assets(folder: Path, run: Mapping[str, object]) -> None:

@@ -64,6 +64,14 @@ class TableRows:
     def sizes(self) -> Mapping[str, int]:
         return {}
 
+    @property
+    def tables(self) -> Mapping[str, np.ndarray]:
+        return {}
+
+    def figures(self, inputs: Columns) -> dict[str, float]:  # noqa: ARG002 (one signature for all transforms)
+        """Nothing that a report should say."""
+        return {}
+
     def encode(self, inputs: Columns) -> dict[str, np.ndarray | Rows]:
         """`{column: (rows,)}` to `{"features": (rows, features) float32}`; arithmetic in float64."""
         features: list[np.ndarray] = []

@@ -26,14 +26,14 @@ class Encoded:
     rows are encoded next. Neither the texts nor the rows are kept any longer than that, nor copied or pickled.
     """
 
-    def __init__(self, column: Column | None = None, rows: Ragged | None = None) -> None:
+    def __init__(self, column: Column | None = None, rows: dict[str, np.ndarray | Rows] | None = None) -> None:
         self._rows = rows
         self._column = weakref.ref(column, self._forget) if column is not None else None
 
     def __reduce__(self) -> tuple[type[Encoded], tuple[()]]:
         return Encoded, ()
 
-    def take(self, column: Column) -> Ragged | None:
+    def take(self, column: Column) -> dict[str, np.ndarray | Rows] | None:
         """The rows of `column`; None where it is another one, or they were handed out before."""
         if self._rows is None or self._column is None or self._column() is not column:
             return None
@@ -79,12 +79,16 @@ class MultiHotText:
     def sizes(self) -> Mapping[str, int]:
         return {"vocabulary": len(self.vocabulary)}
 
+    @property
+    def tables(self) -> Mapping[str, np.ndarray]:
+        return {}
+
     def encode(self, inputs: Columns) -> dict[str, np.ndarray | Rows]:
         """`{column: (rows,) object array of str}` to `{"word_ids": Ragged}`."""
         texts = inputs[self.column]
         known = self.fitted.take(texts)
         if known is not None:
-            return {"word_ids": known}
+            return known
         find, unknown = self.ids.get, repeat(0)
         values, offsets = array("i"), array("q", [0])
         for text in texts:
@@ -99,6 +103,12 @@ class MultiHotText:
         message = "no word of this text is in the model's vocabulary: the answer is what it says of an empty text"
         return [None if any(word in ids for word in words(text)) else message for text in inputs[self.column]]
 
+    def figures(self, inputs: Columns) -> dict[str, float]:
+        """`out_of_vocabulary`: share of unknown words."""
+        known = [list(map(self.ids.__contains__, words(text))) for text in inputs[self.column]]
+        total = sum(map(len, known))
+        return {"out_of_vocabulary": 1 - sum(map(sum, known)) / max(total, 1)}
+
     def save(self, folder: Path) -> None:
         settings = {"kind": self.kind, "column": self.column, "vocabulary": VOCABULARY}
         (folder / "preprocessing.json").write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
@@ -106,5 +116,9 @@ class MultiHotText:
 
     @classmethod
     def load(cls, folder: Path, settings: Mapping[str, object]) -> MultiHotText:
-        lines = (folder / VOCABULARY).read_text(encoding="utf-8").split("\n")
-        return cls(str(settings["column"]), tuple(lines[:-1]))
+        return cls(str(settings["column"]), read_vocabulary(folder))
+
+
+def read_vocabulary(folder: Path) -> tuple[str, ...]:
+    """The words of a run's `vocabulary.txt`, a line each."""
+    return tuple((folder / VOCABULARY).read_text(encoding="utf-8").split("\n")[:-1])

@@ -8,11 +8,12 @@ from typing import Protocol
 import tensorflow as tf
 
 from dlkit.contracts import Column, ColumnKind, Columns, Transform
+from dlkit.inference.joined import JoinedTransform
+from dlkit.inference.ngrams import NgramText
+from dlkit.inference.sequences import SequenceText
 from dlkit.inference.tables import TableRows
 from dlkit.inference.text import MultiHotText
-from dlkit.inference.words import LAST_KEPT, LAST_TABLED, LINE_BREAK, rule
-
-_VANISHES = 0
+from dlkit.preprocessing.text_graphs import MultiHotTextGraph, NgramTextGraph, SequenceTextGraph
 
 
 class Graph(Protocol):
@@ -27,6 +28,12 @@ def graph_of(transform: Transform) -> Graph:
     """The TensorFlow form of a fitted preprocessing."""
     if isinstance(transform, MultiHotText):
         return MultiHotTextGraph(transform)
+    if isinstance(transform, SequenceText):
+        return SequenceTextGraph(transform)
+    if isinstance(transform, NgramText):
+        return NgramTextGraph(transform)
+    if isinstance(transform, JoinedTransform):
+        return JoinedGraph(transform)
     if isinstance(transform, TableRows):
         return TableRowsGraph(transform)
     raise TypeError(f"{type(transform).__name__} has no TensorFlow form yet: add it to preprocessing/graphs.py.")
@@ -46,63 +53,16 @@ def _tensor(column: Column, kind: ColumnKind) -> tf.Tensor:
     return tf.constant(column, tf.float64 if kind == "number" else None)
 
 
-class MultiHotTextGraph(tf.Module):
-    """The TensorFlow form of `MultiHotText`: (rows,) strings to `{"word_ids": (rows, most words) int32}`.
+class JoinedGraph(tf.Module):
+    """The TensorFlow form of `JoinedTransform`: raw tensors to the inputs of all parts."""
 
-    It lives inside a SavedModel and agrees with the plain form on every string (tested on all IMDb reviews and on
-    generated Unicode): the rule on code points is a table made by the plain form's own function.
-    """
-
-    def __init__(self, transform: MultiHotText) -> None:
+    def __init__(self, transform: JoinedTransform) -> None:
         super().__init__()
-        rules = [rule(code) for code in range(LAST_TABLED + 1)]
-        self._rules = tf.constant([_VANISHES if code is None else code for code in rules], tf.int32)
-        self._column = transform.column
-        vocabulary = tf.lookup.KeyValueTensorInitializer(
-            list(transform.vocabulary), range(1, len(transform.vocabulary) + 1), tf.string, tf.int32
-        )
-        self._ids = tf.lookup.StaticHashTable(vocabulary, default_value=0)
-        self.signature = {self._column: tf.TensorSpec((None,), tf.string, name=self._column)}
+        self._parts = {name: graph_of(part) for name, part in transform.parts.items()}
+        self.signature = {name: spec for part in self._parts.values() for name, spec in part.signature.items()}
 
     def encode(self, raw: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        ids = tf.ragged.map_flat_values(self._ids.lookup, self.words(raw[self._column]))
-        return {"word_ids": _unique_sorted(ids)}
-
-    def words(self, texts: tf.Tensor) -> tf.RaggedTensor:
-        """(rows,) strings to (rows, words of the row) strings, as `dlkit.inference.words.words`."""
-        texts = tf.strings.regex_replace(texts, LINE_BREAK, " ")
-        codes = tf.strings.unicode_decode(texts, "UTF-8", errors="replace")
-        codes = tf.ragged.map_flat_values(self._ruled, codes)
-        codes = _without(codes, _VANISHES)
-        return tf.strings.split(tf.strings.unicode_encode(codes, "UTF-8"))
-
-    def _ruled(self, codes: tf.Tensor) -> tf.Tensor:
-        tabled = tf.gather(self._rules, tf.minimum(codes, LAST_TABLED))
-        return tf.where(codes <= LAST_TABLED, tabled, tf.where(codes <= LAST_KEPT, codes, ord(" ")))
-
-
-def _without(codes: tf.RaggedTensor, code: int) -> tf.RaggedTensor:
-    """`codes` without those equal to `code`.
-
-    `tf.ragged.boolean_mask` would do, in memory of rows times the longest row: gigabytes for one long text in a batch.
-    """
-    stays = codes.flat_values != code
-    before = tf.concat([[0], tf.cumsum(tf.cast(stays, tf.int64))], 0)
-    return tf.RaggedTensor.from_row_splits(
-        tf.boolean_mask(codes.flat_values, stays), tf.gather(before, codes.row_splits), validate=False
-    )
-
-
-def _unique_sorted(ids: tf.RaggedTensor) -> tf.Tensor:
-    """Each row's different ids above 0 in ascending order, padded with 0 to the longest row (at least 1)."""
-    rows = tf.cast(ids.nrows(), tf.int64)
-    stride = tf.cast(tf.reduce_max(tf.concat([ids.flat_values, [0]], 0)), tf.int64) + 1
-    keys = ids.value_rowids() * stride + tf.cast(ids.flat_values, tf.int64)
-    keys = tf.sort(tf.unique(tf.boolean_mask(keys, ids.flat_values > 0)).y)
-    values = tf.cast(keys % stride, tf.int32)
-    ragged = tf.RaggedTensor.from_value_rowids(values, keys // stride, nrows=rows)
-    width = tf.maximum(tf.cast(ragged.bounding_shape(axis=1), tf.int32), 1)
-    return ragged.to_tensor(0, shape=tf.stack([tf.cast(rows, tf.int32), width]))
+        return {f"{name}_{key}": one for name, part in self._parts.items() for key, one in part.encode(raw).items()}
 
 
 class TableRowsGraph(tf.Module):

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from dlkit.contracts import Column, ColumnKind, Examples, Ragged, Split, Transform
-from dlkit.errors import DataError, SettingsError
+from dlkit.contracts import ColumnKind, Examples, Ragged, Split, Transform
 from dlkit.inference.text import Encoded, MultiHotText
-from dlkit.inference.words import words
+from dlkit.preprocessing.vocabularies import at_least, ids_of, most_frequent, numbered, text_column
 
 _ROWS_AT_ONCE = 64
 
@@ -28,53 +26,21 @@ class MultiHot:
     min_count: int = 1
 
     def __post_init__(self) -> None:
-        for name in ("max_words", "min_count"):
-            if getattr(self, name) < 1:
-                raise SettingsError(f"preprocessing.{name}: expected 1 or more, got {getattr(self, name)}.")
+        at_least({"max_words": (self.max_words, 1), "min_count": (self.min_count, 1)})
 
     def fit(self, train: Split, kinds: Mapping[str, ColumnKind]) -> MultiHotText:
-        texts = [name for name, kind in kinds.items() if kind == "text"]
-        if len(texts) != 1:
-            raise SettingsError(
-                f"preprocessing: multi-hot words need exactly 1 text column, got {len(texts)}: {texts}."
-            )
-        column = train.inputs[texts[0]]
-        numbers, numbered = _numbered(column)
-        counts = np.bincount(numbered.values, minlength=len(numbers)).tolist()
-        frequent = [(-counts[number], word) for word, number in numbers.items() if counts[number] >= self.min_count]
-        if not frequent:
-            raise DataError(
-                f"Column {texts[0]!r}: no word occurs {self.min_count} times or more in the {len(train)} training "
-                "texts. Words are letters and numbers; emoji and signs are none. Lower preprocessing.min_count or "
-                "give other texts."
-            )
-        vocabulary = tuple(word for _, word in sorted(frequent)[: self.max_words])
-        ids = np.zeros(len(numbers), np.int32)
-        ids[[numbers[word] for word in vocabulary]] = np.arange(1, len(vocabulary) + 1)
-        rows = _distinct(numbered, ids, len(vocabulary) + 1)
-        return MultiHotText(texts[0], vocabulary, Encoded(column, rows))
+        name = text_column(kinds)
+        column = train.inputs[name]
+        numbers, rows = numbered(column)
+        counts = np.bincount(rows.values, minlength=len(numbers))
+        origin = f"Column {name!r}, {len(train)} training texts"
+        vocabulary = most_frequent(numbers, counts, most=self.max_words, least=self.min_count, origin=origin)
+        ids = ids_of(vocabulary, numbers, first=1, unknown=0)
+        distinct = _distinct(rows, ids, len(vocabulary) + 1)
+        return MultiHotText(name, vocabulary, Encoded(column, {"word_ids": distinct}))
 
     def examples(self, transform: Transform, split: Split) -> Examples:
         return Examples(transform.encode(split.inputs), split.targets)
-
-
-class _Numbers(dict[str, int]):
-    """Numbers words 0, 1, 2, … in the order in which they are first asked for."""
-
-    def __missing__(self, word: str) -> int:
-        self[word] = number = len(self)
-        return number
-
-
-def _numbered(texts: Column) -> tuple[dict[str, int], Ragged]:
-    """All different words, numbered, and each text as the numbers of its words in their order."""
-    numbers = _Numbers()
-    number = numbers.__getitem__
-    values, offsets = array("i"), array("q", [0])
-    for text in texts:
-        values.fromlist([*map(number, words(text))])
-        offsets.append(len(values))
-    return numbers, Ragged(np.frombuffer(values, np.int32), np.array(offsets, np.int64))
 
 
 def _distinct(numbered: Ragged, ids: np.ndarray, stride: int) -> Ragged:

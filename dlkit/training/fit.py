@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from dlkit.data.batches import Batches
 from dlkit.errors import NothingTrainedError, TrainingError
 from dlkit.training import checkpoints
 from dlkit.training.checkpoints import State
+from dlkit.training.losses import LOSSES
 from dlkit.training.settings import Training
 
 Say = Callable[[str], None]
@@ -38,10 +39,14 @@ class Trained:
 
 @dataclass(frozen=True)
 class Objective:
-    """What is minimised and watched: a Keras loss (None where the model adds its own) and metrics by name."""
+    """What is minimised and watched: a Keras loss (None where the model adds its own) and metrics by name.
+
+    `class_weight`: class number to the weight of its rows in the training loss; the validation loss has none.
+    """
 
     loss: object
     metrics: list[str]
+    class_weight: Mapping[int, float] | None = None
 
 
 def fit(
@@ -63,12 +68,12 @@ def fit(
     """
     with seeded(seed):
         model = build()
-        batches = Batches(train, settings.batch_size, seed=seed)
+        batches = Batches(train, settings.batch_size, seed=seed, by_length=settings.length_bucketing)
         _compile(model, objective, settings, steps=settings.epochs * len(batches))
         _start_from_rows(model, train)
         model.optimizer.build(model.trainable_variables)
         keeper = Keeper(batches, settings, checkpoint, say, total=settings.epochs)
-        held_out = Batches(validation, max(settings.batch_size, 256)).dataset() if validation is not None else None
+        held_out = _held_out(validation, settings) if validation is not None else None
         keeper.begin(model, held_out)
         interrupted = False
         if not keeper.patience_is_over():
@@ -80,6 +85,7 @@ def fit(
                     epochs=settings.epochs,
                     initial_epoch=keeper.state.epoch,
                     callbacks=callbacks,
+                    class_weight=dict(objective.class_weight) if objective.class_weight else None,
                     shuffle=False,
                     verbose=0,
                 )
@@ -183,8 +189,16 @@ class Keeper(keras.callbacks.Callback):
 def outputs(model: keras.Model, examples: Examples, *, batch_size: int = 256) -> np.ndarray:
     """The network's outputs, (rows, units), in the order of the rows."""
     # `predict` builds a dataset and an epoch's callbacks: for one row that takes fifty times as long as the network.
-    batches = Batches(Examples(examples.inputs), batch_size)
-    return np.concatenate([np.asarray(model.predict_on_batch(batch)) for batch in batches])
+    batches = Batches(Examples(examples.inputs), batch_size, by_length=True)
+    parts = np.concatenate([np.asarray(model.predict_on_batch(batch)) for batch in batches])
+    found = np.empty_like(parts)
+    found[np.concatenate(batches.order())] = parts
+    return found
+
+
+def _held_out(validation: Examples, settings: Training) -> object:
+    batches = Batches(validation, max(settings.batch_size, 256), by_length=settings.length_bucketing)
+    return batches.dataset()
 
 
 @contextlib.contextmanager
@@ -205,11 +219,13 @@ def _compile(model: keras.Model, objective: Objective, settings: Training, *, st
         rate = keras.optimizers.schedules.CosineDecay(settings.learning_rate, steps)
     if settings.optimizer == "adamw":
         optimizer = keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay)
+    elif settings.optimizer == "sgd":
+        optimizer = keras.optimizers.SGD(rate, momentum=settings.momentum)
     else:
         optimizer = keras.optimizers.get({"class_name": settings.optimizer, "config": {"learning_rate": rate}})
     model.compile(
         optimizer,
-        objective.loss,
+        LOSSES.get(objective.loss, objective.loss) if isinstance(objective.loss, str) else objective.loss,
         metrics=objective.metrics,
         steps_per_execution=settings.steps_per_execution,
         # Measured on this kind of processor: XLA halves the speed of small networks (see benchmarks/).

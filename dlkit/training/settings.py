@@ -17,7 +17,9 @@ class Training:
     validation loss has not fallen for so many epochs (None: never); the weights of the best epoch are kept.
     `keep`: "best" epoch's weights or the "last". `refit`: after the best epoch is known, train anew on training and
     validation rows together for so many epochs. `folds`: k of a k-fold validation that goes before (0: none).
-    `steps_per_execution`: batches in one call of the compiled step. `tensorboard`: also write logs into the run.
+    `steps_per_execution`: batches in one call of the compiled step. `length_bucketing`: rows of like length share a
+    batch, so that recurrent networks do not read padding. `momentum`: of optimizer "sgd". `tensorboard`: also write
+    logs into the run.
     """
 
     epochs: int = 20
@@ -31,6 +33,8 @@ class Training:
     refit: bool = False
     folds: int = 0
     steps_per_execution: int = 1
+    length_bucketing: bool = False
+    momentum: float = 0.0
     tensorboard: bool = True
 
     def __post_init__(self) -> None:
@@ -54,5 +58,9 @@ class Training:
             raise SettingsError(f"training.learning_rate: expected a number above 0, got {self.learning_rate}.")
         if self.folds == 1:
             raise SettingsError("training.folds: expected 0 (none) or at least 2, got 1.")
+        if not 0 <= self.momentum < 1:
+            raise SettingsError(f"training.momentum: expected a number in [0, 1), got {self.momentum}.")
+        if self.momentum and self.optimizer != "sgd":
+            raise SettingsError(f"training.momentum needs training.optimizer=sgd, got {self.optimizer}.")
         if self.weight_decay and self.optimizer != "adamw":
             raise SettingsError(f"training.weight_decay needs training.optimizer=adamw, got {self.optimizer}.")

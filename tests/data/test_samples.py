@@ -13,6 +13,7 @@ from dlkit.errors import SettingsError
 
 FINGERPRINTS = {
     "reviews": "sha256:52e5e3932d4f",
+    "wires": "sha256:7caa7a30d6cb",
     "houses": "sha256:e3a0150f6526",
     "species": "sha256:3e068c32c872",
 }
@@ -50,7 +51,7 @@ def test_reviews_are_balanced_unique_and_of_ordinary_words() -> None:
     assert all(word in everything for word in ("wonderful", "terrible", "boring", "great", "film", "acting"))
 
 
-@pytest.mark.parametrize("name", ["reviews", "species"])
+@pytest.mark.parametrize("name", ["reviews", "wires", "species"])
 def test_five_percent_of_each_class_are_flipped(name: str) -> None:
     made = sample(name)
     assert made.strata is not None
@@ -78,6 +79,23 @@ def test_reviews_can_be_read_off_their_opinions() -> None:
             score += (int(found) - int(lost)) * (-1 if turned else 1)
         right += (score > 0) == (label == "pos")
     assert right / len(made.rows) == pytest.approx(made.best["accuracy"], abs=0.001)
+
+
+def test_wires_can_be_read_off_their_facts_and_are_of_six_unequal_topics() -> None:
+    """A reader of the grammar: the topic with the most facts."""
+    from dlkit.data.samples import FACTS, TOPICS
+
+    made = sample("wires")
+    texts, targets = made.rows.inputs["text"], made.rows.targets
+    assert len(set(texts)) == len(texts) == 1500 and isinstance(targets, np.ndarray)
+    starts = {topic: [fact.split("{")[0].rstrip(".") for fact in facts] for topic, facts in FACTS.items()}
+    right = 0
+    for text, label in zip(texts, targets, strict=True):
+        facts = {topic: sum(text.count(start) for start in starts[topic]) for topic in TOPICS}
+        right += max(facts, key=facts.__getitem__) == label
+    assert right / len(made.rows) == pytest.approx(made.best["accuracy"], abs=0.001)
+    shares = [float((targets == topic).mean()) for topic in TOPICS]
+    assert shares == sorted(shares, reverse=True) and shares[0] > 8 * shares[-1] > 0.3
 
 
 def test_the_noise_on_prices_is_what_the_best_error_says() -> None:

@@ -192,3 +192,23 @@ def test_a_figure_better_than_possible_is_a_leak_unless_it_is_luck(task, test, b
     found = warnings_for(task, test, {}, best, True, rows=500)
     assert bool(found) is leaks
     assert all("better than the best possible on this sample" in warning for warning in found)
+
+
+def test_classes_with_fewer_than_ten_training_examples_are_counted_and_the_rarest_named():
+    train = np.array([*"a" * 30, *"b" * 10, *"c" * 9, *"d" * 2, *"e" * 2, "f", "g", "h"], object)
+    (found,) = warnings_for("classification", {"accuracy": 0.9}, {}, {}, False, train=train)
+    assert found.startswith(
+        "6 of 8 classes have fewer than 10 training examples: f (1), g (1), h (1), d (2), e (2), …."
+    )
+    assert warnings_for("classification", {"accuracy": 0.9}, {}, {}, False, train=train[:40]) == []
+    assert warnings_for("regression", {"mae": 1.0}, {}, {}, False, train=np.arange(5.0)) == []
+
+
+def test_hundreds_of_classes_of_words_have_a_linear_model_in_a_second_or_two():
+    labels = tuple(f"class {number:03}" for number in range(300))
+    parts = [words(3_000, size=2_000, length=30, seed=seed, labels=labels) for seed in range(3)]
+    started = time.process_time()
+    found = baselines("classification", ClassAnswer(labels), *parts, seed=0)
+    assert time.process_time() - started < 5
+    assert found["linear"]["accuracy"] > 5 * found["majority"]["accuracy"]
+    assert 1 >= found["linear"]["top_3_accuracy"] > found["linear"]["accuracy"]

@@ -75,6 +75,17 @@ def test_two_hundred_classes_show_the_fifty_largest():
     assert "50 largest of 200" in drawing.title
 
 
+def test_46_classes_show_every_name_and_every_count_but_0():
+    labels = tuple(f"topic {number:02}" for number in range(46))
+    truth = np.repeat(np.arange(46), 3)
+    outputs = np.eye(46)[np.where(np.arange(len(truth)) == 0, 5, truth)]
+    drawing = confusion_matrix(ClassAnswer(labels), np.array(labels, object)[truth], outputs)
+    axes = drawing.figure.axes[0]
+    assert [tick.get_text() for tick in axes.get_yticklabels()] == list(labels)
+    counts = {text.get_position(): text.get_text() for text in axes.texts}
+    assert counts == {(5, 0): "1", (0, 0): "2", **{(number, number): "3" for number in range(1, 46)}}
+
+
 def test_the_confusion_matrix_tells_its_worst_mistake():
     answer = ClassAnswer(("cat", "dog"))
     drawing = confusion_matrix(answer, np.array(["cat", "cat", "dog"], object), np.array([[0.9], [0.8], [0.9]]))

@@ -131,6 +131,20 @@ def test_proofs_and_folds_and_commands_are_on_the_page(boston, tmp_path):
     assert 'predictor.predict([{"crim": 1.0, "chas": "a"}])' in text
 
 
+@pytest.mark.parametrize(("classes", "shown"), [(46, 46), (2_000, 50)])
+def test_a_page_shows_at_most_fifty_classes_and_says_so(imdb, tmp_path, classes, shown):
+    rows = [
+        {"label": f"c{i:04}", "precision": 0.5, "recall": 0.5, "f1": 0.5, "support": i % 100} for i in range(classes)
+    ]
+    page = report(imdb | {"per_class": rows}, tmp_path)
+    found = re.findall(r"c\d{4}", page.text)
+    assert len(found) == shown and found == sorted(found)
+    if classes > shown:
+        assert {int(label[1:]) % 100 for label in found} == {97, 98, 99}
+        assert "The 50 classes with the most test rows, of 2,000; all of them are in metrics.json." in page.text
+    assert (tmp_path / "report.html").stat().st_size < 60_000
+
+
 def test_user_text_is_never_markup(imdb, history, tmp_path):
     evil = {
         **imdb, "recipe": EVIL, "model": EVIL, "run": f"runs/{EVIL}", "warnings": [EVIL], "versions": {EVIL: EVIL},

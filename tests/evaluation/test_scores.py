@@ -118,3 +118,27 @@ def test_the_largest_error_of_a_table_is_shown_with_all_its_columns():
     assert found[0]["input"] == {"rooms": "missing", "river": "missing"}
     assert found[0]["sureness"] == "-30.00 k$"
     assert found[1]["input"] == {"rooms": "3.000", "river": "yes"}
+
+
+def test_top_3_accuracy_counts_rows_whose_class_is_among_the_three_most_probable():
+    answer = ClassAnswer(tuple("abcde"))
+    outputs = np.array([[0.5, 0.3, 0.1, 0.06, 0.04]] * 5)
+    found = score("classification", answer, np.array([*"abcde"], object), outputs)
+    assert (found["accuracy"], found["top_3_accuracy"]) == (0.2, 0.6)
+    unknown = score("classification", answer, np.array(["a", "zebra"], object), outputs[:2])
+    assert unknown["top_3_accuracy"] == 0.5
+
+
+def test_top_3_accuracy_is_that_of_all_rows_at_once_for_many_rows():
+    rng = np.random.default_rng(0)
+    outputs = rng.dirichlet(np.ones(46), 2_500)
+    labels = np.array([f"topic {number:02}" for number in range(46)], object)
+    truth = rng.integers(0, 46, 2_500)
+    found = score("classification", ClassAnswer(tuple(labels)), labels[truth], outputs)
+    expected = (np.argsort(-outputs, axis=1)[:, :3] == truth[:, None]).any(axis=1).mean()
+    assert found["top_3_accuracy"] == pytest.approx(expected)
+
+
+def test_three_classes_have_no_top_3_accuracy_since_it_would_always_be_1():
+    outputs = np.eye(3)
+    assert "top_3_accuracy" not in score("classification", THREE, np.array([*"abc"], object), outputs)

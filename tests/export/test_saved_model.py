@@ -11,11 +11,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from dlkit.contracts import Examples, Head, Spec, Split, Transform
+from dlkit.contracts import Examples, Head, Spec, Split, Transform, take
 from dlkit.data.samples import sample
-from dlkit.export.saved_model import SavedModel, write_saved_model
+from dlkit.errors import RunError
+from dlkit.export.saved_model import SavedModel, Servable, write_saved_model
 from dlkit.inference.answers import ClassAnswer, ValueAnswer
-from dlkit.models import dense
+from dlkit.models import dense, text
+from dlkit.preprocessing.sequences import Sequences
 from dlkit.preprocessing.tables import TableFeatures
 from dlkit.preprocessing.text import MultiHot
 from dlkit.training.fit import outputs, seeded
@@ -81,6 +83,47 @@ def test_the_signature_names_the_raw_columns(case: Case) -> None:
     assert set(signature) == set(rows.inputs)
     assert {spec.dtype for spec in signature.values()} <= {tf.string, tf.float64}
     assert all(spec.shape.as_list() == [None] for spec in signature.values())
+
+
+def test_the_signature_network_takes_encoded_inputs_by_name(case: Case) -> None:
+    folder, rows, transform, _, model = case
+    encoded = {name: take(values, np.arange(len(rows))) for name, values in transform.encode(rows.inputs).items()}
+    expected = outputs(model, Examples(encoded))
+    signature = tf.saved_model.load(str(folder)).signatures["network"].structured_input_signature[1]
+    assert {name: (spec.shape.as_list(), spec.dtype.name) for name, spec in signature.items()} == {
+        name: ([None, *tensor.shape], tensor.dtype) for name, tensor in transform.tensors.items()
+    }
+    served = SavedModel(folder, transform)
+    np.testing.assert_allclose(served.network(encoded), expected, atol=1e-6)
+    one = {name: values[7:8] for name, values in encoded.items()}
+    np.testing.assert_allclose(served.network(one), expected[7:8], atol=1e-6)
+
+
+def test_the_signature_network_takes_any_length(tmp_path: Path) -> None:
+    made = sample("reviews")
+    transform = Sequences(max_words=30).fit(made.rows, made.kinds)
+    model = text.lstm(
+        Spec(transform.tensors, {"answer": Head(1, "sigmoid")}, transform.sizes), dimension=4, units=4, dropout=0.0
+    )
+    write_saved_model(tmp_path, transform, model, ClassAnswer(("neg", "pos")))
+    served = SavedModel(tmp_path, transform)
+    for shape in ((1, 1), (1, 9), (3, 9), (5, 200)):
+        ids = np.random.default_rng(0).integers(1, 30, shape).astype(np.int32)
+        expected = model.predict_on_batch(ids)
+        np.testing.assert_allclose(served.network({"word_ids": ids}), expected, atol=1e-5)
+
+
+def test_a_saved_model_without_the_signature_network_still_serves_and_says_so(tmp_path: Path) -> None:
+    made = sample("houses")
+    transform = TableFeatures().fit(made.rows, made.kinds)
+    model = dense.mlp(Spec(transform.tensors, {"answer": Head(1)}, transform.sizes), units=(4,))
+    servable = Servable(transform, model, ValueAnswer("price", "k$", 22.5, 9.1, 9.1))
+    tf.saved_model.save(servable, str(tmp_path), signatures={"serving_default": servable.serve})
+    served = SavedModel(tmp_path, transform)
+    assert not served.has_network
+    assert served.outputs(made.rows.take(np.arange(3)).inputs).shape == (3, 1)
+    with pytest.raises(RunError, match="export RUN --format saved_model"):
+        served.network({"features": np.zeros((1, 3), np.float32)})
 
 
 def test_a_process_without_dlkit_can_serve_it(tmp_path: Path) -> None:

@@ -156,7 +156,7 @@ def test_a_text_preprocessing_comes_back_equal_from_its_files(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("train", "kinds", "message"),
     [
-        (Split({"t": column("😀", "!!!")}), {"t": "text"}, "no word occurs 1 times or more in the 2 training texts"),
+        (Split({"t": column("😀", "!!!")}), {"t": "text"}, "2 training texts: no word occurs 1 times or more"),
         (Split({"a": column("x"), "b": column("y")}), {"a": "text", "b": "text"}, "exactly 1 text column, got 2"),
         (Split({"a": column("x")}), {"a": "category"}, "exactly 1 text column, got 0"),
     ],

@@ -11,10 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dlkit.contracts import ColumnKind, Ragged
+from dlkit.contracts import ColumnKind, Preprocessing, Ragged, Split
 from dlkit.inference.text import MultiHotText
 from dlkit.inference.words import words
-from dlkit.preprocessing.graphs import MultiHotTextGraph, graph_of, raw_tensors
+from dlkit.preprocessing.graphs import graph_of, raw_tensors
+from dlkit.preprocessing.ngrams import Ngrams
+from dlkit.preprocessing.sequences import Sequences
+from dlkit.preprocessing.text_graphs import WordsGraph
 
 KINDS: dict[str, ColumnKind] = {"text": "text"}
 PIECES = (
@@ -61,13 +64,13 @@ def column(texts: Sequence[str]) -> np.ndarray:
     return values
 
 
-def disagreements(graph: MultiHotTextGraph, texts: Sequence[str]) -> list[str]:
+def disagreements(graph: WordsGraph, texts: Sequence[str], *, signs: bool = False) -> list[str]:
     """Texts of which the two forms cut other words; words hold no space, so that a row can be compared joined."""
     import tensorflow as tf
 
-    cut = graph.words(raw_tensors({"text": column(texts)}, KINDS)["text"])
+    cut = graph(raw_tensors({"text": column(texts)}, KINDS)["text"])
     theirs = tf.strings.reduce_join(cut, axis=1, separator=" ").numpy()
-    ours = (" ".join(words(text)).encode() for text in texts)
+    ours = (" ".join(words(text, signs=signs)).encode() for text in texts)
     return [text for text, one, two in zip(texts, ours, theirs, strict=True) if one != two]
 
 
@@ -76,17 +79,18 @@ def texts() -> list[str]:
     return generated(10_000)
 
 
-def test_both_forms_cut_the_same_words_of_10_000_generated_strings(texts: list[str]) -> None:
-    graph = MultiHotTextGraph(MultiHotText("text", ("word",)))
+@pytest.mark.parametrize("signs", [False, True])
+def test_both_forms_cut_the_same_words_of_10_000_generated_strings(texts: list[str], signs: bool) -> None:
+    graph = WordsGraph(signs=signs)
     assert len(texts) == 10_000 and {ord(character) >> 16 for text in texts for character in text} == set(range(17))
     for start in range(0, 10_000, 2_000):
-        assert disagreements(graph, texts[start : start + 2_000]) == []
+        assert disagreements(graph, texts[start : start + 2_000], signs=signs) == []
 
 
 def test_a_form_with_one_other_rule_is_told_apart(texts: list[str]) -> None:
     import tensorflow as tf
 
-    graph = MultiHotTextGraph(MultiHotText("text", ("word",)))
+    graph = WordsGraph()
     changed = graph._rules.numpy()
     changed[ord("σ")] = ord("ς")
     graph._rules = tf.constant(changed)
@@ -105,6 +109,31 @@ def test_both_forms_give_the_same_word_ids(texts: list[str]) -> None:
     np.testing.assert_array_equal(theirs, ours.take(np.arange(len(some))))
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        Sequences(min_count=1, length=7, keep="start"),
+        Sequences(min_count=1, length=7, keep="end", signs=True),
+        Sequences(min_count=3, length_quantile=0.5),
+        Ngrams(order=3, min_count=1),
+        Ngrams(order=1, min_count=2, signs=False),
+        Ngrams(order=2, min_count=2, weighting="tfidf", opening=3),
+    ],
+    ids=str,
+)
+def test_sequences_and_ngrams_are_the_same_in_both_forms(texts: list[str], settings: Preprocessing) -> None:
+    some = [text for text in texts[:1_500] if len(text) < 5_000]
+    transform = settings.fit(Split({"text": column(some[::2])}), KINDS)
+    rows = {"text": column(["", "😀", "nothing-known-here", *some])}
+    ours, theirs = transform.encode(rows), graph_of(transform).encode(raw_tensors(rows, KINDS))
+    assert set(ours) == set(theirs) == set(transform.tensors)
+    for name, found in ours.items():
+        assert isinstance(found, Ragged) and len(found.values) > 1_000
+        dense = found.take(np.arange(len(rows["text"])))
+        assert theirs[name].numpy().dtype == dense.dtype == transform.tensors[name].dtype
+        np.testing.assert_allclose(theirs[name].numpy(), dense, atol=1e-7)
+
+
 def test_rows_without_a_known_word_are_rows_of_padding_in_both_forms() -> None:
     transform = MultiHotText("text", ("film",))
     rows = {"text": column(["", "😀", "unknown"])}
@@ -116,7 +145,7 @@ def test_rows_without_a_known_word_are_rows_of_padding_in_both_forms() -> None:
 
 
 def test_one_long_text_does_not_cost_its_length_for_every_row_of_the_batch() -> None:
-    graph = MultiHotTextGraph(MultiHotText("text", ("word",)))
+    graph = WordsGraph()
     started = time.perf_counter()
     assert disagreements(graph, ["word"] * 2_000 + ["word " * (LONG // 5)]) == []
     # A mask of rows times the longest row took 3 GB and 17 s here; without it, it is 0.1 s.
@@ -129,7 +158,7 @@ def test_both_forms_agree_on_every_one_of_the_50_000_imdb_reviews() -> None:
     from dlkit.data import builders
 
     loaded = builders.load("imdb", path=Path(os.environ["DLKIT_DATA"]) / "imdb", allow_download=False)
-    graph = MultiHotTextGraph(MultiHotText("text", ("word",)))
+    graph = WordsGraph()
     seen = 0
     for split in loaded.splits.values():
         reviews = split.inputs["text"]

@@ -1,0 +1,277 @@
+"""What does each model of a text recipe reach, and what does it cost to train, keep and ask?
+
+    DLKIT_DATA=DIR python benchmarks/text_models.py [imdb] [reuters] [--models a,b] [--seeds 0,1,2] [--data PATH|sample]
+
+Every run is `dlkit run RECIPE --model NAME --seed N --json` in a fresh process, followed by `dlkit bench`, so seconds
+and peak memory are those that a user sees. What a run gave is appended to a file (`--results`) and not measured again;
+from that file the table docs/text_models.md is written (`--table-only` writes the table and runs nothing).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import platform
+import shlex
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import mean, stdev
+
+from measuring import HERE, run
+
+DLKIT = str(Path(sys.executable).with_name("dlkit"))
+DOCS = HERE.parent / "docs"
+RECIPES = ("imdb", "reuters")
+Result = Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A run of the table. `changes`: arguments of `dlkit run` beside recipe, model, seed and data."""
+
+    recipe: str
+    model: str
+    seed: int
+    data: str | None
+    changes: tuple[str, ...]
+
+    @property
+    def arguments(self) -> list[str]:
+        data = [] if self.data is None else ["--data", self.data]
+        return ["run", self.recipe, "--model", self.model, *data, *self.changes, "--seed", str(self.seed)]
+
+    @property
+    def key(self) -> str:
+        return shlex.join(self.arguments)
+
+
+def main() -> None:
+    options = parsed()
+    changes = tuple(part for change in options.changes for part in ("--set", change))
+    changes += () if options.epochs is None else ("--epochs", str(options.epochs))
+    names = {recipe: options.models.split(",") if options.models else models(recipe) for recipe in options.recipes}
+    wanted = [
+        Wanted(recipe, model, seed, options.data, changes)
+        for seed in map(int, options.seeds.split(","))
+        for recipe in options.recipes
+        for model in names[recipe]
+    ]
+    known = results(options.results)
+    due = [] if options.table_only else [one for one in wanted if one.key not in known]
+    for first in {one.recipe: one for one in due}.values():
+        prepare(first)
+    for count, one in enumerate(due, start=1):
+        print(f"{count}/{len(due)}  dlkit {one.key}", file=sys.stderr, flush=True)
+        if (measured := measure(one, options.keep)) is not None:
+            append(options.results, measured)
+    known = results(options.results)
+    chosen = [known[one.key] for one in wanted if one.key in known]
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    options.out.write_text(page(chosen, names), encoding="utf-8")
+    missing = [one.key for one in wanted if one.key not in known]
+    print(f"{options.out}: {len(chosen)} runs" + "".join(f"\nmissing: dlkit {key}" for key in missing))
+
+
+def parsed() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("recipes", nargs="*", metavar="RECIPE", help=f"of {', '.join(RECIPES)}; all if none is named")
+    parser.add_argument("--models", help="names with commas between; all on offer where nothing is said")
+    parser.add_argument("--seeds", default="0", help="numbers with commas between")
+    parser.add_argument("--data", help="as of dlkit run; DLKIT_DATA says it where this does not")
+    parser.add_argument("--set", dest="changes", action="append", default=[], metavar="STAGE.NAME=VALUE")
+    parser.add_argument("--epochs", type=int, help="for a quick try")
+    parser.add_argument("--results", type=Path, default=Path("text_models.jsonl"), help="a line a run; resumed from")
+    parser.add_argument("--keep", type=Path, help="folder for the runs; thrown away where nothing is said")
+    parser.add_argument("--table-only", action="store_true", help="write the table of the results that are there")
+    parser.add_argument("--out", type=Path, default=DOCS / "text_models.md")
+    options = parser.parse_args()
+    options.recipes = options.recipes or list(RECIPES)
+    return options
+
+
+def models(recipe: str) -> list[str]:
+    found = run([DLKIT, "show", recipe, "--json"]).document["models"]
+    assert isinstance(found, list), found
+    return [str(name) for name in found]
+
+
+def prepare(one: Wanted) -> None:
+    """An epoch of the recipe's own model, so that no run of the table is the one that prepares the dataset."""
+    if one.data != "sample":
+        with tempfile.TemporaryDirectory() as scratch:
+            data = [] if one.data is None else ["--data", one.data]
+            run([DLKIT, "run", one.recipe, *data, "--epochs", "1", "--out", scratch, "--json"])
+
+
+def measure(one: Wanted, keep: Path | None) -> dict[str, object] | None:
+    """A line of the results; None where the run failed, which is said."""
+    with tempfile.TemporaryDirectory() as scratch:
+        out = ["--out", str(keep.resolve() if keep else scratch)]
+        try:
+            whole = run([DLKIT, *one.arguments, *out, "--json"])
+            folder = str(whole.document["run"])
+            bench = run([DLKIT, "bench", folder, "--json"]).document["artefacts"]
+        except RuntimeError as error:
+            print(f"failed: {error}", file=sys.stderr)
+            return None
+        if not keep:
+            shutil.rmtree(folder)
+    figures = whole.document
+    return {
+        "key": one.key, "recipe": one.recipe, "model": one.model, "seed": one.seed,
+        "test": figures["test"], "baselines": figures["baselines"], "parameters": figures["parameters"],
+        "epochs": figures["best_epoch"], "seconds": figures["seconds"], "whole_seconds": round(whole.seconds, 2),
+        "peak_mb": round(whole.peak_mb, 1), "bench": bench, "data": figures["data"], "versions": figures["versions"],
+        "warnings": figures["warnings"], "machine": machine(), "load": round(os.getloadavg()[0], 1),
+    }  # fmt: skip
+
+
+def append(path: Path, result: Result) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(result, ensure_ascii=False) + "\n")
+
+
+def results(path: Path) -> dict[str, Result]:
+    """Results by key; a line that was cut off by an interruption is measured again."""
+    found: dict[str, Result] = {}
+    for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
+        try:
+            result = json.loads(line)
+        except json.JSONDecodeError:
+            print(f"{path}: a damaged line is left out", file=sys.stderr)
+            continue
+        found[str(result["key"])] = result
+    return found
+
+
+def machine() -> str:
+    """The processor's name and the number of cores."""
+    names = Path("/proc/cpuinfo")
+    lines = names.read_text(encoding="utf-8").splitlines() if names.is_file() else []
+    found = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return f"{found[0] if found else platform.processor() or platform.machine()}, {os.cpu_count()} cores"
+
+
+def number(*path: str) -> Callable[[Result], float]:
+    """Reads a figure that lies at `path` in a result."""
+
+    def read(result: Result) -> float:
+        found: object = result
+        for name in path:
+            found = found[name] if isinstance(found, Mapping) and name in found else float("nan")
+        return float(found) if isinstance(found, int | float) else float("nan")
+
+    return read
+
+
+def scaled(read: Callable[[Result], float], factor: float) -> Callable[[Result], float]:
+    return lambda result: read(result) * factor
+
+
+COLUMNS: dict[str, tuple[Callable[[Result], float], str]] = {
+    "accuracy": (number("test", "accuracy"), ".4f"),
+    "macro F1": (number("test", "macro_f1"), ".4f"),
+    "parameters": (number("parameters"), ",.0f"),
+    "train, s": (number("seconds", "train"), ",.1f"),
+    "whole run, s": (number("whole_seconds"), ",.1f"),
+    "peak, MB": (number("peak_mb"), ",.0f"),
+    "Keras, kB": (scaled(number("bench", "keras", "bytes"), 1e-3), ",.0f"),
+    "SavedModel, kB": (scaled(number("bench", "saved_model", "bytes"), 1e-3), ",.0f"),
+    "LiteRT, kB": (scaled(number("bench", "tflite", "bytes"), 1e-3), ",.0f"),
+    "LiteRT, µs": (number("bench", "tflite", "network_latency_us"), ",.1f"),
+    "SavedModel, µs": (number("bench", "saved_model", "network_latency_us"), ",.0f"),
+    "ratio": (number("bench", "tflite", "network_speedup"), ".1f"),
+    "one length: LiteRT, µs": (number("bench", "tflite", "network_latency_same_length_us"), ",.1f"),
+    "raw text: LiteRT, µs": (number("bench", "tflite", "latency_us"), ",.0f"),
+    "raw text: ratio": (number("bench", "tflite", "speedup"), ".1f"),
+}
+
+
+def page(chosen: Sequence[Result], names: Mapping[str, Sequence[str]]) -> str:
+    """The table of every recipe, and what a reader must know of its figures."""
+    command = shlex.join(["python", "benchmarks/" + Path(sys.argv[0]).name, *sys.argv[1:]])
+    parts = [
+        "<!-- Generated: do not edit. -->",
+        f"This file was generated by `{command}`; change that program, not this page.",
+        "# Text models",
+    ]
+    for recipe, order in names.items():
+        rows = [result for result in chosen if result["recipe"] == recipe]
+        parts += [f"## {recipe}", table(rows, order), *conditions(rows)] if rows else []
+    return "\n\n".join([*parts, NOTES]) + "\n"
+
+
+NOTES = """## What the figures are
+
+* accuracy and macro F1: on the test split, which nothing was chosen by. Mean ± standard deviation where there are
+  several seeds; other columns are means.
+* train: the stage that trains, refit included. whole run: the process `dlkit run` from its start to its end, with
+  encoding, evaluation, export, the proof of every artefact on the whole test split, and the report; an earlier run had
+  prepared the dataset. peak: largest resident memory of that process, in 10^6 bytes.
+* LiteRT, SavedModel, µs: median of a call of the network alone with one encoded test text (`dlkit bench`: batch 1,
+  LiteRT with one thread, the SavedModel's signature `network` in the same process, in turns). Texts differ in length
+  from call to call, and LiteRT makes its tensors anew at each change; one length: without that. ratio: SavedModel
+  divided by LiteRT.
+* raw text: the same from a string to the outputs, tokenising included, against the signature `serving_default`."""
+
+
+def table(rows: Sequence[Result], order: Sequence[str]) -> str:
+    lines = ["| model | " + " | ".join(COLUMNS) + " |", "|---|" + "---:|" * len(COLUMNS)]
+    for model in order:
+        of_model = [row for row in rows if row["model"] == model]
+        if of_model:
+            cells = [cell(name, [read(row) for row in of_model], form) for name, (read, form) in COLUMNS.items()]
+            lines.append(f"| `{model}` | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def cell(name: str, values: Sequence[float], form: str) -> str:
+    if any(map(math.isnan, values)):  # a figure that the run does not have
+        return "–"
+    spread = f" ± {stdev(values):{form}}" if len(values) > 1 and name in ("accuracy", "macro F1") else ""
+    return f"{mean(values):{form}}{spread}"
+
+
+_PLACES = {"--model": "MODEL", "--seed": "SEED"}
+
+
+def conditions(rows: Sequence[Result]) -> list[str]:
+    """Data, baselines, commands, machine and versions, each once."""
+    seeds = sorted({int(str(row["seed"])) for row in rows})
+    data = [row["data"] for row in rows if isinstance(row["data"], dict)]
+    about = different(
+        f"{one['name']}: {one['train_rows']:,} training, {one['validation_rows']:,} validation, {one['test_rows']:,} "
+        f"test rows{' (a generated sample: figures of no meaning)' if one['sample'] else ''}"
+        for one in data
+    )
+    versions = different(
+        ", ".join(f"{name} {value}" for name, value in row["versions"].items())
+        for row in rows
+        if isinstance(row["versions"], dict)
+    )
+    commands = [shlex.split(str(row["key"])) for row in rows]
+    common = different(
+        shlex.join([_PLACES.get(before, part) for before, part in zip(["", *command], command, strict=False)])
+        for command in commands
+    )
+    loads = [float(str(row["load"])) for row in rows]
+    machines = different(str(row["machine"]) for row in rows)
+    return [
+        f"`dlkit {common} --json`, then `dlkit bench RUN --json`; seeds {', '.join(map(str, seeds))}. Rows: {about}. "
+        f"Machine: {machines}, load {min(loads):g} to {max(loads):g} when a run had ended. Versions: {versions}."
+    ]
+
+
+def different(values: Iterable[str]) -> str:
+    return "; ".join(dict.fromkeys(values))
+
+
+if __name__ == "__main__":
+    main()

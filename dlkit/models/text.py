@@ -1,0 +1,179 @@
+"""Which network reads a text?
+
+All take word ids (batch, length) int32, 0 where a text is padded, and give (batch, head units). Padding is masked: a
+text with more of it gets the same answer. `ngrams` takes the ids of n-grams instead, in any order.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import keras
+
+from dlkit.contracts import Spec
+from dlkit.errors import SettingsError
+from dlkit.models import text_layers
+
+
+def embedding(spec: Spec, *, dimension: int = 32, dropout: float = 0.2, freeze: bool = False) -> keras.Model:
+    """The mean of learned word vectors, then the head (fastText without n-grams: Joulin et al. 2017)."""
+    inputs, words = _words(spec, dimension, freeze=freeze)
+    mean = keras.layers.GlobalAveragePooling1D()(words)
+    return _answered(spec, inputs, mean, dropout)
+
+
+def cnn(
+    spec: Spec,
+    *,
+    dimension: int = 64,
+    filters: int = 64,
+    widths: tuple[int, ...] = (3, 4, 5),
+    dropout: float = 0.5,
+    freeze: bool = False,
+) -> keras.Model:
+    """Filters over `widths` neighbouring words and the strongest response of each (Kim 2014)."""
+    _at_least_one("widths", *(widths or (0,)))
+    _at_least_one("filters", filters)
+    inputs, words = _words(spec, dimension, freeze=freeze)
+    words = keras.layers.SpatialDropout1D(dropout / 2)(words) if dropout else words
+    bare = text_layers.MaskPadding()(words)
+    found = []
+    for width in widths:
+        responses = keras.layers.Conv1D(filters, width, padding="same", activation="relu")(bare)
+        # Responses are 0 or more, so zeros in the padding never are the strongest.
+        responses = text_layers.MaskPadding()(responses, mask=_mask(inputs))
+        found.append(keras.layers.GlobalMaxPooling1D()(responses))
+    joined = keras.layers.Concatenate()(found) if len(found) > 1 else found[0]
+    return _answered(spec, inputs, joined, dropout)
+
+
+def simple_rnn(spec: Spec, *, dimension: int = 32, units: int = 32, dropout: float = 0.0) -> keras.Model:
+    """Elman's network (1990). See the report's "gradient by step" for how far back it learns."""
+    return _recurrent(spec, "simple_rnn", dimension, units, dropout)
+
+
+def lstm(
+    spec: Spec, *, dimension: int = 32, units: int = 32, dropout: float = 0.2, freeze: bool = False
+) -> keras.Model:
+    """Long short-term memory (Hochreiter & Schmidhuber 1997); its last state answers."""
+    return _recurrent(spec, "lstm", dimension, units, dropout, freeze=freeze)
+
+
+def gru(spec: Spec, *, dimension: int = 32, units: int = 32, dropout: float = 0.2, freeze: bool = False) -> keras.Model:
+    """Gated recurrent units (Cho et al. 2014); the last state answers."""
+    return _recurrent(spec, "gru", dimension, units, dropout, freeze=freeze)
+
+
+def bilstm(
+    spec: Spec, *, dimension: int = 32, units: int = 32, dropout: float = 0.2, freeze: bool = False
+) -> keras.Model:
+    """Two LSTMs, one from each end (Schuster & Paliwal 1997); the mean of their states answers."""
+    inputs, words = _words(spec, dimension, freeze=freeze)
+    words = keras.layers.SpatialDropout1D(dropout)(words) if dropout else words
+    _at_least_one("units", units)
+    states = keras.layers.Bidirectional(keras.layers.LSTM(units, return_sequences=True))(words)
+    mean = keras.layers.GlobalAveragePooling1D()(states)
+    return _answered(spec, inputs, mean, dropout)
+
+
+def bilstm_attention(
+    spec: Spec, *, dimension: int = 32, units: int = 32, attention: int = 32, dropout: float = 0.2, freeze: bool = False
+) -> keras.Model:
+    """Two LSTMs and a weighted mean of their states; the weights say where it looked (Yang et al. 2016)."""
+    _at_least_one("units", units)
+    _at_least_one("attention", attention)
+    inputs, words = _words(spec, dimension, freeze=freeze)
+    words = keras.layers.SpatialDropout1D(dropout)(words) if dropout else words
+    states = keras.layers.Bidirectional(keras.layers.LSTM(units, return_sequences=True))(words)
+    pooled, _ = text_layers.AttentionPooling(attention, name="attention")(states)
+    return _answered(spec, inputs, pooled, dropout)
+
+
+def ngrams(spec: Spec, *, start: float = 0.01, naive_bayes: bool = True) -> keras.Model:
+    """Naive-Bayes-weighted n-grams: a linear network started from log-count ratios (Wang & Manning 2012).
+
+    Takes n-gram ids (batch, length) int32, with TF-IDF also their values (batch, length) float32. `start`: strength of
+    the pure naive Bayes answer before training. `naive_bayes`: without it, the linear network starts from zeros.
+    """
+    if "ngrams" not in spec.sizes:
+        raise SettingsError("model ngrams reads n-grams: it needs preprocessing of the kind Ngrams.")
+    inputs = [keras.Input(tensor.shape, dtype=tensor.dtype, name=name) for name, tensor in spec.inputs.items()]
+    head = spec.head
+    layer = text_layers.NgramSum(
+        spec.sizes["ngrams"], head.units, activation=head.activation, start=start, naive_bayes=naive_bayes
+    )
+    return keras.Model(inputs if len(inputs) > 1 else inputs[0], layer(*inputs))
+
+
+def fasttext(spec: Spec, *, dimension: int = 16, feature_dropout: float = 0.5, dropout: float = 0.3) -> keras.Model:
+    """The mean of learned vectors of word n-grams, then the head (Joulin et al. 2017).
+
+    Takes n-gram ids (batch, length) int32. `feature_dropout`: share of a text's n-grams that a training step leaves
+    out, so that no few of them decide alone.
+    """
+    if set(spec.inputs) != {"ngram_ids"}:
+        raise SettingsError("model fasttext reads n-grams without weights: Ngrams with preprocessing.weighting=binary.")
+    _at_least_one("dimension", dimension)
+    if not 0 <= feature_dropout < 1:
+        raise SettingsError(f"model.feature_dropout: expected a probability in [0, 1), got {feature_dropout}.")
+    inputs = keras.Input(spec.inputs["ngram_ids"].shape, dtype=spec.inputs["ngram_ids"].dtype, name="ngram_ids")
+    vectors = keras.layers.Embedding(spec.sizes["ngrams"] + 1, dimension, mask_zero=True, name="words")(inputs)
+    if feature_dropout:
+        vectors = keras.layers.Dropout(feature_dropout, noise_shape=(None, None, 1))(vectors)
+    return _answered(spec, inputs, keras.layers.GlobalAveragePooling1D()(vectors), dropout)
+
+
+def _recurrent(
+    spec: Spec,
+    kind: Literal["simple_rnn", "lstm", "gru"],
+    dimension: int,
+    units: int,
+    dropout: float,
+    *,
+    freeze: bool = False,
+) -> keras.Model:
+    _at_least_one("units", units)
+    layers = {"simple_rnn": keras.layers.SimpleRNN, "lstm": keras.layers.LSTM, "gru": keras.layers.GRU}
+    inputs, words = _words(spec, dimension, freeze=freeze)
+    words = keras.layers.SpatialDropout1D(dropout)(words) if dropout else words
+    return _answered(spec, inputs, layers[kind](units, name=kind)(words), dropout)
+
+
+def _words(spec: Spec, dimension: int, *, freeze: bool = False) -> tuple[keras.KerasTensor, keras.KerasTensor]:
+    """The input and its word vectors, (batch, length, dimension), masked where it is 0.
+
+    Own word vectors of the preprocessing give the dimension and the first values; `freeze` leaves them as they are.
+    """
+    if "sequence_length" not in spec.sizes:
+        raise SettingsError("This model reads words in their order: it needs preprocessing of the kind Sequences.")
+    _at_least_one("dimension", dimension)
+    (name,) = spec.inputs
+    inputs = keras.Input(spec.inputs[name].shape, dtype=spec.inputs[name].dtype, name=name)
+    own = spec.tables.get("word_vectors")
+    if freeze and own is None:
+        raise SettingsError("model.freeze needs own word vectors: --set preprocessing.vectors=FILE")
+    width = dimension if own is None else own.shape[1]
+    table = keras.layers.Embedding(
+        spec.sizes["vocabulary"] + 1, width, mask_zero=True, trainable=not freeze, name="words"
+    )
+    vectors = table(inputs)
+    if own is not None:
+        table.set_weights([own])
+    return inputs, vectors
+
+
+def _mask(inputs: keras.KerasTensor) -> keras.KerasTensor:
+    return keras.ops.not_equal(inputs, 0)
+
+
+def _answered(spec: Spec, inputs: keras.KerasTensor, features: keras.KerasTensor, dropout: float) -> keras.Model:
+    if not 0 <= dropout < 1:
+        raise SettingsError(f"model.dropout: expected a probability in [0, 1), got {dropout}.")
+    features = keras.layers.Dropout(dropout)(features) if dropout else features
+    head = keras.layers.Dense(spec.head.units, activation=spec.head.activation, name="answer")
+    return keras.Model(inputs, head(features))
+
+
+def _at_least_one(name: str, *values: int) -> None:
+    if min(values) < 1:
+        raise SettingsError(f"model.{name}: expected 1 or more, got {min(values)}.")

@@ -1,0 +1,181 @@
+"""Which layers for texts does Keras not have?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import keras
+import numpy as np
+from keras import ops
+
+from dlkit.contracts import Examples, Ragged
+
+
+@keras.saving.register_keras_serializable("dlkit")
+class NgramSum(keras.layers.Layer):
+    """Sum of a text's n-gram weights, started from log-count ratios (Wang & Manning 2012, eq. 1), plus a bias.
+
+    Input: n-gram ids (batch, length) int32 in [0, size], 0 pads; with a second input, their values (batch, length)
+    float32, else every value is 1. Output: (batch, units) after `activation`.
+
+    In Wang & Manning a linear classifier with weights w learns from inputs scaled by the ratios r. Here the products
+    u = r w are the weights, so that one table serves; the gradient of w is carried over by du = r² dw. `start`: every
+    w before training, the strength of the pure naive Bayes answer. Without `naive_bayes` every ratio is 1 and every
+    weight 0 before training: a linear classifier.
+    """
+
+    def __init__(
+        self,
+        size: int,
+        units: int,
+        *,
+        activation: str | None = None,
+        start: float = 0.01,
+        naive_bayes: bool = True,
+        **kwargs: object,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.size, self.units, self.start, self.naive_bayes = size, units, start, naive_bayes
+        self.activation = keras.activations.get(activation)
+        # XLA has no product with sparse rows.
+        self.supports_jit = keras.backend.backend() != "tensorflow"
+
+    def build(self, input_shape: object) -> None:  # noqa: ARG002 (the length of a row has no weight)
+        table = (self.size + 1, self.units)  # row 0 is padding, and stays 0
+        self.kernel = self.add_weight(shape=table, initializer="zeros", name="kernel")
+        if self.naive_bayes:
+            self.ratio = self.add_weight(shape=table, initializer="ones", trainable=False, name="ratio")
+        self.bias = self.add_weight(shape=(self.units,), initializer="zeros", name="bias")
+
+    def start_from(self, train: Examples) -> None:
+        """Set the ratios by the training rows: targets (rows, 1) float32 of 0 and 1, or (rows,) int32 classes."""
+        if not self.naive_bayes:
+            return
+        ratio = log_count_ratios(train, self.size, self.units)
+        self.ratio.assign(ratio)
+        self.kernel.assign(self.start * ratio)
+
+    def call(
+        self, ngram_ids: keras.KerasTensor, ngram_values: keras.KerasTensor | None = None, training: bool | None = None
+    ) -> keras.KerasTensor:
+        if training and keras.backend.backend() == "tensorflow":
+            summed = self._sum_in_training(ngram_ids, ngram_values)
+        else:
+            values = ops.cast(ngram_ids > 0, self.compute_dtype) if ngram_values is None else ngram_values
+            kernel = self._scaled() if training else self.kernel
+            summed = ops.sum(ops.take(kernel, ngram_ids, axis=0) * ops.expand_dims(values, -1), axis=1)
+        return self.activation(summed + self.bias)
+
+    def _scaled(self) -> keras.KerasTensor:
+        """The table by value, its gradient times the squared ratio."""
+        if not self.naive_bayes:
+            return ops.convert_to_tensor(self.kernel)
+        held = ops.stop_gradient(self.kernel)
+        return held + ops.square(self.ratio) * (self.kernel - held)
+
+    def _sum_in_training(
+        self, ngram_ids: keras.KerasTensor, ngram_values: keras.KerasTensor | None
+    ) -> keras.KerasTensor:
+        """A product of sparse rows with the table: its gradient is one dense table, not a slice a word."""
+        import tensorflow as tf
+
+        there = tf.where(ngram_ids > 0)
+        cells = tf.stack([there[:, 0], tf.cast(tf.gather_nd(ngram_ids, there), tf.int64)], axis=1)
+        count = tf.shape(there)[0]
+        values = tf.ones(count) if ngram_values is None else tf.gather_nd(ngram_values, there)
+        shape = tf.cast(tf.stack([tf.shape(ngram_ids)[0], self.size + 1]), tf.int64)
+        return tf.sparse.sparse_dense_matmul(tf.SparseTensor(cells, values, shape), self._scaled())
+
+    def compute_output_shape(self, ids: tuple[int | None, ...], *_: object) -> tuple[int | None, ...]:
+        return (ids[0], self.units)
+
+    def get_config(self) -> dict[str, object]:
+        activation = keras.activations.serialize(self.activation)
+        own = {"size": self.size, "units": self.units, "activation": activation}
+        return super().get_config() | own | {"start": self.start, "naive_bayes": self.naive_bayes}
+
+
+def log_count_ratios(train: Examples, size: int, units: int) -> np.ndarray:
+    """(size + 1, units) float32: log((p / |p|) / (q / |q|)) with p = 1 + count inside the class, q outside of it.
+
+    `units` 1: the class is target 1. Row 0 is 0.
+    """
+    ids, targets = _ragged(train.inputs, "ngram_ids"), np.asarray(train.targets)
+    values = _ragged(train.inputs, "ngram_weights")
+    if ids is None:
+        raise TypeError("log-count ratios need ragged n-gram ids")
+    classes = np.repeat(targets.reshape(len(targets)).astype(np.int64), np.diff(ids.offsets))
+    weights = np.ones(len(ids.values)) if values is None else values.values.astype(np.float64)
+    total = np.bincount(ids.values, weights, minlength=size + 1)
+    ratio = np.zeros((size + 1, units), np.float32)
+    for unit in range(units):
+        inside = classes == (1 if units == 1 else unit)
+        p = np.bincount(ids.values[inside], weights[inside], minlength=size + 1)
+        q = 1 + total - p
+        p = 1 + p
+        ratio[1:, unit] = np.log((p[1:] / p[1:].sum()) / (q[1:] / q[1:].sum()))
+    return ratio
+
+
+def _ragged(inputs: Mapping[str, object], name: str) -> Ragged | None:
+    rows = inputs.get(name)
+    return rows if isinstance(rows, Ragged) else None
+
+
+@keras.saving.register_keras_serializable("dlkit")
+class MaskPadding(keras.layers.Layer):
+    """Zeros where the mask says padding, so that a layer without a mask sees nothing there.
+
+    (batch, length, features) to the same, without a mask: what follows needs none.
+    """
+
+    def __init__(self, **kwargs: object) -> None:
+        super().__init__(**kwargs)
+        self.supports_masking = True
+
+    def call(self, inputs: keras.KerasTensor, mask: keras.KerasTensor | None = None) -> keras.KerasTensor:
+        return inputs if mask is None else inputs * ops.expand_dims(ops.cast(mask, inputs.dtype), -1)
+
+    def compute_mask(self, *_: object) -> None:
+        return None
+
+
+@keras.saving.register_keras_serializable("dlkit")
+class AttentionPooling(keras.layers.Layer):
+    """Weighted mean over time, with weights that the layer finds (Yang et al. 2016, eq. 5 to 7).
+
+    u = tanh(W h + b), weights = softmax over time of u · c, result = sum of weights h. Input (batch, length, features)
+    with its mask; output: (batch, features) and the weights (batch, length), 0 where the input is padding.
+    """
+
+    def __init__(self, units: int, **kwargs: object) -> None:
+        super().__init__(**kwargs)
+        self.units = units
+        self.supports_masking = True
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        self.kernel = self.add_weight(shape=(input_shape[-1], self.units), name="kernel")
+        self.bias = self.add_weight(shape=(self.units,), initializer="zeros", name="bias")
+        self.context = self.add_weight(shape=(self.units, 1), name="context")
+
+    def call(
+        self, inputs: keras.KerasTensor, mask: keras.KerasTensor | None = None
+    ) -> tuple[keras.KerasTensor, keras.KerasTensor]:
+        scores = ops.squeeze(ops.matmul(ops.tanh(ops.matmul(inputs, self.kernel) + self.bias), self.context), -1)
+        if mask is not None:
+            scores = ops.where(mask, scores, -1e9)
+        # By hand: Keras' own softmax warns of texts of one word, whose only weight rightly is 1.
+        weights = ops.exp(scores - ops.max(scores, axis=-1, keepdims=True))
+        weights = weights / ops.sum(weights, axis=-1, keepdims=True)
+        return ops.sum(inputs * ops.expand_dims(weights, -1), axis=1), weights
+
+    def compute_mask(self, *_: object) -> tuple[None, None]:
+        return None, None
+
+    def compute_output_shape(
+        self, input_shape: tuple[int | None, ...]
+    ) -> tuple[tuple[int | None, ...], tuple[int | None, ...]]:
+        return (input_shape[0], input_shape[2]), (input_shape[0], input_shape[1])
+
+    def get_config(self) -> dict[str, object]:
+        return super().get_config() | {"units": self.units}

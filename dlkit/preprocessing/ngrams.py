@@ -1,0 +1,146 @@
+"""Which runs of words are features of a text?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+from dlkit.contracts import ColumnKind, Examples, Ragged, Split, Transform
+from dlkit.errors import DataError, SettingsError
+from dlkit.inference.ngrams import NgramText
+from dlkit.inference.text import Encoded
+from dlkit.preprocessing.vocabularies import at_least, ids_of, most_frequent, numbered, text_column
+
+
+@dataclass(frozen=True)
+class Ngrams:
+    """A text as the set of its word n-grams, n = 1 to `order`.
+
+    `min_count`: an n-gram must be in so many training texts. `max_features`: where there are more n-grams,
+    `min_count` is raised until there are not. `weighting`: "binary" (there or not) or "tfidf" (how often, times its
+    rarity, rows of norm 1). `signs`: punctuation marks are words. `opening`: the first so many words are also features
+    of their own, for texts that begin with what they are about, such as news.
+    """
+
+    order: int = 3
+    min_count: int = 2
+    max_features: int = 2_000_000
+    weighting: Literal["binary", "tfidf"] = "binary"
+    signs: bool = True
+    opening: int = 0
+
+    def __post_init__(self) -> None:
+        at_least({name: (getattr(self, name), 1) for name in ("order", "min_count", "max_features")})
+        at_least({"opening": (self.opening, 0)})
+        if self.order > 5:
+            raise SettingsError(f"preprocessing.order: expected 1 to 5 words, got {self.order}.")
+        if self.weighting not in ("binary", "tfidf"):
+            raise SettingsError(f"preprocessing.weighting: expected binary or tfidf, got {self.weighting!r}.")
+
+    def fit(self, train: Split, kinds: Mapping[str, ColumnKind]) -> NgramText:
+        name = text_column(kinds)
+        column = train.inputs[name]
+        numbers, rows = numbered(column, signs=self.signs)
+        row_of = np.repeat(np.arange(len(rows)), np.diff(rows.offsets))
+        opening, opening_of = self._openings(rows, row_of)
+        if self.opening:
+            numbers |= {f"^{word}": len(numbers) + number for word, number in list(numbers.items())}
+        counts = np.zeros(len(numbers), np.int64)
+        for cells, owner in ((rows.values, row_of), (opening + len(numbers) // 2, opening_of)):
+            found, texts, _ = _texts_of(cells, owner)
+            counts[found] = texts
+        least, origin = self._least([counts]), f"Column {name!r}, {len(train)} training texts"
+        while True:
+            words = most_frequent(numbers, counts, most=None, least=least, origin=origin)
+            ids = ids_of(words, numbers, first=1, unknown=0).astype(np.int64)
+            tables, features, owner = _counted_ngrams(
+                ids[rows.values], row_of, len(words) + 1, order=self.order, least=least
+            )
+            by_feature = [
+                np.array([counts[numbers[word]] for word in words], np.int64),
+                *(table[1] for table in tables),
+            ]
+            if sum(map(len, by_feature)) <= self.max_features:
+                break
+            # An n-gram is in no more texts than its beginning, so a higher bound keeps every beginning of what stays.
+            least = max(self._least(by_feature), least + 1)
+        keys = np.concatenate([np.zeros(0, np.int64), *(table[0] for table in tables)])
+        transform = NgramText(name, words, keys, self.order, self.signs, self.opening)
+        if self.weighting == "tfidf":
+            rarity = np.log((1 + len(train)) / (1 + np.concatenate(by_feature))) + 1
+            transform = replace(transform, rarity=np.concatenate([np.zeros(1), rarity]).astype(np.float32))
+        if self.opening:
+            known = ids[opening + len(numbers) // 2]
+            features = np.concatenate([features, known[known > 0]])
+            owner = np.concatenate([owner, opening_of[known > 0]])
+        return replace(transform, fitted=Encoded(column, transform.weighed(features, owner, len(rows))))
+
+    def _openings(self, rows: Ragged, row_of: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Each row's first words, and the row of each."""
+        place = np.arange(len(rows.values)) - rows.offsets[row_of]
+        first = place < self.opening
+        return rows.values[first], row_of[first]
+
+    def _least(self, counts: list[np.ndarray]) -> int:
+        """The lowest bound on the number of texts that leaves no more than `max_features` of these features."""
+        every = np.concatenate(counts)
+        kept = every[every >= self.min_count]
+        if len(kept) <= self.max_features:
+            return self.min_count
+        histogram = np.bincount(kept)
+        left = np.cumsum(histogram[::-1])[::-1]
+        fits = np.flatnonzero(left <= self.max_features)
+        if not len(fits):
+            raise DataError(
+                f"preprocessing.max_features={self.max_features}: more n-grams than that are in all texts that have "
+                "any. Raise it."
+            )
+        return int(fits[0])
+
+    def examples(self, transform: Transform, split: Split) -> Examples:
+        return Examples(transform.encode(split.inputs), split.targets)
+
+
+def _texts_of(cells: np.ndarray, row_of: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The different `cells`, ascending, in how many rows each is, and the place of each given cell among them."""
+    order = np.argsort(cells, kind="stable")  # rows come in ascending order, and stay so within a cell
+    cells, rows = cells[order], row_of[order]
+    new_cell = np.diff(cells, prepend=-1) != 0
+    first_in_row = new_cell | (np.diff(rows, prepend=-1) != 0)
+    starts = np.flatnonzero(new_cell)
+    if not len(starts):
+        return cells, np.zeros(0, np.int64), np.zeros(0, np.int64)
+    place = np.empty(len(order), np.int64)
+    place[order] = np.cumsum(new_cell) - 1
+    return cells[starts], np.add.reduceat(first_in_row.astype(np.int64), starts), place
+
+
+def _counted_ngrams(
+    ids: np.ndarray, row_of: np.ndarray, stride: int, *, order: int, least: int
+) -> tuple[list[tuple[np.ndarray, np.ndarray]], np.ndarray, np.ndarray]:
+    """Keys as `NgramText` has them and counts of texts, for n = 2 to `order`, from the word ids of all texts; then
+    the feature ids of all n-grams at all places, n = 1 among them, and the row of each.
+
+    Each order's feature ids go on where the order before it ends.
+    """
+    at = np.flatnonzero(ids)
+    features, first_id = ids[at], stride
+    tables, parts, owners = [], [features], [row_of[at]]
+    for further in range(1, order):
+        inside = at + further < len(ids)
+        at, features = at[inside], features[inside]
+        last = ids[at + further]
+        going_on = (last > 0) & (row_of[at] == row_of[at + further])
+        at = at[going_on]
+        keys, counts, place = _texts_of(features[going_on] * stride + last[going_on], row_of[at])
+        stays = counts >= least
+        tables.append((keys[stays], counts[stays]))
+        hit = stays[place]
+        at, features = at[hit], (first_id + np.cumsum(stays) - 1)[place[hit]]
+        first_id += int(stays.sum())
+        parts.append(features)
+        owners.append(row_of[at])
+    return tables, np.concatenate(parts), np.concatenate(owners)
