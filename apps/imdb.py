@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from dlkit import Classification, Ensemble, MultiHot, Recipe, Sequences, TextData, Training, text_variants
+from dlkit import Classification, Ensemble, MultiHot, Ngrams, Recipe, Sequences, TextData, Training, text_variants
 from dlkit.models import dense
 
 recipe = Recipe(
@@ -26,7 +26,12 @@ recipe = Recipe(
     variants={
         "regularised": partial(dense.mlp, units=(16, 16), dropout=0.5, l2=1e-4),
         "linear": dense.linear,
-        **text_variants(sequences=Sequences(max_words=40_000, length_quantile=0.95, signs=True)),
+        **text_variants(
+            sequences=Sequences(max_words=40_000, length_quantile=0.8, signs=True),
+            ngrams=Ngrams(min_count=3),
+            batch_size=128,
+            learning_rate=2e-3,
+        ),
         "ensemble": Ensemble(("ngrams", "fasttext")),
     },
 )

@@ -43,9 +43,14 @@ def _cell(value: object) -> str:
 def recipe_table(rows: Sequence[Mapping[str, Any]]) -> str:
     return table(["recipe", "question", "data", "models"], [
         [row["recipe"], f"broken: {row['problem']}" if row["problem"] else row["question"], row["data"],
-         ", ".join(row["models"])]
+         _some(row["models"])]
         for row in rows
     ])  # fmt: skip
+
+
+def _some(names: Sequence[str], most: int = 4) -> str:
+    """The first names, and how many more there are; `dlkit show` has them all."""
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def recipe_page(about: Mapping[str, Any]) -> str:

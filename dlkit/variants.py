@@ -25,27 +25,31 @@ READERS: dict[str, Callable[..., object]] = {
 
 
 def text_variants(
-    *, sequences: Sequences | None = None, ngrams: Ngrams | None = None, batch_size: int = 64
+    *,
+    sequences: Sequences | None = None,
+    ngrams: Ngrams | None = None,
+    batch_size: int = 64,
+    learning_rate: float = 1e-3,
 ) -> dict[str, Variant]:
     """Variants by name: those of `READERS`, "fasttext" and "ngrams".
 
-    `sequences`, `ngrams`: how the networks of a kind take a text; None: as usual. `batch_size`: of the readers.
+    `sequences`, `ngrams`: how the networks of a kind take a text; None: as usual. `batch_size`, `learning_rate`: of
+    those that read words in their order.
     """
     reading = Training(
-        epochs=12, batch_size=batch_size, learning_rate=1e-3, patience=2, refit=True, length_bucketing=True
+        epochs=15, batch_size=batch_size, learning_rate=learning_rate, patience=2, refit=True, length_bucketing=True
     )
-    quick = replace(reading, epochs=30, learning_rate=2e-3)
-    variants = {
-        name: Variant(model, sequences or Sequences(), training=quick if name == "embedding" else reading)
-        for name, model in READERS.items()
-    }
+    averaging = replace(reading, epochs=30, batch_size=64, learning_rate=2e-3)
     # Plain descent: methods that scale each weight's step, as Adam does, let the many rare n-grams run ahead.
     descent = Training(
         epochs=8, batch_size=512, optimizer="sgd", learning_rate=1.0, momentum=0.9, schedule="cosine", refit=True
     )
     grams = ngrams or Ngrams()
-    pairs = replace(grams, order=2, min_count=3, weighting="binary")
+    variants = {
+        name: Variant(model, sequences or Sequences(), training=averaging if name == "embedding" else reading)
+        for name, model in READERS.items()
+    }
     return variants | {
-        "fasttext": Variant(text.fasttext, pairs, training=replace(quick, learning_rate=3e-3)),
+        "fasttext": Variant(text.fasttext, grams, training=replace(averaging, learning_rate=3e-3)),
         "ngrams": Variant(text.ngrams, grams, training=descent),
     }

@@ -27,7 +27,7 @@ def cnn(
     *,
     dimension: int = 64,
     filters: int = 64,
-    widths: tuple[int, ...] = (3, 4, 5),
+    widths: tuple[int, ...] = (1, 2, 3),
     dropout: float = 0.5,
     freeze: bool = False,
 ) -> keras.Model:
