@@ -28,7 +28,7 @@ recipe = Recipe(
         "linear": dense.linear,
         **text_variants(
             sequences=Sequences(max_words=40_000, length_quantile=0.8, signs=True),
-            ngrams=Ngrams(min_count=3),
+            ngrams=Ngrams(min_count=3, closing=30),
             batch_size=128,
             learning_rate=2e-3,
         ),

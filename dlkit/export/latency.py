@@ -16,6 +16,7 @@ import numpy as np
 from dlkit.contracts import Columns, Transform, take
 from dlkit.export.saved_model import SavedModel
 from dlkit.inference.litert import LiteRT
+from dlkit.inference.predictor import takes_sets
 
 Inputs = Mapping[str, np.ndarray]
 Network = Callable[[Inputs], np.ndarray]
@@ -94,5 +95,5 @@ def _networks(folder: Path, artefacts: Sequence[str], transform: Transform) -> d
         if model.has_network:
             networks["saved_model"] = model.network
     if "tflite" in artefacts:
-        networks["tflite"] = LiteRT(folder / "model.tflite", threads=1).run
+        networks["tflite"] = LiteRT(folder / "model.tflite", round_up=takes_sets(transform)).run
     return networks

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from dlkit.errors import RunError
 from dlkit.inference.quiet import silent_standard_error
 
 ROWS_AT_ONCE = 256
-_STEP = 64
+_STEP, _WIDE = 64, 512
 _FIRST = np.zeros(1, np.int64)
 
 
@@ -40,6 +40,7 @@ class LiteRT:
         self._names = list(signatures[signature]["inputs"])
         runner = self._interpreter.get_signature_runner(signature)
         self._path, self._round_up = path, round_up
+        self._buffer = np.zeros((1, 0), np.int32)
         details = runner.get_input_details()
         self._inputs = {name: details[name] for name in self._names}
         self._output = next(iter(runner.get_output_details().values()))
@@ -49,15 +50,18 @@ class LiteRT:
 
     def run(self, inputs: Mapping[str, np.ndarray | Rows]) -> np.ndarray:
         """Model inputs by name, (rows, ...) each, to outputs (rows, ...) float32."""
-        if not set(self._names) <= set(inputs):
+        if any(name not in inputs for name in self._names):
             raise RunError(f"{self._path} takes {self._names}, the run makes {list(inputs)}: it is of another model.")
         rows = len(next(iter(inputs.values())))
         if rows == 1:
-            return self._invoke({name: self._rounded(take(inputs[name], _FIRST)) for name in self._names})
+            batch = {name: take(inputs[name], _FIRST) for name in self._names}
+            return self._guarded(self._one_set if self._round_up and len(batch) == 1 else self._answered, batch)
         step = 1 if self.fixed_batch else ROWS_AT_ONCE
         order = _by_length(inputs, rows)
         outputs = [
-            self._invoke({name: take(inputs[name], order[start : start + step]) for name in self._names})
+            self._guarded(
+                self._answered, {name: take(inputs[name], order[start : start + step]) for name in self._names}
+            )
             for start in range(0, rows, step)
         ]
         if not outputs:
@@ -66,20 +70,30 @@ class LiteRT:
         found[order] = np.concatenate(outputs)
         return found
 
-    def _rounded(self, row: np.ndarray) -> np.ndarray:
-        """A set of ids with padding up to a multiple of 64: its size rarely changes, and a change costs more."""
-        if not self._round_up or row.ndim != 2:
-            return row
-        wider = np.zeros((1, -(-row.shape[1] // _STEP) * _STEP), row.dtype)
-        wider[:, : row.shape[1]] = row
-        return wider
-
-    def _invoke(self, batch: Mapping[str, np.ndarray]) -> np.ndarray:
+    def _guarded(
+        self, answered: Callable[[Mapping[str, np.ndarray]], np.ndarray], batch: Mapping[str, np.ndarray]
+    ) -> np.ndarray:
         try:
-            return self._answered(batch)
+            return answered(batch)
         except (ValueError, RuntimeError) as error:
             reason = str(error).splitlines()[0][:200]
             raise RunError(f"{self._path} cannot run on this model's inputs ({reason}); export it again.") from error
+
+    def _one_set(self, batch: Mapping[str, np.ndarray]) -> np.ndarray:
+        """One set of ids, padded to the width of the one before where that is not far too wide: to look up padding
+        costs next to nothing, and to make all tensors anew takes longer than the network.
+        """
+        ((name, row),) = batch.items()
+        needed, width = row.shape[1], self._buffer.shape[1]
+        if not needed <= width <= max(2 * needed, _WIDE) or self._shapes.get(name) != self._buffer.shape:
+            self._buffer = np.zeros((1, -(-needed // _STEP) * _STEP), self._inputs[name]["dtype"])
+            self._buffer[0, :needed] = row[0]
+            return self._answered({name: self._buffer})
+        self._buffer[0, :needed] = row[0]
+        self._buffer[0, needed:] = 0
+        self._interpreter.set_tensor(self._inputs[name]["index"], self._buffer)
+        self._interpreter.invoke()
+        return _dequantized(self._interpreter.get_tensor(self._output["index"]), self._output)
 
     def _answered(self, batch: Mapping[str, np.ndarray]) -> np.ndarray:
         shapes = {name: array.shape for name, array in batch.items()}
@@ -90,7 +104,9 @@ class LiteRT:
                 self._interpreter.allocate_tensors()
             self._shapes = shapes
         for name, rows in batch.items():
-            self._interpreter.set_tensor(self._inputs[name]["index"], _quantized(rows, self._inputs[name]))
+            detail = self._inputs[name]
+            fits = rows.dtype == detail["dtype"] and rows.flags.c_contiguous
+            self._interpreter.set_tensor(detail["index"], rows if fits else _quantized(rows, detail))
         self._interpreter.invoke()
         return _dequantized(self._interpreter.get_tensor(self._output["index"]), self._output)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain, repeat
@@ -21,8 +21,10 @@ _ROWS_AT_ONCE = 1_000
 
 @dataclass(frozen=True)
 class NgramText:
-    """The word n-grams of a text that occurred in training, n = 1 to `order`; with `opening`, the first so many words
-    once more as features of their own, named "^word" in the vocabulary, for texts that begin with what they are about.
+    """The word n-grams of a text that occurred in training, n = 1 to `order`.
+
+    With `opening`, the first so many words are features once more, named "^word" in the vocabulary, for texts that
+    begin with what they are about; with `closing` the last ones, named "$word", for texts that end with a verdict.
 
     Feature ids: 0 pads; 1 to V are the words of `vocabulary`; V + 1 + i is the n-gram of `keys[i]`. A key is
     `feature id of the n-gram without its last word * (V + 1) + id of its last word`, int64 and ascending, so one
@@ -39,6 +41,7 @@ class NgramText:
     order: int = 3
     signs: bool = True
     opening: int = 0
+    closing: int = 0
     rarity: np.ndarray | None = field(default=None, compare=False, repr=False)
     fitted: Encoded = field(default_factory=Encoded, compare=False, repr=False)
 
@@ -83,11 +86,17 @@ class NgramText:
     def _encoded(self, texts: Column) -> dict[str, np.ndarray | Rows]:
         found = [words(text, signs=self.signs) for text in texts]
         features, row_of = self._features(*self._ids(found))
-        if self.opening:
-            ids, owner = self._ids([[f"^{word}" for word in row[: self.opening]] for row in found])
+        for ids, owner in (self._ids(rows) for rows in self.ends(found)):
             features = np.concatenate([features, ids[ids > 0]])
             row_of = np.concatenate([row_of, owner[ids > 0]])
         return self.weighed(features, row_of, len(texts))
+
+    def ends(self, rows: list[list[str]]) -> Iterator[list[list[str]]]:
+        """The words of each row's opening and of its closing, by their names in the vocabulary."""
+        if self.opening:
+            yield [[f"^{word}" for word in row[: self.opening]] for row in rows]
+        if self.closing:
+            yield [[f"${word}" for word in row[-self.closing :]] for row in rows]
 
     def _ids(self, rows: list[list[str]]) -> tuple[np.ndarray, np.ndarray]:
         """The ids of all rows' words, 0 where unknown, and the row of each; both int64."""
@@ -151,7 +160,8 @@ class NgramText:
     def save(self, folder: Path) -> None:
         settings = {
             "kind": self.kind, "column": self.column, "vocabulary": VOCABULARY, "ngrams": NGRAMS, "order": self.order,
-            "signs": self.signs, "opening": self.opening, "rarity": None if self.rarity is None else RARITY,
+            "signs": self.signs, "opening": self.opening, "closing": self.closing,
+            "rarity": None if self.rarity is None else RARITY,
         }  # fmt: skip
         (folder / "preprocessing.json").write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
         (folder / VOCABULARY).write_text("".join(f"{word}\n" for word in self.vocabulary), encoding="utf-8")
@@ -163,9 +173,9 @@ class NgramText:
     def load(cls, folder: Path, settings: Mapping[str, object]) -> NgramText:
         rarity = None if settings["rarity"] is None else np.load(folder / RARITY, allow_pickle=False)
         keys = np.load(folder / NGRAMS, allow_pickle=False)
-        order, opening = int(str(settings["order"])), int(str(settings["opening"]))
+        order, opening, closing = (int(str(settings[name])) for name in ("order", "opening", "closing"))
         signs = bool(settings["signs"])
-        return cls(str(settings["column"]), read_vocabulary(folder), keys, order, signs, opening, rarity)
+        return cls(str(settings["column"]), read_vocabulary(folder), keys, order, signs, opening, closing, rarity)
 
 
 def joined_parts(

@@ -52,8 +52,8 @@ class Predictor:
         self.kinds: Mapping[str, ColumnKind] = self.transform.kinds
         self.choices: Mapping[str, tuple[str, ...]] = self.transform.choices
         self.labels: tuple[str, ...] = self.answer.labels if isinstance(self.answer, ClassAnswer) else ()
-        sets = isinstance(self.transform, MultiHotText | NgramText)
-        self._model = LiteRT(artefact_path(folder, run, artefact), threads=threads, round_up=sets)
+        path = artefact_path(folder, run, artefact)
+        self._model = LiteRT(path, threads=threads, round_up=takes_sets(self.transform))
 
     def predict(self, items: Sequence[object]) -> list[dict[str, object]]:
         """Answers for items: strings for a text model, `{column: value}` for a table; InputError for a bad one.
@@ -93,6 +93,11 @@ def load(run: str | Path, *, root: str | Path = ROOT, artefact: str = "tflite", 
     Raises RunNotFoundError, and RunError for a folder that is damaged or newer than this dlkit.
     """
     return Predictor(find_run(run, root), artefact=artefact, threads=threads)
+
+
+def takes_sets(transform: Transform) -> bool:
+    """Whether a network takes sets of ids, to which padding may be added: no order to keep, nor a longest row."""
+    return isinstance(transform, MultiHotText | NgramText)
 
 
 def load_transform(folder: Path) -> Transform:

@@ -9,6 +9,18 @@ import keras
 from keras import ops
 
 
+def looked_up(table: keras.KerasTensor, ids: keras.KerasTensor) -> keras.KerasTensor:
+    """Rows of a table (size, units) by ids of any shape, none of them negative.
+
+    `keras.ops.take` first looks for negative ids: three operations more, a third of a small network's time in LiteRT.
+    """
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        return tf.gather(table, ids)
+    return ops.take(table, ids, axis=0)
+
+
 @keras.saving.register_keras_serializable("dlkit")
 class MultiHotDense(keras.layers.Layer):
     """`Dense(units)` on multi-hot rows, computed from the positions of the ones: relu(sum of kernel rows + bias).
@@ -54,7 +66,7 @@ class MultiHotDense(keras.layers.Layer):
         # RMSprop and Adam would square the parts instead of their sum: away from the Dense layer after a few steps.
         kernel = self.kernel * 1.0
         padded = ops.concatenate([ops.zeros((1, self.units), kernel.dtype), kernel], axis=0)
-        return ops.sum(ops.take(padded, word_ids, axis=0), axis=1)
+        return ops.sum(looked_up(padded, word_ids), axis=1)
 
     def _sum_of_ones(self, word_ids: keras.KerasTensor) -> keras.KerasTensor:
         """The same by a product of sparse rows with the kernel, whose gradient is dense: a third of a step's time."""

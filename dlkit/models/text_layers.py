@@ -9,6 +9,7 @@ import numpy as np
 from keras import ops
 
 from dlkit.contracts import Examples, Ragged
+from dlkit.models.layers import looked_up
 
 
 @keras.saving.register_keras_serializable("dlkit")
@@ -61,10 +62,17 @@ class NgramSum(keras.layers.Layer):
         if training and keras.backend.backend() == "tensorflow":
             summed = self._sum_in_training(ngram_ids, ngram_values)
         else:
-            values = ops.cast(ngram_ids > 0, self.compute_dtype) if ngram_values is None else ngram_values
-            kernel = self._scaled() if training else self.kernel
-            summed = ops.sum(ops.take(kernel, ngram_ids, axis=0) * ops.expand_dims(values, -1), axis=1)
+            summed = self._sum_of_all(ngram_ids, ngram_values, training)
         return self.activation(summed + self.bias)
+
+    def _sum_of_all(
+        self, ngram_ids: keras.KerasTensor, ngram_values: keras.KerasTensor | None, training: bool | None
+    ) -> keras.KerasTensor:
+        """Padding is looked up too, as a row of zeros, which must have no gradient."""
+        if training and ngram_values is None:
+            ngram_values = ops.cast(ngram_ids > 0, self.compute_dtype)
+        rows = looked_up(self._scaled() if training else ops.convert_to_tensor(self.kernel), ngram_ids)
+        return ops.sum(rows if ngram_values is None else rows * ops.expand_dims(ngram_values, -1), axis=1)
 
     def _scaled(self) -> keras.KerasTensor:
         """The table by value, its gradient times the squared ratio."""

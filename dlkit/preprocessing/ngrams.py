@@ -22,7 +22,8 @@ class Ngrams:
     `min_count`: an n-gram must be in so many training texts. `max_features`: where there are more n-grams,
     `min_count` is raised until there are not. `weighting`: "binary" (there or not) or "tfidf" (how often, times its
     rarity, rows of norm 1). `signs`: punctuation marks are words. `opening`: the first so many words are also features
-    of their own, for texts that begin with what they are about, such as news.
+    of their own, for texts that begin with what they are about, such as news; `closing`: the last ones, for texts that
+    end with a verdict, such as reviews.
     """
 
     order: int = 3
@@ -31,10 +32,11 @@ class Ngrams:
     weighting: Literal["binary", "tfidf"] = "binary"
     signs: bool = True
     opening: int = 0
+    closing: int = 0
 
     def __post_init__(self) -> None:
         at_least({name: (getattr(self, name), 1) for name in ("order", "min_count", "max_features")})
-        at_least({"opening": (self.opening, 0)})
+        at_least({"opening": (self.opening, 0), "closing": (self.closing, 0)})
         if self.order > 5:
             raise SettingsError(f"preprocessing.order: expected 1 to 5 words, got {self.order}.")
         if self.weighting not in ("binary", "tfidf"):
@@ -45,11 +47,9 @@ class Ngrams:
         column = train.inputs[name]
         numbers, rows = numbered(column, signs=self.signs)
         row_of = np.repeat(np.arange(len(rows)), np.diff(rows.offsets))
-        opening, opening_of = self._openings(rows, row_of)
-        if self.opening:
-            numbers |= {f"^{word}": len(numbers) + number for word, number in list(numbers.items())}
+        ends = self._ends(numbers, rows, row_of)
         counts = np.zeros(len(numbers), np.int64)
-        for cells, owner in ((rows.values, row_of), (opening + len(numbers) // 2, opening_of)):
+        for cells, owner in ((rows.values, row_of), *ends):
             found, texts, _ = _texts_of(cells, owner)
             counts[found] = texts
         least, origin = self._least([counts]), f"Column {name!r}, {len(train)} training texts"
@@ -68,21 +68,27 @@ class Ngrams:
             # An n-gram is in no more texts than its beginning, so a higher bound keeps every beginning of what stays.
             least = max(self._least(by_feature), least + 1)
         keys = np.concatenate([np.zeros(0, np.int64), *(table[0] for table in tables)])
-        transform = NgramText(name, words, keys, self.order, self.signs, self.opening)
+        transform = NgramText(name, words, keys, self.order, self.signs, self.opening, self.closing)
         if self.weighting == "tfidf":
             rarity = np.log((1 + len(train)) / (1 + np.concatenate(by_feature))) + 1
             transform = replace(transform, rarity=np.concatenate([np.zeros(1), rarity]).astype(np.float32))
-        if self.opening:
-            known = ids[opening + len(numbers) // 2]
-            features = np.concatenate([features, known[known > 0]])
-            owner = np.concatenate([owner, opening_of[known > 0]])
+        for cells, of in ends:
+            known = ids[cells]
+            features, owner = np.concatenate([features, known[known > 0]]), np.concatenate([owner, of[known > 0]])
         return replace(transform, fitted=Encoded(column, transform.weighed(features, owner, len(rows))))
 
-    def _openings(self, rows: Ragged, row_of: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Each row's first words, and the row of each."""
+    def _ends(
+        self, numbers: dict[str, int], rows: Ragged, row_of: np.ndarray
+    ) -> list[tuple[np.ndarray, np.ndarray]]:
+        """The words of all openings and those of all closings, and the row of each; their names join `numbers`."""
+        plain, ends = list(numbers.items()), []
         place = np.arange(len(rows.values)) - rows.offsets[row_of]
-        first = place < self.opening
-        return rows.values[first], row_of[first]
+        left = np.diff(rows.offsets)[row_of] - place
+        for sign, inside in (("^", place < self.opening), ("$", left <= self.closing)):
+            if inside.any():
+                ends.append((rows.values[inside] + np.int64(len(numbers)), row_of[inside]))
+                numbers |= {f"{sign}{word}": len(plain) * len(ends) + number for word, number in plain}
+        return ends
 
     def _least(self, counts: list[np.ndarray]) -> int:
         """The lowest bound on the number of texts that leaves no more than `max_features` of these features."""

@@ -94,7 +94,8 @@ class NgramTextGraph(tf.Module):
         super().__init__()
         self._words, self._column = WordsGraph(signs=transform.signs), transform.column
         self._ids = _table(transform.vocabulary, first=1, unknown=0)
-        self._stride, self._order, self._opening = len(transform.vocabulary) + 1, transform.order, transform.opening
+        self._stride, self._order = len(transform.vocabulary) + 1, transform.order
+        self._opening, self._closing = transform.opening, transform.closing
         # A variable, not a constant: millions of keys do not belong into the graph's text.
         self._keys = tf.Variable(transform.keys, trainable=False, dtype=tf.int64)
         self._rarity = None if transform.rarity is None else tf.Variable(transform.rarity, trainable=False)
@@ -103,11 +104,12 @@ class NgramTextGraph(tf.Module):
     def encode(self, raw: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         found = self._words(raw[self._column])
         features, row_of = self._features(tf.ragged.map_flat_values(self._ids.lookup, found))
-        if self._opening:
-            opening = tf.ragged.map_flat_values(lambda word: self._ids.lookup("^" + word), found[:, : self._opening])
-            known = opening.flat_values > 0
-            features = tf.concat([features, tf.cast(tf.boolean_mask(opening.flat_values, known), tf.int64)], 0)
-            row_of = tf.concat([row_of, tf.boolean_mask(opening.value_rowids(), known)], 0)
+        ends = [("^", found[:, : self._opening])] if self._opening else []
+        ends += [("$", found[:, -self._closing :])] if self._closing else []
+        for sign, words in ends:
+            ids = self._ids.lookup(sign + words.flat_values)
+            features = tf.concat([features, tf.cast(tf.boolean_mask(ids, ids > 0), tf.int64)], 0)
+            row_of = tf.concat([row_of, tf.boolean_mask(words.value_rowids(), ids > 0)], 0)
         cells = tf.sort(row_of * _LONGEST + features)
         cells, _, counts = tf.unique_with_counts(cells)
         owner, rows = cells // _LONGEST, found.nrows()

@@ -118,6 +118,7 @@ def test_both_forms_give_the_same_word_ids(texts: list[str]) -> None:
         Ngrams(order=3, min_count=1),
         Ngrams(order=1, min_count=2, signs=False),
         Ngrams(order=2, min_count=2, weighting="tfidf", opening=3),
+        Ngrams(order=2, min_count=1, opening=2, closing=3),
     ],
     ids=str,
 )
