@@ -38,14 +38,14 @@ recipe = Recipe(
         **text_variants(sequences=Sequences(keep="start"), batch_size=32, learning_rate=2e-3),
         # A support vector machine on TF-IDF: with many topics and few texts each, it beats naive Bayes weights.
         "ngrams": Variant(
-            partial(text.ngrams, naive_bayes=False),
+            partial(text.ngrams, naive_bayes=False, l2=1e-5),
             Ngrams(order=1, weighting="tfidf", opening=40, signs=False),
             Classification(loss_name="margin"),
             Training(
                 epochs=20,
                 batch_size=32,
                 optimizer="sgd",
-                learning_rate=0.3,
+                learning_rate=0.7,
                 momentum=0.9,
                 schedule="cosine",
                 keep="last",

@@ -150,10 +150,17 @@ def _train_members(prepared: Prepared, *, seed: int, say: Say, checkpoints: Path
         say(f"member {name}")
         part = prepared.transform.parts[part_of[name]]
         spec = Spec(part.tensors, prepared.spec.heads, part.sizes, part.tables)
-        examples = [part_examples(one, part_of[name]) for one in (prepared.train, prepared.validation, prepared.test)]
+        examples = [
+            part_examples(one, part_of[name], part) for one in (prepared.train, prepared.validation, prepared.test)
+        ]
         alone = Prepared(recipe, prepared.splits, part, prepared.answer, spec, *examples)
         places = [place / name if place else None for place in (checkpoints, logs)]
         outcomes[name] = train(alone, seed=seed, say=say, checkpoints=places[0], logs=places[1])
+        if outcomes[name].trained.interrupted and len(outcomes) < len(members):
+            raise TrainingError(
+                f"Interrupted in member {name}, with others still to train. To go on from there: the same command with "
+                "--resume."
+            )
     opinions = [np.asarray(outcome.held_out) for outcome in outcomes.values()]
     weights = best_weights(opinions, np.asarray(prepared.encoded(prepared.validation).targets))
     say("weights: " + ", ".join(f"{name} {weight:.3f}" for name, weight in zip(outcomes, weights, strict=True)))

@@ -14,6 +14,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from dlkit.evaluation.seen import seen
+
 _WIDE = 200
 """Columns of output that goes into a file or another program."""
 _FAINTEST = 0.05
@@ -69,6 +71,8 @@ def run_summary(metrics: Mapping[str, Any]) -> str:
     sample = " (generated sample: no real data)" if metrics["data"]["sample"] else ""
     parts = [f"{metrics['recipe']} · {metrics['model']} on {metrics['data']['name']}{sample}"]
     parts.append(table(["", *names], rows))
+    if lines := [line for one in seen(metrics) if (line := one.line())]:
+        parts.append("\n".join(lines))
     if "folds" in metrics:
         parts.append(_folds(metrics["folds"]))
     parts.append(proof_table(metrics["artefacts"]))

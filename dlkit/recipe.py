@@ -79,6 +79,7 @@ class Recipe:
             raise SettingsError(f"There is no model {name!r} in this recipe.{did_you_mean(name, self.models)}")
         variant = self.variants[name]
         if isinstance(variant, Ensemble):
+            self._check_members(name, variant.members)
             members = {member: self.with_model(member) for member in variant.members}
             joined = Joined({member: recipe.preprocessing for member, recipe in members.items()})
             return replace(self, preprocessing=joined, model=ensemble, members=members)
@@ -86,6 +87,17 @@ class Recipe:
             return replace(self, model=variant)
         stages = {item.name: getattr(variant, item.name) for item in fields(variant)}
         return replace(self, **{stage: value for stage, value in stages.items() if value is not None})
+
+    def _check_members(self, name: str, members: tuple[str, ...]) -> None:
+        """SettingsError unless `members` of the ensemble `name` are models that can answer together."""
+        single = [model for model in self.models if not isinstance(self.variants.get(model), Ensemble)]
+        for member in (members,) if isinstance(members, str) else members:
+            if member not in single:
+                raise SettingsError(f"Ensemble {name!r}: no single model {member!r}.{did_you_mean(member, single)}")
+        if isinstance(members, str) or len(set(members)) != len(members) or len(members) < 2:
+            raise SettingsError(f"Ensemble {name!r}: expected two different models or more, got {members!r}.")
+        if self.task.name != "classification":
+            raise SettingsError(f"Ensemble {name!r}: it pools the chances of classes; the task is {self.task.name}.")
 
     def build(self, spec: Spec) -> object:
         """The network for `spec`, a `keras.Model`; what goes wrong in the model's function is said with its line."""

@@ -30,7 +30,7 @@ from dlkit.inference.forms import STANDARD
 from dlkit.inference.runs import ASSETS, FORMAT, asset_checksums
 from dlkit.ordering import Order
 from dlkit.pipeline import Judged, Outcome, Prepared, Stopwatch, judge, prepare, train, write_history, write_json
-from dlkit.recipe import Say
+from dlkit.recipe import Recipe, Say
 from dlkit.settings import settings_of
 from dlkit.workspace import Workspace, interrupted_runs, workspace
 
@@ -66,7 +66,16 @@ def make(order: Order, *, say: Say) -> Run:
         _announce(splits, say)
         prepared = prepare(order.recipe, splits)
     folder = order.out / order.name
-    identity = _flat(settings_of(order.recipe)) | {"model": order.model, "seed": order.seed, "rows": splits.fingerprint}
+    members = {
+        f"{name}.{key}": value
+        for name, member in order.recipe.members.items()
+        for key, value in _flat(settings_of(member)).items()
+    }
+    identity = (
+        _flat(settings_of(order.recipe))
+        | members
+        | {"model": order.model, "seed": order.seed, "rows": splits.fingerprint}
+    )
     with workspace(folder, identity, resume=order.resume) as space:
         _say_resumed(order, space, folder, say)
         with watch.stage("train"):
@@ -264,7 +273,7 @@ def _report(made: Made, judged: Judged, metrics: dict[str, object], folder: Path
     carried = decisions(
         outcome.model, prepared.transform, answer, prepared.splits.test, outputs=judged.outputs, mistakes=mistakes
     )
-    settings = plain_settings(settings_of(order.recipe))
+    settings = _shown_settings(order.recipe)
     write_report(
         metrics,
         question=order.question,
@@ -276,6 +285,18 @@ def _report(made: Made, judged: Judged, metrics: dict[str, object], folder: Path
         decisions=carried,
     )
     write_card(metrics, question=order.question, settings=settings, command=order.command, folder=folder)
+
+
+def _shown_settings(recipe: Recipe) -> dict[str, object]:
+    """The settings that were used: in an ensemble each member has a preprocessing, model and training of its own."""
+    settings = plain_settings(settings_of(recipe))
+    if not recipe.members:
+        return dict(settings)
+    members = {name: _shown_settings(member) for name, member in recipe.members.items()}
+    own = {
+        name: {stage: values for stage, values in found.items() if stage != "data"} for name, found in members.items()
+    }
+    return {"data": settings["data"], "members": own}
 
 
 def peak_memory_mb() -> float:

@@ -22,7 +22,7 @@ class Classification:
     the memory as there are classes. `class_weights`: "balanced" weighs each row in training by n / (k n_c), of n rows,
     k classes and n_c rows of its class, so that all classes count alike (King & Zeng 2001); figures stay unweighted,
     the validation loss that chooses the epoch included. `loss_name`: "margin" is the squared hinge loss of a support
-    vector machine on the same outputs (Weston & Watkins 1999): better for wide, shallow networks of rare features.
+    vector machine on the same outputs (Liu & Yuan 2011): better for wide, shallow networks of rare features.
     """
 
     class_weights: Literal["none", "balanced"] = "none"

@@ -192,7 +192,9 @@ def _resumable(scratch: Path) -> bool:
 
 
 def _has_checkpoints(scratch: Path) -> bool:
-    return (scratch / "settings.json").is_file() and any(scratch.glob("checkpoints/*/epoch-*/state.json"))
+    return (scratch / "settings.json").is_file() and any(
+        scratch.glob("checkpoints/**/epoch-*/state.json")
+    )  # an ensemble has them by member
 
 
 def _try(scratch: Path) -> FileLock | None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import pytest
 
 from dlkit.contracts import Head, Spec, Splits, Tensor
 from dlkit.errors import DlkitError, SettingsError
+from dlkit.preprocessing.joined import Joined
 from dlkit.preprocessing.tables import TableFeatures
-from dlkit.recipe import Recipe, Variant, model_function
-from dlkit.tasks import Regression
+from dlkit.recipe import Ensemble, Recipe, Variant, model_function
+from dlkit.settings import with_settings
+from dlkit.tasks import Classification, Regression
 from dlkit.training.settings import Training
 
 SPEC = Spec({"features": Tensor((2,))}, {"answer": Head(1)})
@@ -104,3 +107,62 @@ def test_a_fault_in_a_model_s_function_is_said_with_its_line(
     with pytest.raises(kind, match=message) as error:
         recipe.build(SPEC)
     assert error.type is kind
+
+
+CLASSES = Recipe(
+    NoRows(),
+    TableFeatures(),
+    Classification(),
+    plain,
+    variants={
+        "wide": other,
+        "raw": Variant(plain, preprocessing=TableFeatures(scaling="none")),
+        "both": Ensemble(("plain", "raw")),
+        "misspelt": Ensemble(("plain", "wied")),
+        "itself": Ensemble(("itself", "plain")),
+        "nested": Ensemble(("both", "wide")),
+        "twice": Ensemble(("plain", "plain")),
+        "one": Ensemble(("plain",)),
+        "none": Ensemble(()),
+        "text": Ensemble("wide"),  # type: ignore[arg-type]  # a comma is easily forgotten
+    },
+)
+
+
+def test_an_ensemble_has_each_member_with_its_own_stages() -> None:
+    chosen = CLASSES.with_model("both")
+    assert list(chosen.members) == ["plain", "raw"]
+    assert chosen.members["raw"].preprocessing == TableFeatures(scaling="none")
+    assert isinstance(chosen.preprocessing, Joined)
+    assert chosen.preprocessing.members == {name: one.preprocessing for name, one in chosen.members.items()}
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("misspelt", "Ensemble 'misspelt': no single model 'wied'. Did you mean 'wide'"),
+        ("itself", "Ensemble 'itself': no single model 'itself'"),
+        ("nested", "Ensemble 'nested': no single model 'both'"),
+        ("twice", "expected two different models or more, got \\('plain', 'plain'\\)"),
+        ("one", "expected two different models or more"),
+        ("none", "expected two different models or more, got \\(\\)"),
+        ("text", "expected two different models or more, got 'wide'"),
+    ],
+)
+def test_members_that_make_no_ensemble_are_refused(name: str, message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        CLASSES.with_model(name)
+
+
+def test_values_have_no_ensemble() -> None:
+    values = replace(RECIPE, variants={"wide": other, "both": Ensemble(("plain", "wide"))})
+    with pytest.raises(SettingsError, match="pools the chances of classes; the task is regression"):
+        values.with_model("both")
+
+
+def test_settings_of_training_and_task_reach_every_member() -> None:
+    changes = ["training.epochs=7", "task.class_weights=balanced"]
+    chosen = with_settings(CLASSES.with_model("both"), changes)
+    for one in (chosen, *chosen.members.values()):
+        assert one.training.epochs == 7 and one.task.class_weights == "balanced"
+    assert chosen.members["raw"].preprocessing == TableFeatures(scaling="none")

@@ -174,10 +174,16 @@ class _WordVectors:
 
 def _opened(start: keras.KerasTensor | list[keras.KerasTensor], last: keras.layers.Dense) -> Callable[..., tf.Tensor]:
     """The part of a functional network from `start` to the input of its last layer."""
+    tensors = start if isinstance(start, list) else [start]
+    histories = [tensor._keras_history for tensor in tensors]
     try:
         return keras.activations.linear if last.input is start else keras.Model(start, last.input)
     except (AttributeError, ValueError) as error:
         raise _unknown(f"it cannot be cut behind its word vectors ({str(error)[:100]})") from error
+    finally:
+        # Keras writes the part's graph over the network's own inputs, which then could not be saved any more.
+        for tensor, history in zip(tensors, histories, strict=True):
+            tensor._keras_history = history
 
 
 def _stacked(model: Chain) -> Callable[[tf.Tensor], tf.Tensor]:

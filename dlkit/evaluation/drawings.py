@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from sklearn.metrics import roc_auc_score, roc_curve
 
+from dlkit.evaluation.histories import by_member
 from dlkit.evaluation.pages import figure as number
 from dlkit.evaluation.pages import shortened
 from dlkit.evaluation.scores import Judged, Values, classes_of, confusion, values_of
@@ -39,31 +40,48 @@ class Drawing:
 def learning_curves(history: Sequence[Mapping[str, float]], unit: str = "") -> Drawing | None:
     """Each metric by epoch, for training and validation rows, with the epoch of the lowest validation loss marked.
 
-    `unit`: of a mean absolute error.
+    `unit`: of a mean absolute error. Each member of an ensemble has a line of its own.
     """
-    metrics = [key for key in (history[0] if history else {}) if key not in _NO_METRIC and not key.startswith("val_")]
-    if not metrics:
+    histories = by_member(history)
+    metrics = {member: _metrics(own) for member, own in histories.items()}
+    if not all(metrics.values()):
         return None
-    epochs = np.array([row.get("epoch", index) for index, row in enumerate(history, start=1)])
-    best = _best_epoch(history, epochs)
-    columns = min(len(metrics), 3)
-    lines = -(-len(metrics) // columns)
-    figure = Figure(figsize=(max(4.2 * columns, 5.6), 3.1 * lines), layout="constrained")
+    columns = min(max(map(len, metrics.values())), 3)
+    lines = {member: -(-len(own) // columns) for member, own in metrics.items()}
+    size = (max(4.2 * columns, 5.6), 3.1 * sum(lines.values()))
+    figure = Figure(figsize=size, layout="constrained")
+    grid = figure.subplots(sum(lines.values()), columns, squeeze=False)
+    first = 0
+    for member, own in histories.items():
+        panels = grid[first : first + lines[member]].flat
+        for metric, axes in zip([*metrics[member], *[""] * len(panels)], panels, strict=False):
+            if metric:
+                _curve(axes, own, metric, unit, member)
+            else:
+                axes.remove()
+        first += lines[member]
+    alt = " ".join(_in_words(own, metrics[member], member) for member, own in histories.items())
+    return Drawing("learning_curves", "Learning curves", alt, figure)
+
+
+def _metrics(history: Sequence[Mapping[str, float]]) -> list[str]:
+    return [key for key in (history[0] if history else {}) if key not in _NO_METRIC and not key.startswith("val_")]
+
+
+def _curve(axes: Axes, history: Sequence[Mapping[str, float]], metric: str, unit: str, member: str) -> None:
+    epochs = _epochs(history)
     # One epoch is a point, and a line of one point is invisible.
     marker = "o" if len(epochs) <= 30 else ""
-    for axes, metric in zip(figure.subplots(lines, columns, squeeze=False).flat, metrics, strict=False):
-        axes.plot(epochs, _column(history, metric), marker=marker, markersize=4, color=BLUE, label="training")
-        validation = _column(history, f"val_{metric}")
-        if np.isfinite(validation).any():
-            axes.plot(epochs, validation, "--", marker=marker, markersize=4, color=ORANGE, label="validation")
-        if best is not None:
-            axes.axvline(best, color=GREY, linewidth=1, linestyle=":", label=f"best epoch ({best:g})")
-        axes.set(title=f"{metric} ({unit})" if unit and metric in _IN_UNIT else metric, xlabel="epoch")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.legend(fontsize=8)
-    for axes in figure.axes[len(metrics) :]:
-        axes.remove()
-    return Drawing("learning_curves", "Learning curves", _in_words(history, metrics, best), figure)
+    axes.plot(epochs, _column(history, metric), marker=marker, markersize=4, color=BLUE, label="training")
+    validation = _column(history, f"val_{metric}")
+    if np.isfinite(validation).any():
+        axes.plot(epochs, validation, "--", marker=marker, markersize=4, color=ORANGE, label="validation")
+    if (best := _best_epoch(history)) is not None:
+        axes.axvline(best, color=GREY, linewidth=1, linestyle=":", label=f"best epoch ({best:g})")
+    title = f"{shortened(member, 30)}: {metric}" if member else metric
+    axes.set(title=f"{title} ({unit})" if unit and metric in _IN_UNIT else title, xlabel="epoch")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.legend(fontsize=8)
 
 
 def fold_curve(histories: Sequence[Sequence[Mapping[str, float]]], unit: str = "") -> Drawing | None:
@@ -233,15 +251,21 @@ def _column(history: Sequence[Mapping[str, float]], name: str) -> np.ndarray:
     return np.array([row.get(name, np.nan) for row in history], np.float64)
 
 
-def _best_epoch(history: Sequence[Mapping[str, float]], epochs: np.ndarray) -> float | None:
+def _epochs(history: Sequence[Mapping[str, float]]) -> np.ndarray:
+    return np.array([row.get("epoch", index) for index, row in enumerate(history, start=1)])
+
+
+def _best_epoch(history: Sequence[Mapping[str, float]]) -> float | None:
     losses = _column(history, "val_loss")
-    return float(epochs[np.nanargmin(losses)]) if np.isfinite(losses).any() else None
+    return float(_epochs(history)[np.nanargmin(losses)]) if np.isfinite(losses).any() else None
 
 
-def _in_words(history: Sequence[Mapping[str, float]], metrics: Sequence[str], best: float | None) -> str:
+def _in_words(history: Sequence[Mapping[str, float]], metrics: Sequence[str], member: str) -> str:
+    best = _best_epoch(history)
     ends = []
     for metric in metrics:
         last = [number(float(history[-1][key])) for key in (metric, f"val_{metric}") if key in history[-1]]
         ends.append(f"{metric} ends at " + " in training and ".join(last) + (" in validation" if last[1:] else ""))
     lowest = f" The validation loss is lowest at epoch {best:g}." if best is not None else ""
-    return f"Over {len(history)} epochs: {'; '.join(ends)}.{lowest}"
+    over = f"{shortened(member, 30)}, over" if member else "Over"
+    return f"{over} {len(history)} epoch{'s' if len(history) != 1 else ''}: {'; '.join(ends)}.{lowest}"

@@ -4,27 +4,35 @@ What is explained is the logit of the answered class: of a sigmoid its logit, wi
 the first class; of a softmax the logit before it less the mean of all classes' logits, which, unlike the logit alone,
 stays as it is when a number is added to all of them. Weights of words sum to that logit less the logit of a text of
 zero word vectors; above 0 a word speaks for the answer, below 0 against it. The method is in `attribution.py`.
+
+Of an ensemble it is the weighted sum of the members' logits, and a word's weight that of its weights in them. That is
+the logit of the pooled answer: what a softmax's log-probabilities have less than its logits is the same for all
+classes and falls out with their mean. Left out is one thing alone, the pool's bounds: where a member gives a class
+less than 1e-7, the pool takes 1e-7.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import keras
 import numpy as np
 
-from dlkit.contracts import Examples, Transform, take
+from dlkit.contracts import Examples, Transform
 from dlkit.errors import SettingsError
-from dlkit.evaluation.attribution import Carried, attributor
+from dlkit.evaluation.attribution import Carried
+from dlkit.evaluation.members import Member, Texts, members, of_texts
 from dlkit.inference.answers import ClassAnswer
 from dlkit.inference.inputs import columns_from
+from dlkit.inference.joined import JoinedTransform
 from dlkit.inference.ngrams import NgramText
 from dlkit.inference.sequences import UNKNOWN, SequenceText
 from dlkit.inference.spans import spans
 from dlkit.inference.text import MultiHotText
 from dlkit.inference.words import words
+from dlkit.models.pooling import pool
 from dlkit.training.fit import outputs
 
 METHOD = "integrated gradients"
@@ -39,6 +47,8 @@ class Word:
     `known`: False for a word outside the vocabulary, or one cut off; `read`: False for one cut off by the sequence's
     length, with weight 0. A word that occurs several times in a text read as a set has an equal share at each place.
     `attention`: its share of the attention, where the network has one.
+
+    Of an ensemble, `weight` is summed over its members; `known` and `read` say whether any of them does.
     """
 
     start: int
@@ -58,7 +68,9 @@ class Word:
 
 @dataclass(frozen=True)
 class Ngram:
-    """An n-gram of a text: `ngram` as in the vocabulary ("^word": among the first words), `count` times in it."""
+    """An n-gram of a text: `ngram` as in the vocabulary ("^word" among its first words, "$word" among its last ones),
+    `count` times in it.
+    """
 
     ngram: str
     weight: float
@@ -70,8 +82,9 @@ class Explanation:
     """A text, the answer to it, and what its words carried toward that answer.
 
     `answer`: as `dlkit predict` gives it; its "label" is the class that is explained. `logit`, `baseline`: of the text
-    and of zero word vectors; `words`, in their order, carry the difference. `ngrams`: for a network on n-grams, the
-    strongest first; each is shared equally by its words. `warning`: where the answer rests on little.
+    and of zero word vectors; `words`, in their order, carry the difference. `ngrams`: for a network on n-grams (in an
+    ensemble: of its members on n-grams), the strongest first; each is shared equally by its words. `warning`: where the
+    answer rests on little.
     """
 
     text: str
@@ -108,17 +121,6 @@ class Explanation:
         return content | ({"warning": self.warning} if self.warning is not None else {})
 
 
-Texts = MultiHotText | SequenceText | NgramText
-
-
-def of_texts(transform: Transform) -> Texts:
-    """The transform of a text model; SettingsError for one of anything else."""
-    if isinstance(transform, MultiHotText | SequenceText | NgramText):
-        return transform
-    read = ", ".join(f"{name} ({kind})" for name, kind in list(transform.kinds.items())[:5])
-    raise SettingsError(f"Explained are the words of a text, but this model reads {read}. Take a run of a text recipe.")
-
-
 def explain(
     model: keras.Model, transform: Transform, answer: object, texts: Sequence[object], *, steps: int = STEPS
 ) -> list[Explanation]:
@@ -126,27 +128,30 @@ def explain(
 
     SettingsError for another network than one of words, or an answer that is no class; InputError for a bad text.
     """
-    transform = of_texts(transform)
+    for part in transform.parts.values() if isinstance(transform, JoinedTransform) else [transform]:
+        of_texts(part)
     if not isinstance(answer, ClassAnswer):
         raise SettingsError("Explained is the choice of a class, but this model answers with a number.")
     if steps < 1:
         raise SettingsError(f"steps: expected 1 or more, got {steps}.")
-    network = attributor(model)
+    networks = members(model, transform)
     columns = columns_from(texts, transform.kinds)
-    if not len(columns[transform.column]):
+    (raw,) = columns.values()
+    if not len(raw):
         return []
     encoded = transform.encode(columns)
     answers = outputs(model, Examples(encoded))
     chosen = answer.probabilities(answers).argmax(axis=1)
     explanations = []
     for row, (text, decoded, remark) in enumerate(
-        zip(columns[transform.column], answer.decode(answers), transform.remarks(columns), strict=True)
+        zip(raw, answer.decode(answers), transform.remarks(columns), strict=True)
     ):
-        inputs = {name: take(rows, np.array([row])) for name, rows in encoded.items()}
-        carried = network.carried(inputs, _toward(int(chosen[row]), answers.shape[1]), steps=steps)
-        _require_same(carried.logits, answers[row])
-        placed = _placed(transform, text, carried)
-        explanations.append(Explanation(text, decoded, carried.logit, carried.baseline, *placed, warning=remark))
+        toward = _toward(int(chosen[row]), answers.shape[1])
+        carried = [one.carried(encoded, row, toward, steps=steps) for one in networks]
+        _require_same(networks, carried, answers[row])
+        placed = [_placed(one.transform, text, found) for one, found in zip(networks, carried, strict=True)]
+        logit, baseline = sum(found.logit for found in carried), sum(found.baseline for found in carried)
+        explanations.append(Explanation(text, decoded, logit, baseline, *_together(placed), warning=remark))
     return explanations
 
 
@@ -157,13 +162,10 @@ def _toward(chosen: int, units: int) -> np.ndarray:
     return np.eye(units)[chosen] - 1 / units
 
 
-def _require_same(logits: np.ndarray, answered: np.ndarray) -> None:
+def _require_same(networks: Sequence[Member], carried: Sequence[Carried], answered: np.ndarray) -> None:
     """The logits were found by walking through the layers; where that is not the network's way they are others."""
-    exact = logits.astype(np.float64)
-    if len(exact) == 1:
-        probabilities = np.exp(-np.logaddexp(0, -exact))
-    else:
-        probabilities = np.exp(exact - exact.max()) / np.exp(exact - exact.max()).sum()
+    opinions = [_probabilities(found.logits.astype(np.float64)) for found in carried]
+    probabilities = pool(opinions, [one.weight for one in networks])[0]
     if not np.abs(probabilities - answered).max() <= _SAME_PROBABILITY:
         raise SettingsError(
             "The words' weights of this network cannot be found: its layers one after the other, with sigmoid or "
@@ -171,7 +173,47 @@ def _require_same(logits: np.ndarray, answered: np.ndarray) -> None:
         )
 
 
-def _placed(transform: Texts, text: str, carried: Carried) -> tuple[tuple[Word, ...], tuple[Ngram, ...]]:
+def _probabilities(logits: np.ndarray) -> np.ndarray:
+    """(1, units) of a sigmoid or softmax."""
+    powers = np.exp(-np.logaddexp(0, -logits)) if len(logits) == 1 else np.exp(logits - logits.max())
+    return (powers if len(logits) == 1 else powers / powers.sum())[None]
+
+
+Placed = tuple[tuple[Word, ...], tuple[Ngram, ...]]
+
+
+def _together(placed: Sequence[Placed]) -> Placed:
+    """What all members say of each place and each n-gram of a text."""
+    if len(placed) == 1:
+        return placed[0]
+    places: dict[tuple[int, int], list[Word]] = defaultdict(list)
+    grams: dict[str, list[Ngram]] = defaultdict(list)
+    for own_words, own_ngrams in placed:
+        for word in own_words:
+            # Members may differ in whether they read punctuation, but a word is a word to all of them.
+            places[word.start, word.stop].append(word)
+        for ngram in own_ngrams:
+            grams[ngram.ngram].append(ngram)
+    ngrams = [Ngram(name, sum(one.weight for one in found), found[0].count) for name, found in grams.items()]
+    return tuple(_one_word(places[place]) for place in sorted(places)), _strongest_first(ngrams)
+
+
+def _one_word(found: Sequence[Word]) -> Word:
+    looked = [word.attention for word in found if word.attention is not None]
+    return replace(
+        found[0],
+        weight=sum(word.weight for word in found),
+        known=any(word.known for word in found),
+        read=any(word.read for word in found),
+        attention=sum(looked) / len(looked) if looked else None,
+    )
+
+
+def _strongest_first(ngrams: Iterable[Ngram]) -> tuple[Ngram, ...]:
+    return tuple(sorted(ngrams, key=lambda ngram: -abs(ngram.weight)))
+
+
+def _placed(transform: Texts, text: str, carried: Carried) -> Placed:
     if isinstance(transform, SequenceText):
         return _in_order(transform, text, carried), ()
     if isinstance(transform, MultiHotText):
@@ -214,7 +256,7 @@ def _in_order(transform: SequenceText, text: str, carried: Carried) -> tuple[Wor
     return tuple(result)
 
 
-def _of_ngrams(transform: NgramText, text: str, carried: Carried) -> tuple[tuple[Word, ...], tuple[Ngram, ...]]:
+def _of_ngrams(transform: NgramText, text: str, carried: Carried) -> Placed:
     found = words(text, signs=transform.signs)
     places: dict[int, list[range]] = defaultdict(list)
     for feature, place in ngram_places(transform, found):
@@ -226,7 +268,7 @@ def _of_ngrams(transform: NgramText, text: str, carried: Carried) -> tuple[tuple
         ngrams.append(Ngram(transform.ngram(feature), weight, len(places[feature])))
     spelled = zip(spans(text, signs=transform.signs), found, by_word.tolist(), strict=True)
     placed = tuple(Word(*span, word, weight, known=word in transform.ids) for span, word, weight in spelled)
-    return placed, tuple(sorted(ngrams, key=lambda ngram: -abs(ngram.weight)))
+    return placed, _strongest_first(ngrams)
 
 
 def ngram_places(transform: NgramText, found: Sequence[str]) -> Iterable[tuple[int, range]]:
@@ -236,6 +278,8 @@ def ngram_places(transform: NgramText, found: Sequence[str]) -> Iterable[tuple[i
     for start, number in enumerate(numbers):
         if start < transform.opening and (opening := ids.get(f"^{found[start]}")):
             yield opening, range(start, start + 1)
+        if len(found) - start <= transform.closing and (closing := ids.get(f"${found[start]}")):
+            yield closing, range(start, start + 1)
         feature = number
         for stop in range(start + 1, min(start + transform.order, len(found)) + 1):
             if stop > start + 1:

@@ -11,9 +11,11 @@ from pathlib import Path
 from dlkit.evaluation.drawings import MOST_CLASSES
 from dlkit.evaluation.headline import headline, rivals
 from dlkit.evaluation.highlights import Decisions
+from dlkit.evaluation.histories import by_member
 from dlkit.evaluation.pages import data_uri, flattened, render, section, write
 from dlkit.evaluation.plots import Plot
 from dlkit.evaluation.scores import HIGHER_IS_BETTER, main_figure
+from dlkit.evaluation.seen import seen, table
 from dlkit.evaluation.usage import usage
 
 _OF_TRAINING = ("learning_curves", "folds")
@@ -33,11 +35,13 @@ def write_report(
     """Write `report.html` into the folder of a run.
 
     `metrics`: as in `metrics.json`; taken when there: `unit` (of the target), `data.notes`, `inputs` ({column: kind}),
-    `versions`, `best_epoch`, `best_possible`, `per_class` (as `scores.per_class`), `folds` ({"k", figure: {"mean",
-    "std", "values"}, "baselines": {name: the same}}). `settings`: resolved, nested as the recipe is. `mistakes`: as
-    `mistakes.worst_mistakes` gives them. `decisions`: of texts, as `highlights.decisions` gives them.
+    `preprocessing` (as `seen` reads it), `versions`, `best_epoch`, `best_possible`, `per_class` (as
+    `scores.per_class`), `folds` ({"k", figure: {"mean", "std", "values"}, "baselines": {name: the same}}).
+    `settings`: resolved, nested as the recipe is; those of an ensemble's members under "members", by name.
+    `mistakes`: as `mistakes.worst_mistakes` gives them. `decisions`: of texts, as `highlights.decisions` gives them.
     """
     main, direction = main_figure(str(metrics["task"]))
+    members = section(settings, "members")
     values = {
         "metrics": metrics,
         "question": question,
@@ -46,8 +50,11 @@ def write_report(
         "direction": direction,
         "rivals": rivals(metrics),
         "data": section(metrics, "data"),
-        "settings": flattened(settings),
-        "history": history,
+        "settings": flattened({stage: values for stage, values in settings.items() if stage != "members"}),
+        "members": {name: flattened(section(members, name)) for name in members},
+        "seen": seen(metrics),
+        "seen_rows": table(seen(metrics)),
+        "histories": {name: rows for name, rows in by_member(history).items() if rows},
         "curves": [_picture(plot) for plot in plots if plot.name in _OF_TRAINING],
         "pictures": [_picture(plot) for plot in plots if plot.name not in _OF_TRAINING],
         "figure_names": figure_names(metrics),

@@ -32,19 +32,21 @@ def usage(metrics: Mapping[str, object]) -> Usage:
     one_text = list(inputs.values()) == ["text"]
     quoted = shlex.quote(run)
     ask = f'dlkit predict {quoted} "{TEXT}"' if one_text else f"dlkit predict {quoted} --file rows.csv"
-    commands = (
-        ("Ask the model", ask),
+    commands = [("Ask the model", ask)]
+    if one_text and metrics.get("task") == "classification":
+        commands.append(("See which words of a text carried the answer", f'dlkit explain {quoted} "{TEXT}"'))
+    commands += [
         ("Judge it on the test rows again", f"dlkit evaluate {quoted}"),
         ("Prove that all artefacts still agree", f"dlkit verify {quoted}"),
         ("Serve it over HTTP, with a page for people", f"dlkit serve {quoted}"),
-    )
+    ]
     artefacts = section(metrics, "artefacts")
     ways = {
         name: write(run, _file(artefacts[name], default), inputs)
         for name, (default, write) in _WAYS.items()
         if name in artefacts
     }
-    return Usage(commands, _predictor(run, inputs), ways)
+    return Usage(tuple(commands), _predictor(run, inputs), ways)
 
 
 def _predictor(run: str, inputs: Mapping[str, str]) -> str:

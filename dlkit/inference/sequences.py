@@ -113,7 +113,7 @@ class SequenceText:
         total = sum(map(len, rows))
         coverage = {} if self.coverage is None else {"word_vector_coverage": self.coverage}
         return coverage | {
-            "out_of_vocabulary": sum(row.count(UNKNOWN) for row in rows) / max(total, 1),
+            "out_of_vocabulary": sum(row.count(UNKNOWN) for row in rows) / total if total else 1.0,
             "cut": sum(len(row) > self.length for row in rows) / max(len(rows), 1),
         }
 

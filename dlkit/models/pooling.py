@@ -29,9 +29,11 @@ class LogOpinionPool(keras.layers.Layer):
     def call(self, opinions: list[keras.KerasTensor]) -> keras.KerasTensor:
         total = 0.0
         for weight, opinion in zip(self.opinion_weights, opinions, strict=True):
-            bounded = ops.clip(opinion, _LEAST, 1 - _LEAST)
-            logs = ops.log(bounded)
-            total = total + weight * (logs - ops.log(1 - bounded) if opinion.shape[-1] == 1 else logs)
+            logs = ops.log(ops.maximum(opinion, _LEAST))
+            if opinion.shape[-1] == 1:
+                # Bounded after the difference, which is exact: `1 - _LEAST` is no number of float32.
+                logs = logs - ops.log(ops.maximum(1 - opinion, _LEAST))
+            total = total + weight * logs
         return ops.sigmoid(total) if opinions[0].shape[-1] == 1 else ops.softmax(total)
 
     def compute_output_shape(self, shapes: list[tuple[int | None, ...]]) -> tuple[int | None, ...]:
@@ -50,7 +52,9 @@ def pooled(
     for name, member in members.items():
         own = [inputs[f"{part_of[name]}_{tensor.name}"] for tensor in member.inputs]
         opinions.append(member(own if len(own) > 1 else own[0]))
-    return keras.Model(inputs, LogOpinionPool(weights, name="pool")(opinions))
+    answer = LogOpinionPool(weights, name="pool")(opinions)
+    # A network of one input gets the bare tensor, as `Batches` gives it.
+    return keras.Model(inputs if len(inputs) > 1 else next(iter(inputs.values())), answer)
 
 
 def pool(opinions: Sequence[np.ndarray], weights: Sequence[float] | np.ndarray) -> np.ndarray:
@@ -68,11 +72,12 @@ def pool(opinions: Sequence[np.ndarray], weights: Sequence[float] | np.ndarray) 
 def best_weights(opinions: Sequence[np.ndarray], targets: np.ndarray) -> list[float]:
     """Weights of 0 or more whose pool has the lowest log loss on held-out rows.
 
-    `targets`: (rows, 1) of 0 and 1, or (rows,) class numbers.
+    `targets`: (rows, 1) of 0 and 1, (rows,) class numbers, or (rows, classes) of 0 and a 1.
     """
     from scipy.optimize import minimize
 
-    classes = targets.reshape(len(targets)).astype(np.int64)
+    one_hot = targets.ndim == 2 and targets.shape[1] > 1
+    classes = targets.argmax(axis=1) if one_hot else targets.reshape(len(targets)).astype(np.int64)
 
     def loss(weights: np.ndarray) -> float:
         found = pool(opinions, weights)

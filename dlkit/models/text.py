@@ -89,18 +89,26 @@ def bilstm_attention(
     return _answered(spec, inputs, pooled, dropout)
 
 
-def ngrams(spec: Spec, *, start: float = 0.01, naive_bayes: bool = True) -> keras.Model:
+def ngrams(spec: Spec, *, start: float = 0.01, naive_bayes: bool = True, l2: float = 0.0) -> keras.Model:
     """Naive-Bayes-weighted n-grams: a linear network started from log-count ratios (Wang & Manning 2012).
 
     Takes n-gram ids (batch, length) int32, with TF-IDF also their values (batch, length) float32. `start`: strength of
-    the pure naive Bayes answer before training. `naive_bayes`: without it, the linear network starts from zeros.
+    the pure naive Bayes answer before training. `naive_bayes`: without it, the linear network starts from zeros. `l2`:
+    weight of the sum of squared weights in the loss.
     """
     if "ngrams" not in spec.sizes:
         raise SettingsError("model ngrams reads n-grams: it needs preprocessing of the kind Ngrams.")
+    if not 0 <= l2 < float("inf"):
+        raise SettingsError(f"model.l2: expected a number of 0 or more, got {l2}.")
     inputs = [keras.Input(tensor.shape, dtype=tensor.dtype, name=name) for name, tensor in spec.inputs.items()]
     head = spec.head
     layer = text_layers.NgramSum(
-        spec.sizes["ngrams"], head.units, activation=head.activation, start=start, naive_bayes=naive_bayes
+        spec.sizes["ngrams"],
+        head.units,
+        activation=head.activation,
+        start=start,
+        naive_bayes=naive_bayes,
+        kernel_regularizer=keras.regularizers.L2(l2) if l2 else None,
     )
     return keras.Model(inputs if len(inputs) > 1 else inputs[0], layer(*inputs))
 
@@ -120,7 +128,7 @@ def fasttext(spec: Spec, *, dimension: int = 16, feature_dropout: float = 0.5, d
     vectors = keras.layers.Embedding(spec.sizes["ngrams"] + 1, dimension, mask_zero=True, name="words")(inputs)
     if feature_dropout:
         vectors = keras.layers.Dropout(feature_dropout, noise_shape=(None, None, 1))(vectors)
-    return _answered(spec, inputs, keras.layers.GlobalAveragePooling1D()(vectors), dropout)
+    return _answered(spec, inputs, text_layers.MaskedMean()(vectors), dropout)
 
 
 def _recurrent(

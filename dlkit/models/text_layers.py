@@ -33,9 +33,11 @@ class NgramSum(keras.layers.Layer):
         activation: str | None = None,
         start: float = 0.01,
         naive_bayes: bool = True,
+        kernel_regularizer: keras.regularizers.Regularizer | None = None,
         **kwargs: object,
     ) -> None:
         super().__init__(**kwargs)
+        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
         self.size, self.units, self.start, self.naive_bayes = size, units, start, naive_bayes
         self.activation = keras.activations.get(activation)
         # XLA has no product with sparse rows.
@@ -43,7 +45,9 @@ class NgramSum(keras.layers.Layer):
 
     def build(self, input_shape: object) -> None:  # noqa: ARG002 (the length of a row has no weight)
         table = (self.size + 1, self.units)  # row 0 is padding, and stays 0
-        self.kernel = self.add_weight(shape=table, initializer="zeros", name="kernel")
+        self.kernel = self.add_weight(
+            shape=table, initializer="zeros", regularizer=self.kernel_regularizer, name="kernel"
+        )
         if self.naive_bayes:
             self.ratio = self.add_weight(shape=table, initializer="ones", trainable=False, name="ratio")
         self.bias = self.add_weight(shape=(self.units,), initializer="zeros", name="bias")
@@ -100,7 +104,10 @@ class NgramSum(keras.layers.Layer):
     def get_config(self) -> dict[str, object]:
         activation = keras.activations.serialize(self.activation)
         own = {"size": self.size, "units": self.units, "activation": activation}
-        return super().get_config() | own | {"start": self.start, "naive_bayes": self.naive_bayes}
+        own |= {"start": self.start, "naive_bayes": self.naive_bayes}
+        return (
+            super().get_config() | own | {"kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer)}
+        )
 
 
 def log_count_ratios(train: Examples, size: int, units: int) -> np.ndarray:
@@ -146,6 +153,17 @@ class MaskPadding(keras.layers.Layer):
 
     def compute_mask(self, *_: object) -> None:
         return None
+
+
+@keras.saving.register_keras_serializable("dlkit")
+class MaskedMean(keras.layers.GlobalAveragePooling1D):
+    """Keras' mean over time; zeros where all of a row is padding, which Keras divides by nothing: not a number."""
+
+    def call(self, inputs: keras.KerasTensor, mask: keras.KerasTensor | None = None) -> keras.KerasTensor:
+        if mask is None:
+            return super().call(inputs)
+        there = ops.expand_dims(ops.cast(mask, inputs.dtype), -1)
+        return ops.sum(inputs * there, axis=1) / ops.maximum(ops.sum(there, axis=1), 1)
 
 
 @keras.saving.register_keras_serializable("dlkit")

@@ -28,8 +28,6 @@ class Joined:
         return Examples(transform.encode(split.inputs), split.targets)
 
 
-def part_examples(examples: Examples, name: str) -> Examples:
-    """What the part `name` made of the rows, by its own names."""
-    prefix = f"{name}_"
-    inputs = {key.removeprefix(prefix): rows for key, rows in examples.inputs.items() if key.startswith(prefix)}
-    return Examples(inputs, examples.targets)
+def part_examples(examples: Examples, name: str, part: Transform) -> Examples:
+    """What the part `name`, which is `part`, made of the rows, by its own names."""
+    return Examples({key: examples.inputs[f"{name}_{key}"] for key in part.tensors}, examples.targets)

@@ -77,9 +77,7 @@ class Ngrams:
             features, owner = np.concatenate([features, known[known > 0]]), np.concatenate([owner, of[known > 0]])
         return replace(transform, fitted=Encoded(column, transform.weighed(features, owner, len(rows))))
 
-    def _ends(
-        self, numbers: dict[str, int], rows: Ragged, row_of: np.ndarray
-    ) -> list[tuple[np.ndarray, np.ndarray]]:
+    def _ends(self, numbers: dict[str, int], rows: Ragged, row_of: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
         """The words of all openings and those of all closings, and the row of each; their names join `numbers`."""
         plain, ends = list(numbers.items()), []
         place = np.arange(len(rows.values)) - rows.offsets[row_of]

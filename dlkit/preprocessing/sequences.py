@@ -15,6 +15,9 @@ from dlkit.errors import SettingsError, did_you_mean
 from dlkit.inference.sequences import FIRST, UNKNOWN, SequenceText, column_rows, cut
 from dlkit.preprocessing.vocabularies import at_least, ids_of, most_frequent, numbered, text_column
 
+FEWEST_PIECES = 16
+"""As preprocessing/pieces.py has it, which loads TensorFlow."""
+
 
 @dataclass(frozen=True)
 class Sequences:
@@ -48,6 +51,10 @@ class Sequences:
         for name, known in (("keep", ("start", "end")), ("subwords", ("none", "wordpiece"))):
             if (value := getattr(self, name)) not in known:
                 raise SettingsError(f"preprocessing.{name}: unknown {value!r}.{did_you_mean(str(value), known)}")
+        if self.subwords == "wordpiece" and self.max_words < FEWEST_PIECES:
+            raise SettingsError(
+                f"preprocessing.max_words: subwords need {FEWEST_PIECES} pieces or more, got {self.max_words}."
+            )
         if self.vectors is not None and self.subwords != "none":
             raise SettingsError("preprocessing.vectors are of whole words: they need preprocessing.subwords=none.")
 

@@ -5,25 +5,32 @@ from __future__ import annotations
 import keras
 from keras import ops
 
-LEAD = 5.0
-"""Log-odds by which the right class has to lead each other one: a chance of 0.99 against a single other class."""
+SIDE = 5.0
+"""Nats by which a class has to be on its side: e^10 to 1 for the right class against any other."""
 _LEAST = 1e-30
 
 
 @keras.saving.register_keras_serializable("dlkit")
 def margin(targets: keras.KerasTensor, probabilities: keras.KerasTensor) -> keras.KerasTensor:
-    """Squared hinge loss on log-odds: the right class has to lead every other one by `LEAD` (Weston & Watkins 1999).
+    """Squared hinge loss of each class against the rest, as linear support vector machines have it.
+
+    The decisions are log-probabilities less their mean over the k classes, a sum of zero: `SIDE` (1 + c) or more is
+    asked of the right class, - `SIDE` (1 - c) or less of each other one, c = (k - 2) / k, which sums to zero as well
+    (the reinforced hinge of Liu & Yuan 2011, squared).
 
     `targets`: (rows, 1) of 0 and 1, or class numbers (rows,) or (rows, 1). `probabilities`: (rows, 1) of a sigmoid or
-    (rows, classes) of a softmax, whose logarithms differ as its inputs do. Gives (rows,).
+    (rows, k) of a softmax, whose logarithms differ as its inputs do. Gives (rows,).
     """
     if probabilities.shape[-1] == 1:
         probabilities = ops.concatenate([1 - probabilities, probabilities], axis=-1)
     logs = ops.log(ops.maximum(probabilities, _LEAST))
-    right = ops.one_hot(ops.reshape(ops.cast(targets, "int32"), (-1,)), logs.shape[-1], dtype=logs.dtype)
-    own = ops.sum(logs * right, axis=-1, keepdims=True)
-    missing = ops.relu(LEAD + logs - own) * (1 - right)
-    return ops.sum(ops.square(missing), axis=-1) / LEAD
+    classes = logs.shape[-1]
+    centre = (classes - 2) / classes
+    right = ops.one_hot(ops.reshape(ops.cast(targets, "int32"), (-1,)), classes, dtype=logs.dtype)
+    decisions = logs - ops.mean(logs, axis=-1, keepdims=True)
+    missing = right * ops.relu(SIDE * (1 + centre) - decisions)
+    missing += (1 - right) * ops.relu(decisions + SIDE * (1 - centre))
+    return ops.sum(ops.square(missing), axis=-1) / SIDE
 
 
 LOSSES = {"margin": margin}

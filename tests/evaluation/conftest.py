@@ -41,6 +41,22 @@ def history() -> list[dict[str, float]]:
 
 
 @pytest.fixture
+def members_history() -> list[dict[str, float]]:
+    """Of an ensemble: "ngrams" stopped after two epochs, "cnn_wide" went on for four."""
+    names = ("ngrams_accuracy", "ngrams_loss", "val_ngrams_accuracy", "val_ngrams_loss")
+    stopped = dict.fromkeys(names, float("nan"))
+    return [
+        {
+            "epoch": epoch, "seconds": 1.0,
+            **(dict(zip(names, (0.9, 0.3, 0.8, 0.3 + 0.1 * epoch), strict=True)) if epoch < 3 else stopped),
+            "cnn_wide_accuracy": 0.7 + 0.05 * epoch, "cnn_wide_loss": 0.7 - 0.1 * epoch,
+            "val_cnn_wide_accuracy": 0.7 + 0.04 * epoch, "val_cnn_wide_loss": 0.7 - 0.09 * epoch,
+        }
+        for epoch in range(1, 5)
+    ]  # fmt: skip
+
+
+@pytest.fixture
 def imdb() -> dict[str, object]:
     """`metrics.json` of a text classification."""
     return {

@@ -12,6 +12,7 @@ import pytest
 
 from dlkit.errors import RunError, SettingsError
 from dlkit.evaluation.drawings import confusion_matrix, fold_curve, learning_curves
+from dlkit.evaluation.histories import by_member
 from dlkit.evaluation.plots import plot_all
 from dlkit.inference.answers import ClassAnswer, ValueAnswer
 
@@ -104,6 +105,40 @@ def test_curves_without_validation_or_with_one_epoch_or_nan_are_drawn(tmp_path, 
     assert learning_curves([{"epoch": 1, "loss": 0.5}]) is not None
     assert len(draw("regression", values, one, tmp_path)) == 3
     assert learning_curves([]) is None
+
+
+def test_each_member_of_an_ensemble_has_its_own_line_of_panels_as_long_as_it_was_trained(members_history):
+    drawing = learning_curves(members_history)
+    titles = [axes.get_title() for axes in drawing.figure.axes]
+    assert titles == ["ngrams: accuracy", "ngrams: loss", "cnn_wide: accuracy", "cnn_wide: loss"]
+    epochs = [axes.lines[0].get_xdata().tolist() for axes in drawing.figure.axes]
+    assert epochs == [[1, 2], [1, 2], [1, 2, 3, 4], [1, 2, 3, 4]]
+    assert all(np.isfinite(line.get_ydata()).all() for axes in drawing.figure.axes for line in axes.lines)
+    marks = [axes.lines[-1].get_label() for axes in drawing.figure.axes]
+    assert marks == ["best epoch (1)"] * 2 + ["best epoch (4)"] * 2
+    assert "ngrams, over 2 epochs" in drawing.alt
+    assert "cnn_wide, over 4 epochs" in drawing.alt
+    assert "nan" not in drawing.alt
+
+
+def test_a_member_whose_name_begins_with_anothers_keeps_its_figures():
+    row = {
+        "epoch": 1,
+        "seconds": 1.0,
+        "cnn_loss": 1.0,
+        "val_cnn_loss": 2.0,
+        "cnn_wide_loss": 3.0,
+        "val_cnn_wide_loss": 4,
+    }
+    assert by_member([row]) == {
+        "cnn": [{"epoch": 1, "loss": 1, "val_loss": 2}],
+        "cnn_wide": [{"epoch": 1, "loss": 3, "val_loss": 4}],
+    }
+
+
+def test_a_single_networks_history_is_its_own(history):
+    assert by_member(history) == {"": history}
+    assert by_member([]) == {"": []}
 
 
 def test_first_epochs_off_the_scale_are_left_out_of_the_fold_curve():

@@ -145,6 +145,31 @@ def test_a_page_shows_at_most_fifty_classes_and_says_so(imdb, tmp_path, classes,
     assert (tmp_path / "report.html").stat().st_size < 60_000
 
 
+def test_an_ensemble_has_a_table_of_epochs_and_settings_by_member(imdb, members_history, tmp_path):
+    settings = {"data": {"sample": "wires"}, "members": {"ngrams": {"training": {"epochs": 2}}, "cnn_wide": {}}}
+    page = report(imdb | {"best_epoch": 4}, tmp_path, history=members_history, settings=settings)
+    assert "All 2 epochs of ngrams as a table epoch accuracy loss val_accuracy val_loss 1 0.900" in page.text
+    assert "All 4 epochs of cnn_wide as a table" in page.text
+    assert "Epochs ngrams 2, cnn_wide 4" in page.text
+    assert "Member ngrams training.epochs 2" in page.text
+    assert "members" not in page.text
+
+
+def test_the_page_says_what_the_network_sees_of_a_text(imdb, boston, tmp_path):
+    sizes = {"cnn_vocabulary": 20_000, "ngrams_ngrams": 9}
+    seen = {**sizes, "train": {"cnn_cut": 0.1}, "validation": {"cnn_cut": 0.0984}}
+    page = report(imdb | {"preprocessing": seen}, tmp_path)
+    assert "What the network sees of a text part cnn ngrams vocabulary, tokens 20,000 –" in page.text
+    assert "texts cut to the longest sequence, validation rows 9.8 % –" in page.text
+    assert "What the network sees" not in report(boston | {"preprocessing": {"features": 13}}, tmp_path).text
+
+
+def test_only_a_run_that_chooses_classes_for_texts_is_told_to_explain(imdb, boston, tmp_path):
+    assert 'dlkit explain saved_models/imdb/3 "A text of your own"' in report(imdb, tmp_path).text
+    assert "dlkit explain" not in report(boston, tmp_path).text
+    assert "dlkit explain" not in report(boston | {"inputs": {"text": "text"}}, tmp_path).text
+
+
 def test_user_text_is_never_markup(imdb, history, tmp_path):
     evil = {
         **imdb, "recipe": EVIL, "model": EVIL, "run": f"runs/{EVIL}", "warnings": [EVIL], "versions": {EVIL: EVIL},

@@ -78,6 +78,20 @@ def test_litert_answers_rows_of_any_length_one_after_the_other(name: str, tmp_pa
     np.testing.assert_allclose(together, expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("name", ["ngrams", "fasttext"])
+def test_a_text_without_a_known_ngram_gets_a_finite_answer_and_gradient(name: str, tmp_path: Path) -> None:
+    model, tensor = built(name)
+    ids = rows()
+    ids[1] = 0
+    answers = np.asarray(model(ids))
+    assert np.isfinite(answers).all()
+    write_litert(tmp_path / "model.tflite", model, {tensor: Tensor((None,), "int32")})
+    np.testing.assert_allclose(LiteRT(tmp_path / "model.tflite").run({tensor: ids}), answers, atol=1e-5)
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    assert np.isfinite(model.train_on_batch(ids, np.array([0, 1, 2, 0])))
+    assert all(np.isfinite(weight).all() for weight in model.get_weights())
+
+
 @pytest.mark.parametrize("name", READERS)
 def test_a_network_that_reads_words_in_order_says_what_preprocessing_it_needs(name: str) -> None:
     with pytest.raises(SettingsError, match="Sequences"):
