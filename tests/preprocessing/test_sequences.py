@@ -122,7 +122,7 @@ def test_figures_are_shares_of_words_and_of_texts() -> None:
     transform = fit(Sequences(min_count=2, max_words=3, length=3))
     inputs = {"text": column(["a b c zzz", "zzz", "", "a a b"])}
     assert transform.figures(inputs) == {"out_of_vocabulary": 0.25, "cut": 0.25}
-    assert transform.figures({"text": column([])}) == {"out_of_vocabulary": 0, "cut": 0}
+    assert transform.figures({"text": column(["", "!"])}) == {"out_of_vocabulary": 1, "cut": 0}
     assert [remark is None for remark in transform.remarks(inputs)] == [True, False, False, True]
 
 
