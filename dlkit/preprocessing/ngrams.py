@@ -46,7 +46,7 @@ class Ngrams:
         name = text_column(kinds)
         column = train.inputs[name]
         numbers, rows = numbered(column, signs=self.signs)
-        row_of = np.repeat(np.arange(len(rows)), np.diff(rows.offsets))
+        row_of = np.repeat(np.arange(len(rows), dtype=np.int32), np.diff(rows.offsets))
         ends = self._ends(numbers, rows, row_of)
         counts = np.zeros(len(numbers), np.int64)
         for cells, owner in ((rows.values, row_of), *ends):
@@ -55,8 +55,8 @@ class Ngrams:
         least, origin = self._least([counts]), f"Column {name!r}, {len(train)} training texts"
         while True:
             words = most_frequent(numbers, counts, most=None, least=least, origin=origin)
-            ids = ids_of(words, numbers, first=1, unknown=0).astype(np.int64)
-            tables, features, owner = _counted_ngrams(
+            ids = ids_of(words, numbers, first=1, unknown=0)
+            tables, parts = _counted_ngrams(
                 ids[rows.values], row_of, len(words) + 1, order=self.order, least=least
             )
             by_feature = [
@@ -72,10 +72,8 @@ class Ngrams:
         if self.weighting == "tfidf":
             rarity = np.log((1 + len(train)) / (1 + np.concatenate(by_feature))) + 1
             transform = replace(transform, rarity=np.concatenate([np.zeros(1), rarity]).astype(np.float32))
-        for cells, of in ends:
-            known = ids[cells]
-            features, owner = np.concatenate([features, known[known > 0]]), np.concatenate([owner, of[known > 0]])
-        return replace(transform, fitted=Encoded(column, transform.weighed(features, owner, len(rows))))
+        parts += [(ids[cells][ids[cells] > 0].astype(np.int32), owner[ids[cells] > 0]) for cells, owner in ends]
+        return replace(transform, fitted=Encoded(column, transform.weighed_in_turn(parts, len(rows))))
 
     def _ends(self, numbers: dict[str, int], rows: Ragged, row_of: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
         """The words of all openings and those of all closings, and the row of each; their names join `numbers`."""
@@ -109,42 +107,47 @@ class Ngrams:
 
 
 def _texts_of(cells: np.ndarray, row_of: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The different `cells`, ascending, in how many rows each is, and the place of each given cell among them."""
+    """The different `cells`, ascending, in how many rows each is, and the place of each given cell among them, int32."""
     order = np.argsort(cells, kind="stable")  # rows come in ascending order, and stay so within a cell
-    cells, rows = cells[order], row_of[order]
-    new_cell = np.diff(cells, prepend=-1) != 0
-    first_in_row = new_cell | (np.diff(rows, prepend=-1) != 0)
+    cells = cells[order]
+    new_cell = np.empty(len(cells), bool)
+    new_cell[:1], new_cell[1:] = True, cells[1:] != cells[:-1]
+    cells = cells[new_cell]
+    rows = row_of[order]
+    first_in_row = new_cell.copy()
+    first_in_row[1:] |= rows[1:] != rows[:-1]
+    place = np.empty(len(order), np.int32)
+    place[order] = np.cumsum(new_cell, dtype=np.int32) - 1
     starts = np.flatnonzero(new_cell)
-    if not len(starts):
-        return cells, np.zeros(0, np.int64), np.zeros(0, np.int64)
-    place = np.empty(len(order), np.int64)
-    place[order] = np.cumsum(new_cell) - 1
-    return cells[starts], np.add.reduceat(first_in_row.astype(np.int64), starts), place
+    counts = np.add.reduceat(first_in_row, starts, dtype=np.int64) if len(starts) else np.zeros(0, np.int64)
+    return cells, counts, place
 
 
 def _counted_ngrams(
     ids: np.ndarray, row_of: np.ndarray, stride: int, *, order: int, least: int
-) -> tuple[list[tuple[np.ndarray, np.ndarray]], np.ndarray, np.ndarray]:
+) -> tuple[list[tuple[np.ndarray, np.ndarray]], list[tuple[np.ndarray, np.ndarray]]]:
     """Keys as `NgramText` has them and counts of texts, for n = 2 to `order`, from the word ids of all texts; then
-    the feature ids of all n-grams at all places, n = 1 among them, and the row of each.
+    for each n from 1 on the feature ids at all places and the row of each, int32.
 
     Each order's feature ids go on where the order before it ends.
     """
-    at = np.flatnonzero(ids)
+    at = np.flatnonzero(ids).astype(np.int32)
     features, first_id = ids[at], stride
-    tables, parts, owners = [], [features], [row_of[at]]
+    tables, parts = [], [(features, row_of[at])]
     for further in range(1, order):
         inside = at + further < len(ids)
         at, features = at[inside], features[inside]
         last = ids[at + further]
         going_on = (last > 0) & (row_of[at] == row_of[at + further])
         at = at[going_on]
-        keys, counts, place = _texts_of(features[going_on] * stride + last[going_on], row_of[at])
+        keys = features[going_on].astype(np.int64)
+        keys *= stride
+        keys += last[going_on]
+        keys, counts, place = _texts_of(keys, row_of[at])
         stays = counts >= least
         tables.append((keys[stays], counts[stays]))
         hit = stays[place]
-        at, features = at[hit], (first_id + np.cumsum(stays) - 1)[place[hit]]
+        at, features = at[hit], (first_id - 1 + np.cumsum(stays)).astype(np.int32)[place[hit]]
         first_id += int(stays.sum())
-        parts.append(features)
-        owners.append(row_of[at])
-    return tables, np.concatenate(parts), np.concatenate(owners)
+        parts.append((features, row_of[at]))
+    return tables, parts
