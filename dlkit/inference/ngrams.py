@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import chain, repeat
+from itertools import chain, pairwise, repeat
 from pathlib import Path
 
 import numpy as np
@@ -105,14 +105,14 @@ class NgramText:
         return np.fromiter(ids, np.int64, int(lengths.sum())), np.repeat(np.arange(len(rows)), lengths)
 
     def weighed_in_turn(self, parts: list[tuple[np.ndarray, np.ndarray]], rows: int) -> dict[str, np.ndarray | Rows]:
-        """As `weighed`, a thousand rows at a time: to sort all of them at once would take a gigabyte for 25,000 reviews.
+        """As `weighed`, a thousand rows at a time: to sort all of them at once takes a gigabyte for 25,000 reviews.
 
         `parts`: feature ids and the row of each, rows in ascending order within a part.
         """
         edges = [*range(0, rows, _ROWS_AT_ONCE), rows]
         bounds = [np.searchsorted(owner, edges) for _, owner in parts]
         done = []
-        for number, (first, last) in enumerate(zip(edges, edges[1:], strict=False)):
+        for number, (first, last) in enumerate(pairwise(edges)):
             slices = [slice(bound[number], bound[number + 1]) for bound in bounds]
             features = [part[one] for (part, _), one in zip(parts, slices, strict=True)]
             owners = [owner[one] for (_, owner), one in zip(parts, slices, strict=True)]

@@ -56,9 +56,7 @@ class Ngrams:
         while True:
             words = most_frequent(numbers, counts, most=None, least=least, origin=origin)
             ids = ids_of(words, numbers, first=1, unknown=0)
-            tables, parts = _counted_ngrams(
-                ids[rows.values], row_of, len(words) + 1, order=self.order, least=least
-            )
+            tables, parts = _counted_ngrams(ids[rows.values], row_of, len(words) + 1, order=self.order, least=least)
             by_feature = [
                 np.array([counts[numbers[word]] for word in words], np.int64),
                 *(table[1] for table in tables),
@@ -107,7 +105,7 @@ class Ngrams:
 
 
 def _texts_of(cells: np.ndarray, row_of: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The different `cells`, ascending, in how many rows each is, and the place of each given cell among them, int32."""
+    """The different `cells`, ascending, in how many rows each is, and the place of each given cell among them."""
     order = np.argsort(cells, kind="stable")  # rows come in ascending order, and stay so within a cell
     cells = cells[order]
     new_cell = np.empty(len(cells), bool)
