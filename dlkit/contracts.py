@@ -119,6 +119,12 @@ def take(rows: np.ndarray | Rows, indices: np.ndarray) -> np.ndarray:
     return rows[indices] if isinstance(rows, np.ndarray) else rows.take(indices)
 
 
+def lengths(inputs: Mapping[str, np.ndarray | Rows]) -> np.ndarray | None:
+    """(rows,) the longest ragged input of each row; None where every row is as long as the others."""
+    ragged = [np.diff(rows.offsets) for rows in inputs.values() if isinstance(rows, Ragged)]
+    return np.max(ragged, axis=0) if ragged else None
+
+
 @dataclass(frozen=True)
 class Split:
     """Raw rows, as a user has them.
@@ -331,5 +337,5 @@ class Task(Protocol[AnswerT]):
 
 __all__ = [
     "Answer", "Column", "ColumnKind", "Columns", "Examples", "Head", "Joined", "Preprocessing", "Ragged", "Rows",
-    "Spec", "Split", "Splits", "Targets", "Task", "Tensor", "Transform", "joined", "take",
+    "Spec", "Split", "Splits", "Targets", "Task", "Tensor", "Transform", "joined", "lengths", "take",
 ]  # fmt: skip

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import tensorflow as tf
 
-from dlkit.contracts import Examples, Ragged, Rows, take
+from dlkit.contracts import Examples, Rows, lengths, take
 
 
 class Batches:
@@ -27,7 +27,7 @@ class Batches:
     ) -> None:
         self.examples, self.batch_size, self.seed = examples, batch_size, seed
         self.epoch = 0
-        self._lengths = _lengths(examples) if by_length else None
+        self._lengths = lengths(examples.inputs) if by_length else None
 
     def __len__(self) -> int:
         return math.ceil(len(self.examples) / self.batch_size)
@@ -81,12 +81,6 @@ class Batches:
 
 _POOL = 50
 """Batches whose rows are sorted together: enough for short padding, few enough for batches that differ each epoch."""
-
-
-def _lengths(examples: Examples) -> np.ndarray | None:
-    """The longest ragged input of each row; None where every row is as long as the others."""
-    ragged = [np.diff(rows.offsets) for rows in examples.inputs.values() if isinstance(rows, Ragged)]
-    return np.max(ragged, axis=0) if ragged else None
 
 
 def _spec(rows: np.ndarray | Rows) -> tf.TensorSpec:

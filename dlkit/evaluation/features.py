@@ -41,7 +41,7 @@ def matrix(examples: Examples, sizes: Mapping[str, int]) -> Matrix:
         if isinstance(rows, Ragged):
             weights = examples.inputs.get(name.replace("_ids", "_weights"))
             if isinstance(weights, Ragged) and _is_weights(weights) and name in sizes:
-                blocks.append(_weighed(rows, weights, sizes[name]))
+                blocks.append(_words(rows.values, rows.offsets, sizes[name], weights.values))
             elif not _is_weights(rows):
                 blocks.append(_words(rows.values, rows.offsets, sizes[name]))
         elif name in sizes:
@@ -64,24 +64,17 @@ def _ids(rows: np.ndarray | Rows) -> np.ndarray | None:
     return rows if isinstance(rows, np.ndarray) and rows.dtype.kind == "i" else None
 
 
-def _words(values: np.ndarray, offsets: np.ndarray, size: int) -> sparse.csr_matrix:
+def _words(values: np.ndarray, offsets: np.ndarray, size: int, weights: np.ndarray | None = None) -> sparse.csr_matrix:
+    """`weights`: of each id, where a row does not merely hold it or not."""
     known = (values >= 1) & (values <= size)
     before = np.zeros(len(values) + 1, np.int64)
     np.cumsum(known, out=before[1:])
     columns = values[known].astype(np.int32) - 1
+    filled = np.ones(len(columns), bool) if weights is None else weights[known]
     # One byte a cell until repeated words are merged: the sum of two True is True.
-    cells = sparse.csr_matrix((np.ones(len(columns), bool), columns, before[offsets]), (len(offsets) - 1, size))
+    cells = sparse.csr_matrix((filled, columns, before[offsets]), (len(offsets) - 1, size))
     cells.sum_duplicates()
     return cells.astype(np.float64)
-
-
-def _weighed(ids: Ragged, weights: Ragged, size: int) -> sparse.csr_matrix:
-    """Ids with a weight each, as TF-IDF gives them."""
-    known = (ids.values >= 1) & (ids.values <= size)
-    before = np.zeros(len(known) + 1, np.int64)
-    np.cumsum(known, out=before[1:])
-    cells = (weights.values[known].astype(np.float64), ids.values[known] - 1, before[ids.offsets])
-    return sparse.csr_matrix(cells, (len(ids), size))
 
 
 def _numbers(name: str, rows: np.ndarray | Rows) -> np.ndarray:

@@ -19,7 +19,9 @@ from matplotlib.ticker import FuncFormatter
 from dlkit.contracts import Examples, Ragged
 from dlkit.evaluation.drawings import BLUE, GREY, ORANGE, Drawing
 from dlkit.evaluation.pages import figure as number
+from dlkit.models.layers import is_recurrent
 from dlkit.training.fit import seeded
+from dlkit.training.losses import named
 
 TEXTS = 48
 _WORDS = "words"
@@ -119,11 +121,6 @@ def drawing(curves: Mapping[str, Reach]) -> Drawing:
     return Drawing("gradient_by_step", "How far back the gradient reaches", f"{alt}.", figure)
 
 
-def is_recurrent(model: keras.Model) -> bool:
-    """Whether a layer at any depth reads its input step by step."""
-    return any(isinstance(layer, keras.layers.RNN) for layer in model._flatten_layers())
-
-
 def _share(curve: Reach) -> str:
     return number(curve.kept) if curve.kept > _LEAST**2 else "less than 1e-30"
 
@@ -164,7 +161,7 @@ def _from_words(model: keras.Model) -> keras.Model | None:
 
 def _gradient(model: keras.Model, ids: np.ndarray, vectors: np.ndarray, targets: np.ndarray, loss: str) -> np.ndarray:
     """d(loss of a text) / d(its word vectors), (texts, steps, dimension)."""
-    losses = keras.losses.get(loss)
+    losses = keras.losses.get(named(loss))
 
     @tf.function
     def gradient(vectors: tf.Tensor) -> tf.Tensor:

@@ -15,6 +15,7 @@ import tensorflow as tf
 from dlkit.contracts import Examples, Tensor, take
 from dlkit.errors import ExportError
 from dlkit.inference.quiet import silent_standard_error
+from dlkit.models.layers import is_recurrent
 
 CALIBRATION_ROWS = 1_000
 """Fewer miss the tails: with 200, the largest error of a table network was 0.28 standard deviations, not 0.04."""
@@ -34,7 +35,7 @@ def write_litert(
     and out), which needs `calibration` examples to learn the ranges of activations from.
     """
     # A recurrent layer has a builtin form only where the number of rows is fixed; its length may stay free.
-    rows = 1 if _is_recurrent(model) else None
+    rows = 1 if is_recurrent(model) else None
     signature = _signature(tensors, rows)
     concrete = tf.function(_forward(model, tensors), input_signature=[signature]).get_concrete_function()
     with tempfile.TemporaryDirectory() as scratch:
@@ -49,10 +50,6 @@ def write_litert(
     aside = path.with_name(f".{path.name}.partial")
     aside.write_bytes(content)
     aside.replace(path)
-
-
-def _is_recurrent(model: keras.Model) -> bool:
-    return any(isinstance(layer, keras.layers.RNN) for layer in model._flatten_layers())
 
 
 def _signature(tensors: Mapping[str, Tensor], rows: int | None) -> dict[str, tf.TensorSpec]:

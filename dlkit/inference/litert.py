@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from dlkit.contracts import Ragged, Rows, take
+from dlkit.contracts import Rows, lengths, take
 from dlkit.errors import RunError
 from dlkit.inference.quiet import silent_standard_error
 
@@ -57,7 +57,9 @@ class LiteRT:
             batch = {name: take(inputs[name], _FIRST) for name in self._names}
             return self._guarded(self._one_set if self._round_up and len(batch) == 1 else self._answered, batch)
         step = 1 if self.fixed_batch else ROWS_AT_ONCE
-        order = _by_length(inputs, rows)
+        # Like lengths follow each other: little padding, and few changes of a tensor's size.
+        widths = lengths(inputs)
+        order = np.arange(rows) if widths is None else np.argsort(widths, kind="stable")
         outputs = [
             self._guarded(
                 self._answered, {name: take(inputs[name], order[start : start + step]) for name in self._names}
@@ -109,12 +111,6 @@ class LiteRT:
             self._interpreter.set_tensor(detail["index"], rows if fits else _quantized(rows, detail))
         self._interpreter.invoke()
         return _dequantized(self._interpreter.get_tensor(self._output["index"]), self._output)
-
-
-def _by_length(inputs: Mapping[str, np.ndarray | Rows], rows: int) -> np.ndarray:
-    """Rows in an order in which like lengths follow each other: little padding, and few changes of a tensor's size."""
-    ragged = [np.diff(one.offsets) for one in inputs.values() if isinstance(one, Ragged)]
-    return np.argsort(np.max(ragged, axis=0), kind="stable") if ragged else np.arange(rows)
 
 
 def _quantized(rows: np.ndarray, detail: Mapping[str, Any]) -> np.ndarray:

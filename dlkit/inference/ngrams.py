@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from itertools import chain, pairwise, repeat
 from pathlib import Path
 
 import numpy as np
 
-from dlkit.contracts import Column, ColumnKind, Columns, Ragged, Rows, Tensor
-from dlkit.inference.text import VOCABULARY, Encoded, read_vocabulary
+from dlkit.contracts import Column, Columns, Ragged, Rows, Tensor
+from dlkit.inference.text import VOCABULARY, Encoded, OfOneText, read_vocabulary
 from dlkit.inference.words import words
 
 NGRAMS, RARITY = "ngrams.npy", "rarity.npy"
@@ -20,7 +19,7 @@ _ROWS_AT_ONCE = 1_000
 
 
 @dataclass(frozen=True)
-class NgramText:
+class NgramText(OfOneText):
     """The word n-grams of a text that occurred in training, n = 1 to `order`.
 
     With `opening`, the first so many words are features once more, named "^word" in the vocabulary, for texts that
@@ -47,18 +46,6 @@ class NgramText:
 
     kind = "ngram_text"
 
-    @cached_property
-    def ids(self) -> dict[str, int]:
-        return {word: position for position, word in enumerate(self.vocabulary, start=1)}
-
-    @property
-    def kinds(self) -> Mapping[str, ColumnKind]:
-        return {self.column: "text"}
-
-    @property
-    def choices(self) -> Mapping[str, tuple[str, ...]]:
-        return {}
-
     @property
     def tensors(self) -> Mapping[str, Tensor]:
         weights = {} if self.rarity is None else {"ngram_weights": Tensor((None,), "float32")}
@@ -67,10 +54,6 @@ class NgramText:
     @property
     def sizes(self) -> Mapping[str, int]:
         return {"ngrams": len(self.vocabulary) + len(self.keys)}
-
-    @property
-    def tables(self) -> Mapping[str, np.ndarray]:
-        return {}
 
     def encode(self, inputs: Columns) -> dict[str, np.ndarray | Rows]:
         """`{column: (rows,) object array of str}` to `{"ngram_ids": Ragged}`, with "ngram_weights" for TF-IDF."""
@@ -161,17 +144,6 @@ class NgramText:
             return self.vocabulary[feature - 1]
         beginning, last = divmod(int(self.keys[feature - stride]), stride)
         return f"{self.ngram(beginning)} {self.vocabulary[last - 1]}"
-
-    def remarks(self, inputs: Columns) -> list[str | None]:
-        message = "no word of this text is in the model's vocabulary: the answer is what it says of an empty text"
-        ids = self.ids
-        found = [any(word in ids for word in words(text, signs=self.signs)) for text in inputs[self.column]]
-        return [None if known else message for known in found]
-
-    def figures(self, inputs: Columns) -> dict[str, float]:
-        """`out_of_vocabulary`: share of unknown words."""
-        known = [list(map(self.ids.__contains__, words(text, signs=self.signs))) for text in inputs[self.column]]
-        return {"out_of_vocabulary": 1 - sum(map(sum, known)) / max(sum(map(len, known)), 1)}
 
     def save(self, folder: Path) -> None:
         settings = {

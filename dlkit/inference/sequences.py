@@ -7,25 +7,25 @@ from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import chain, repeat
+from itertools import repeat
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
-from dlkit.contracts import Column, ColumnKind, Columns, Ragged, Rows, Tensor
-from dlkit.inference.pieces import Pieces
-from dlkit.inference.text import VOCABULARY, Encoded, read_vocabulary
+from dlkit.contracts import Columns, Ragged, Rows, Tensor
+from dlkit.inference.pieces import FIRST_ID, UNKNOWN_ID, Pieces
+from dlkit.inference.text import VOCABULARY, Encoded, OfOneText, read_vocabulary
 from dlkit.inference.words import words
 
-UNKNOWN = 1
+UNKNOWN = UNKNOWN_ID
 """Id of every word outside the vocabulary, and of a text without any word. Id 0 pads."""
-FIRST = 2
+FIRST = FIRST_ID
 """Id of the vocabulary's first word."""
 
 
 @dataclass(frozen=True)
-class SequenceText:
+class SequenceText(OfOneText):
     """The words of a text in their order, as ids.
 
     `column`: name of the raw text column. `vocabulary`: word of id 2, of id 3, …; id 0 pads, id 1 is any other word.
@@ -47,23 +47,12 @@ class SequenceText:
     coverage: float | None = None
 
     kind = "sequence_text"
-
-    @cached_property
-    def ids(self) -> dict[str, int]:
-        return {word: position for position, word in enumerate(self.vocabulary, start=FIRST)}
+    first = FIRST
 
     @cached_property
     def cutter(self) -> Pieces:
         """Cuts words into the sub-words of the vocabulary."""
         return Pieces(self.vocabulary)
-
-    @property
-    def kinds(self) -> Mapping[str, ColumnKind]:
-        return {self.column: "text"}
-
-    @property
-    def choices(self) -> Mapping[str, tuple[str, ...]]:
-        return {}
 
     @property
     def tensors(self) -> Mapping[str, Tensor]:
@@ -94,7 +83,7 @@ class SequenceText:
         """The ids of all words of a text, before it is cut to `length`; empty for a text without words."""
         found = words(text, signs=self.signs)
         if self.pieces:
-            return list(chain.from_iterable(map(self.cutter.ids, found)))
+            return self.cutter.encode(found)
         return list(map(self.ids.get, found, repeat(UNKNOWN)))
 
     def _row(self, text: str) -> list[int]:
@@ -156,8 +145,3 @@ def cut(rows: Ragged, length: int, keep: Literal["start", "end"]) -> Ragged:
     there = np.repeat(full, np.maximum(kept, 1))
     values[there] = rows.values[from_where[there]]
     return Ragged(values, offsets)
-
-
-def column_rows(rows: Ragged, column: Column) -> Encoded:
-    """Training rows, to be handed out once for `column`."""
-    return Encoded(column, {"word_ids": rows})

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import repeat
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
@@ -44,8 +45,47 @@ class Encoded:
         self._rows = None
 
 
+class OfOneText:
+    """What do the transforms of one text column share?
+
+    `signs`: see `words`. `first`: id of the vocabulary's first word.
+    """
+
+    column: str
+    vocabulary: tuple[str, ...]
+    signs: bool = False
+    first: ClassVar[int] = 1
+
+    @cached_property
+    def ids(self) -> dict[str, int]:
+        return {word: position for position, word in enumerate(self.vocabulary, start=self.first)}
+
+    @property
+    def kinds(self) -> Mapping[str, ColumnKind]:
+        return {self.column: "text"}
+
+    @property
+    def choices(self) -> Mapping[str, tuple[str, ...]]:
+        return {}
+
+    @property
+    def tables(self) -> Mapping[str, np.ndarray]:
+        return {}
+
+    def remarks(self, inputs: Columns) -> list[str | None]:
+        ids = self.ids
+        message = "no word of this text is in the model's vocabulary: the answer is what it says of an empty text"
+        found = [any(word in ids for word in words(text, signs=self.signs)) for text in inputs[self.column]]
+        return [None if known else message for known in found]
+
+    def figures(self, inputs: Columns) -> dict[str, float]:
+        """`out_of_vocabulary`: share of unknown words."""
+        known = [list(map(self.ids.__contains__, words(text, signs=self.signs))) for text in inputs[self.column]]
+        return {"out_of_vocabulary": 1 - sum(map(sum, known)) / max(sum(map(len, known)), 1)}
+
+
 @dataclass(frozen=True)
-class MultiHotText:
+class MultiHotText(OfOneText):
     """Which words of a vocabulary occur in a text, as a list of their ids.
 
     `column`: name of the raw text column. `vocabulary`: word of id 1, of id 2, …; id 0 pads. The ids of a row
@@ -59,18 +99,6 @@ class MultiHotText:
 
     kind = "multi_hot_text"
 
-    @cached_property
-    def ids(self) -> dict[str, int]:
-        return {word: position for position, word in enumerate(self.vocabulary, start=1)}
-
-    @property
-    def kinds(self) -> Mapping[str, ColumnKind]:
-        return {self.column: "text"}
-
-    @property
-    def choices(self) -> Mapping[str, tuple[str, ...]]:
-        return {}
-
     @property
     def tensors(self) -> Mapping[str, Tensor]:
         return {"word_ids": Tensor((None,), "int32")}
@@ -78,10 +106,6 @@ class MultiHotText:
     @property
     def sizes(self) -> Mapping[str, int]:
         return {"vocabulary": len(self.vocabulary)}
-
-    @property
-    def tables(self) -> Mapping[str, np.ndarray]:
-        return {}
 
     def encode(self, inputs: Columns) -> dict[str, np.ndarray | Rows]:
         """`{column: (rows,) object array of str}` to `{"word_ids": Ragged}`."""
@@ -97,17 +121,6 @@ class MultiHotText:
             values.fromlist(sorted(found))
             offsets.append(len(values))
         return {"word_ids": Ragged(np.array(values, np.int32), np.array(offsets, np.int64))}
-
-    def remarks(self, inputs: Columns) -> list[str | None]:
-        ids = self.ids
-        message = "no word of this text is in the model's vocabulary: the answer is what it says of an empty text"
-        return [None if any(word in ids for word in words(text)) else message for text in inputs[self.column]]
-
-    def figures(self, inputs: Columns) -> dict[str, float]:
-        """`out_of_vocabulary`: share of unknown words."""
-        known = [list(map(self.ids.__contains__, words(text))) for text in inputs[self.column]]
-        total = sum(map(len, known))
-        return {"out_of_vocabulary": 1 - sum(map(sum, known)) / max(total, 1)}
 
     def save(self, folder: Path) -> None:
         settings = {"kind": self.kind, "column": self.column, "vocabulary": VOCABULARY}

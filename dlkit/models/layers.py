@@ -21,6 +21,11 @@ def looked_up(table: keras.KerasTensor, ids: keras.KerasTensor) -> keras.KerasTe
     return ops.take(table, ids, axis=0)
 
 
+def is_recurrent(model: keras.Model) -> bool:
+    """Whether a layer at any depth reads its input step by step."""
+    return any(isinstance(layer, keras.layers.RNN) for layer in model._flatten_layers())
+
+
 @keras.saving.register_keras_serializable("dlkit")
 class MultiHotDense(keras.layers.Layer):
     """`Dense(units)` on multi-hot rows, computed from the positions of the ones: relu(sum of kernel rows + bias).

@@ -19,7 +19,7 @@ def embedding(spec: Spec, *, dimension: int = 32, dropout: float = 0.2, freeze: 
     """The mean of learned word vectors, then the head (fastText without n-grams: Joulin et al. 2017)."""
     inputs, words = _words(spec, dimension, freeze=freeze)
     mean = keras.layers.GlobalAveragePooling1D()(words)
-    return _answered(spec, inputs, mean, dropout)
+    return answered(spec, inputs, mean, dropout)
 
 
 def cnn(
@@ -32,10 +32,9 @@ def cnn(
     freeze: bool = False,
 ) -> keras.Model:
     """Filters over `widths` neighbouring words and the strongest response of each (Kim 2014)."""
-    _at_least_one("widths", *(widths or (0,)))
-    _at_least_one("filters", filters)
-    inputs, words = _words(spec, dimension, freeze=freeze)
-    words = keras.layers.SpatialDropout1D(dropout / 2)(words) if dropout else words
+    at_least_one("widths", *(widths or (0,)))
+    at_least_one("filters", filters)
+    inputs, words = _words(spec, dimension, freeze=freeze, dropout=dropout / 2)
     bare = text_layers.MaskPadding()(words)
     found = []
     for width in widths:
@@ -44,7 +43,7 @@ def cnn(
         responses = text_layers.MaskPadding()(responses, mask=_mask(inputs))
         found.append(keras.layers.GlobalMaxPooling1D()(responses))
     joined = keras.layers.Concatenate()(found) if len(found) > 1 else found[0]
-    return _answered(spec, inputs, joined, dropout)
+    return answered(spec, inputs, joined, dropout)
 
 
 def simple_rnn(spec: Spec, *, dimension: int = 32, units: int = 32, dropout: float = 0.0) -> keras.Model:
@@ -68,25 +67,23 @@ def bilstm(
     spec: Spec, *, dimension: int = 32, units: int = 32, dropout: float = 0.2, freeze: bool = False
 ) -> keras.Model:
     """Two LSTMs, one from each end (Schuster & Paliwal 1997); the mean of their states answers."""
-    inputs, words = _words(spec, dimension, freeze=freeze)
-    words = keras.layers.SpatialDropout1D(dropout)(words) if dropout else words
-    _at_least_one("units", units)
+    inputs, words = _words(spec, dimension, freeze=freeze, dropout=dropout)
+    at_least_one("units", units)
     states = keras.layers.Bidirectional(keras.layers.LSTM(units, return_sequences=True))(words)
     mean = keras.layers.GlobalAveragePooling1D()(states)
-    return _answered(spec, inputs, mean, dropout)
+    return answered(spec, inputs, mean, dropout)
 
 
 def bilstm_attention(
     spec: Spec, *, dimension: int = 32, units: int = 32, attention: int = 32, dropout: float = 0.2, freeze: bool = False
 ) -> keras.Model:
     """Two LSTMs and a weighted mean of their states; the weights say where it looked (Yang et al. 2016)."""
-    _at_least_one("units", units)
-    _at_least_one("attention", attention)
-    inputs, words = _words(spec, dimension, freeze=freeze)
-    words = keras.layers.SpatialDropout1D(dropout)(words) if dropout else words
+    at_least_one("units", units)
+    at_least_one("attention", attention)
+    inputs, words = _words(spec, dimension, freeze=freeze, dropout=dropout)
     states = keras.layers.Bidirectional(keras.layers.LSTM(units, return_sequences=True))(words)
     pooled, _ = text_layers.AttentionPooling(attention, name="attention")(states)
-    return _answered(spec, inputs, pooled, dropout)
+    return answered(spec, inputs, pooled, dropout)
 
 
 def ngrams(spec: Spec, *, start: float = 0.01, naive_bayes: bool = True, l2: float = 0.0) -> keras.Model:
@@ -121,14 +118,14 @@ def fasttext(spec: Spec, *, dimension: int = 16, feature_dropout: float = 0.5, d
     """
     if set(spec.inputs) != {"ngram_ids"}:
         raise SettingsError("model fasttext reads n-grams without weights: Ngrams with preprocessing.weighting=binary.")
-    _at_least_one("dimension", dimension)
+    at_least_one("dimension", dimension)
     if not 0 <= feature_dropout < 1:
         raise SettingsError(f"model.feature_dropout: expected a probability in [0, 1), got {feature_dropout}.")
     inputs = keras.Input(spec.inputs["ngram_ids"].shape, dtype=spec.inputs["ngram_ids"].dtype, name="ngram_ids")
     vectors = keras.layers.Embedding(spec.sizes["ngrams"] + 1, dimension, mask_zero=True, name="words")(inputs)
     if feature_dropout:
         vectors = keras.layers.Dropout(feature_dropout, noise_shape=(None, None, 1))(vectors)
-    return _answered(spec, inputs, text_layers.MaskedMean()(vectors), dropout)
+    return answered(spec, inputs, text_layers.MaskedMean()(vectors), dropout)
 
 
 def _recurrent(
@@ -140,21 +137,22 @@ def _recurrent(
     *,
     freeze: bool = False,
 ) -> keras.Model:
-    _at_least_one("units", units)
+    at_least_one("units", units)
     layers = {"simple_rnn": keras.layers.SimpleRNN, "lstm": keras.layers.LSTM, "gru": keras.layers.GRU}
-    inputs, words = _words(spec, dimension, freeze=freeze)
-    words = keras.layers.SpatialDropout1D(dropout)(words) if dropout else words
-    return _answered(spec, inputs, layers[kind](units, name=kind)(words), dropout)
+    inputs, words = _words(spec, dimension, freeze=freeze, dropout=dropout)
+    return answered(spec, inputs, layers[kind](units, name=kind)(words), dropout)
 
 
-def _words(spec: Spec, dimension: int, *, freeze: bool = False) -> tuple[keras.KerasTensor, keras.KerasTensor]:
+def _words(
+    spec: Spec, dimension: int, *, freeze: bool = False, dropout: float = 0.0
+) -> tuple[keras.KerasTensor, keras.KerasTensor]:
     """The input and its word vectors, (batch, length, dimension), masked where it is 0.
 
+    `dropout`: probability to drop one number of all of a text's vectors.
     Own word vectors of the preprocessing give the dimension and the first values; `freeze` leaves them as they are.
     """
-    if "sequence_length" not in spec.sizes:
-        raise SettingsError("This model reads words in their order: it needs preprocessing of the kind Sequences.")
-    _at_least_one("dimension", dimension)
+    check_reads_in_order(spec)
+    at_least_one("dimension", dimension)
     (name,) = spec.inputs
     inputs = keras.Input(spec.inputs[name].shape, dtype=spec.inputs[name].dtype, name=name)
     own = spec.tables.get("word_vectors")
@@ -167,14 +165,21 @@ def _words(spec: Spec, dimension: int, *, freeze: bool = False) -> tuple[keras.K
     vectors = table(inputs)
     if own is not None:
         table.set_weights([own])
-    return inputs, vectors
+    return inputs, keras.layers.SpatialDropout1D(dropout)(vectors) if dropout else vectors
+
+
+def check_reads_in_order(spec: Spec) -> None:
+    """SettingsError unless the preprocessing gives words in their order."""
+    if "sequence_length" not in spec.sizes:
+        raise SettingsError("This model reads words in their order: it needs preprocessing of the kind Sequences.")
 
 
 def _mask(inputs: keras.KerasTensor) -> keras.KerasTensor:
     return keras.ops.not_equal(inputs, 0)
 
 
-def _answered(spec: Spec, inputs: keras.KerasTensor, features: keras.KerasTensor, dropout: float) -> keras.Model:
+def answered(spec: Spec, inputs: keras.KerasTensor, features: keras.KerasTensor, dropout: float) -> keras.Model:
+    """From the input to the head on `features`, (batch, n), with `dropout` before it."""
     if not 0 <= dropout < 1:
         raise SettingsError(f"model.dropout: expected a probability in [0, 1), got {dropout}.")
     features = keras.layers.Dropout(dropout)(features) if dropout else features
@@ -182,6 +187,7 @@ def _answered(spec: Spec, inputs: keras.KerasTensor, features: keras.KerasTensor
     return keras.Model(inputs, head(features))
 
 
-def _at_least_one(name: str, *values: int) -> None:
+def at_least_one(name: str, *values: int) -> None:
+    """SettingsError unless each value of an option of the model is 1 or more."""
     if min(values) < 1:
         raise SettingsError(f"model.{name}: expected 1 or more, got {min(values)}.")

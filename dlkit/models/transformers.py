@@ -7,6 +7,7 @@ import keras_hub
 
 from dlkit.contracts import Spec
 from dlkit.errors import SettingsError
+from dlkit.models.text import answered, at_least_one, check_reads_in_order
 
 
 def transformer(
@@ -23,12 +24,10 @@ def transformer(
     Takes word ids (batch, length) int32, 0 where a text is padded; gives (batch, head units). `dimension`: of word
     vectors, split among `heads`. `intermediate`: units of each block's feed-forward part.
     """
-    if "sequence_length" not in spec.sizes:
-        raise SettingsError("This model reads words in their order: it needs preprocessing of the kind Sequences.")
+    check_reads_in_order(spec)
     sizes = {"dimension": dimension, "heads": heads, "intermediate": intermediate, "blocks": blocks}
     for name, value in sizes.items():
-        if value < 1:
-            raise SettingsError(f"model.{name}: expected 1 or more, got {value}.")
+        at_least_one(name, value)
     if dimension % heads:
         raise SettingsError(f"model.heads={heads} does not divide model.dimension={dimension}.")
     if not 0 <= dropout < 1:
@@ -42,6 +41,4 @@ def transformer(
         encoder = keras_hub.layers.TransformerEncoder(intermediate, heads, dropout=dropout)
         states = encoder(states, padding_mask=padding)
     mean = keras.layers.GlobalAveragePooling1D()(states, mask=padding)
-    mean = keras.layers.Dropout(dropout)(mean) if dropout else mean
-    head = keras.layers.Dense(spec.head.units, activation=spec.head.activation, name="answer")
-    return keras.Model(inputs, head(mean))
+    return answered(spec, inputs, mean, dropout)

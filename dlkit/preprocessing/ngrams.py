@@ -70,7 +70,9 @@ class Ngrams:
         if self.weighting == "tfidf":
             rarity = np.log((1 + len(train)) / (1 + np.concatenate(by_feature))) + 1
             transform = replace(transform, rarity=np.concatenate([np.zeros(1), rarity]).astype(np.float32))
-        parts += [(ids[cells][ids[cells] > 0].astype(np.int32), owner[ids[cells] > 0]) for cells, owner in ends]
+        for cells, owner in ends:
+            features = ids[cells]
+            parts.append((features[features > 0], owner[features > 0]))
         return replace(transform, fitted=Encoded(column, transform.weighed_in_turn(parts, len(rows))))
 
     def _ends(self, numbers: dict[str, int], rows: Ragged, row_of: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:

@@ -12,7 +12,8 @@ import numpy as np
 
 from dlkit.contracts import ColumnKind, Examples, Ragged, Split, Transform
 from dlkit.errors import SettingsError, did_you_mean
-from dlkit.inference.sequences import FIRST, UNKNOWN, SequenceText, column_rows, cut
+from dlkit.inference.sequences import FIRST, UNKNOWN, SequenceText, cut
+from dlkit.inference.text import Encoded
 from dlkit.preprocessing.vocabularies import at_least, ids_of, most_frequent, numbered, text_column
 
 FEWEST_PIECES = 16
@@ -73,7 +74,7 @@ class Sequences:
         length = self.length or max(1, math.ceil(np.quantile(np.diff(rows.offsets), self.length_quantile)))
         return SequenceText(
             name, vocabulary, length, self.keep, self.signs, self.subwords == "wordpiece",
-            column_rows(cut(rows, length, self.keep), column), *self._vectors(vocabulary),
+            Encoded(column, {"word_ids": cut(rows, length, self.keep)}), *self._vectors(vocabulary),
         )  # fmt: skip
 
     def _pieces(self, numbers: Mapping[str, int], counts: np.ndarray, rows: Ragged) -> tuple[tuple[str, ...], Ragged]:

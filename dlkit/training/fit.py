@@ -17,7 +17,7 @@ from dlkit.data.batches import Batches
 from dlkit.errors import NothingTrainedError, TrainingError
 from dlkit.training import checkpoints
 from dlkit.training.checkpoints import State
-from dlkit.training.losses import LOSSES
+from dlkit.training.losses import named
 from dlkit.training.settings import Training
 
 Say = Callable[[str], None]
@@ -225,7 +225,7 @@ def _compile(model: keras.Model, objective: Objective, settings: Training, *, st
         optimizer = keras.optimizers.get({"class_name": settings.optimizer, "config": {"learning_rate": rate}})
     model.compile(
         optimizer,
-        LOSSES.get(objective.loss, objective.loss) if isinstance(objective.loss, str) else objective.loss,
+        named(objective.loss),
         metrics=objective.metrics,
         steps_per_execution=settings.steps_per_execution,
         # Measured on this kind of processor: XLA halves the speed of small networks (see benchmarks/).

@@ -35,3 +35,8 @@ def margin(targets: keras.KerasTensor, probabilities: keras.KerasTensor) -> kera
 
 LOSSES = {"margin": margin}
 """By the name that a task uses; all other names are Keras'."""
+
+
+def named(loss: object) -> object:
+    """Our loss of that name; what is none of ours, as it is."""
+    return LOSSES.get(loss, loss) if isinstance(loss, str) else loss
