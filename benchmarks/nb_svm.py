@@ -162,14 +162,15 @@ def dlkit(archive: Path, seed: int, epochs: int | None, rows: int | None) -> Non
     with stages.stage("import"):
         import numpy as np
         import tensorflow  # noqa: F401 (its import is no stage of ours)
-        from dlkit.apps import imdb
 
+        from dlkit import catalog
         from dlkit.contracts import Examples, Spec
         from dlkit.data import builders
         from dlkit.evaluation.scores import score
         from dlkit.training.fit import Objective, fit, outputs
 
-    recipe = imdb.recipe.with_model("ngrams")
+    # As `dlkit run` does it: what only other variants need, KerasHub above all, is not loaded.
+    recipe = catalog.load(catalog.entry("imdb")).with_model("ngrams")
     preprocessing, task, training = recipe.preprocessing, recipe.task, recipe.training
 
     def load(split: str) -> Split:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -13,6 +14,9 @@ from dlkit.errors import DataError, SettingsError
 from dlkit.inference.ngrams import NgramText
 from dlkit.inference.text import Encoded
 from dlkit.preprocessing.vocabularies import at_least, ids_of, most_frequent, numbered, text_column
+
+_ROWS_AT_ONCE = 1_000
+_PLACES_AT_ONCE = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -48,10 +52,7 @@ class Ngrams:
         numbers, rows = numbered(column, signs=self.signs)
         row_of = np.repeat(np.arange(len(rows), dtype=np.int32), np.diff(rows.offsets))
         ends = self._ends(numbers, rows, row_of)
-        counts = np.zeros(len(numbers), np.int64)
-        for cells, owner in ((rows.values, row_of), *ends):
-            found, texts, _ = _texts_of(cells, owner)
-            counts[found] = texts
+        counts = _texts_with([(rows.values, row_of), *ends], rows=len(rows), size=len(numbers))
         least, origin = self._least([counts]), f"Column {name!r}, {len(train)} training texts"
         while True:
             words = most_frequent(numbers, counts, most=None, least=least, origin=origin)
@@ -78,11 +79,12 @@ class Ngrams:
     def _ends(self, numbers: dict[str, int], rows: Ragged, row_of: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
         """The words of all openings and those of all closings, and the row of each; their names join `numbers`."""
         plain, ends = list(numbers.items()), []
-        place = np.arange(len(rows.values)) - rows.offsets[row_of]
-        left = np.diff(rows.offsets)[row_of] - place
-        for sign, inside in (("^", place < self.opening), ("$", left <= self.closing)):
-            if inside.any():
-                ends.append((rows.values[inside] + np.int64(len(numbers)), row_of[inside]))
+        lengths = np.diff(rows.offsets)
+        opening, closing = np.minimum(lengths, self.opening), np.minimum(lengths, self.closing)
+        for sign, taken, first in (("^", opening, rows.offsets[:-1]), ("$", closing, rows.offsets[1:] - closing)):
+            places = np.arange(taken.sum()) + np.repeat(first - np.cumsum(taken) + taken, taken)
+            if len(places):
+                ends.append((rows.values[places] + np.int32(len(numbers)), row_of[places]))
                 numbers |= {f"{sign}{word}": len(plain) * len(ends) + number for word, number in plain}
         return ends
 
@@ -104,6 +106,20 @@ class Ngrams:
 
     def examples(self, transform: Transform, split: Split) -> Examples:
         return Examples(transform.encode(split.inputs), split.targets)
+
+
+def _texts_with(parts: list[tuple[np.ndarray, np.ndarray]], *, rows: int, size: int) -> np.ndarray:
+    """(size,) int64: in how many rows each of the numbers below `size` is.
+
+    `parts`: numbers and the row of each, rows ascending. Some rows at a time, for sorting all of them takes memory.
+    """
+    counts = np.zeros(size, np.int64)
+    for numbers, row_of in parts:
+        edges = np.searchsorted(row_of, [*range(0, rows, _ROWS_AT_ONCE), rows])
+        for start, end in pairwise(edges):
+            cells = np.unique(row_of[start:end] * np.int64(size) + numbers[start:end])
+            counts += np.bincount(cells % size, minlength=size)
+    return counts
 
 
 def _texts_of(cells: np.ndarray, row_of: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -139,15 +155,29 @@ def _counted_ngrams(
         at, features = at[inside], features[inside]
         last = ids[at + further]
         going_on = (last > 0) & (row_of[at] == row_of[at + further])
-        at = at[going_on]
-        keys = features[going_on].astype(np.int64)
-        keys *= stride
-        keys += last[going_on]
-        keys, counts, place = _texts_of(keys, row_of[at])
-        stays = counts >= least
-        tables.append((keys[stays], counts[stays]))
-        hit = stays[place]
-        at, features = at[hit], (first_id - 1 + np.cumsum(stays)).astype(np.int32)[place[hit]]
-        first_id += int(stays.sum())
+        at, features, last = at[going_on], features[going_on], last[going_on]
+        found = np.zeros(len(at), np.int32)
+        kept: list[tuple[np.ndarray, np.ndarray]] = []
+        # Keys grow with the feature they go on from, so parts of its range can be sorted in turn, in little memory.
+        for low, high in pairwise(_equal_shares(features)):
+            here = np.flatnonzero((features >= low) & (features < high))
+            keys, counts, place = _texts_of(features[here].astype(np.int64) * stride + last[here], row_of[at[here]])
+            stays = counts >= least
+            kept.append((keys[stays], counts[stays]))
+            found[here] = np.where(stays, first_id - 1 + np.cumsum(stays), 0)[place]
+            first_id += int(stays.sum())
+        tables.append((np.concatenate([keys for keys, _ in kept]), np.concatenate([counts for _, counts in kept])))
+        hit = found > 0
+        at, features = at[hit], found[hit]
         parts.append((features, row_of[at]))
     return tables, parts
+
+
+def _equal_shares(features: np.ndarray) -> list[int]:
+    """Bounds that divide the range of feature ids so that about as many of the ids lie in each part."""
+    if not len(features):
+        return [0, 1]
+    up_to = np.cumsum(np.bincount(features))
+    shares = -(-len(features) // _PLACES_AT_ONCE)
+    inner = np.searchsorted(up_to, np.arange(1, shares) * (len(features) / shares)) + 1
+    return [0, *np.unique(inner[inner < len(up_to)]).tolist(), len(up_to)]
