@@ -14,7 +14,9 @@ from dlkit.errors import RunError
 from dlkit.inference.quiet import silent_standard_error
 
 ROWS_AT_ONCE = 256
-_STEP, _WIDE = 64, 512
+_STEP = 64
+_IDLE = 4_096
+"""Padding, in ids, that single sets may add up to before the tensors are made smaller: about what that costs."""
 _FIRST = np.zeros(1, np.int64)
 
 
@@ -39,23 +41,33 @@ class LiteRT:
         signature = next(iter(signatures))
         self._names = list(signatures[signature]["inputs"])
         runner = self._interpreter.get_signature_runner(signature)
-        self._path, self._round_up = path, round_up
-        self._buffer = np.zeros((1, 0), np.int32)
+        self._path = path
         details = runner.get_input_details()
         self._inputs = {name: details[name] for name in self._names}
         self._output = next(iter(runner.get_output_details().values()))
+        self._quantized = bool(self._output["quantization"][0])
         self._shapes: dict[str, tuple[int, ...]] = {}
+        # The only input, where it is a set; the array that the last set was in, and whether the tensors are as large.
+        self._one_set = self._names[0] if round_up and len(self._names) == 1 else ""
+        self._index = self._inputs[self._names[0]]["index"]
+        self._buffer, self._fits_buffer, self._idle = np.zeros((1, 0), np.int32), False, 0
         batches = {tuple(detail["shape_signature"])[:1] for detail in self._inputs.values()}
         self.fixed_batch = batches != {(-1,)}
 
     def run(self, inputs: Mapping[str, np.ndarray | Rows]) -> np.ndarray:
         """Model inputs by name, (rows, ...) each, to outputs (rows, ...) float32."""
-        if any(name not in inputs for name in self._names):
-            raise RunError(f"{self._path} takes {self._names}, the run makes {list(inputs)}: it is of another model.")
-        rows = len(next(iter(inputs.values())))
+        try:
+            batch = {name: inputs[name] for name in self._names}
+        except KeyError:
+            raise RunError(
+                f"{self._path} takes {self._names}, the run makes {list(inputs)}: it is of another model."
+            ) from None
+        rows = len(batch[self._names[0]])
         if rows == 1:
-            batch = {name: take(inputs[name], _FIRST) for name in self._names}
-            return self._guarded(self._one_set if self._round_up and len(batch) == 1 else self._answered, batch)
+            one = {name: row if isinstance(row, np.ndarray) else row.take(_FIRST) for name, row in batch.items()}
+            if self._one_set:
+                return self._guarded(self._answered_set, one[self._one_set])
+            return self._guarded(self._answered, one)
         step = 1 if self.fixed_batch else ROWS_AT_ONCE
         # Like lengths follow each other: little padding, and few changes of a tensor's size.
         widths = lengths(inputs)
@@ -72,30 +84,32 @@ class LiteRT:
         found[order] = np.concatenate(outputs)
         return found
 
-    def _guarded(
-        self, answered: Callable[[Mapping[str, np.ndarray]], np.ndarray], batch: Mapping[str, np.ndarray]
-    ) -> np.ndarray:
+    def _guarded(self, answered: Callable[[Any], np.ndarray], batch: object) -> np.ndarray:
         try:
             return answered(batch)
         except (ValueError, RuntimeError) as error:
             reason = str(error).splitlines()[0][:200]
             raise RunError(f"{self._path} cannot run on this model's inputs ({reason}); export it again.") from error
 
-    def _one_set(self, batch: Mapping[str, np.ndarray]) -> np.ndarray:
-        """One set of ids, padded to the width of the one before where that is not far too wide: to look up padding
-        costs next to nothing, and to make all tensors anew takes longer than the network.
+    def _answered_set(self, row: np.ndarray) -> np.ndarray:
+        """One set of ids, (1, ids), padded to the width of the one before: to look up padding costs next to nothing,
+        and to make all tensors anew as much as a small network. Done all the same where much padding has added up.
         """
-        ((name, row),) = batch.items()
-        needed, width = row.shape[1], self._buffer.shape[1]
-        if not needed <= width <= max(2 * needed, _WIDE) or self._shapes.get(name) != self._buffer.shape:
-            self._buffer = np.zeros((1, -(-needed // _STEP) * _STEP), self._inputs[name]["dtype"])
-            self._buffer[0, :needed] = row[0]
-            return self._answered({name: self._buffer})
-        self._buffer[0, :needed] = row[0]
-        self._buffer[0, needed:] = 0
-        self._interpreter.set_tensor(self._inputs[name]["index"], self._buffer)
+        buffer, needed = self._buffer, row.shape[1]
+        idle = self._idle + buffer.shape[1] - needed
+        if needed > buffer.shape[1] or idle > _IDLE or not self._fits_buffer:
+            buffer = np.zeros((1, -(-needed // _STEP) * _STEP), self._inputs[self._one_set]["dtype"])
+            buffer[:, :needed] = row
+            answer = self._answered({self._one_set: buffer})
+            self._buffer, self._idle, self._fits_buffer = buffer, 0, True
+            return answer
+        self._idle = idle
+        buffer[:, :needed] = row
+        buffer[:, needed:] = 0
+        self._interpreter.set_tensor(self._index, buffer)
         self._interpreter.invoke()
-        return _dequantized(self._interpreter.get_tensor(self._output["index"]), self._output)
+        answer = self._interpreter.get_tensor(self._output["index"])
+        return _dequantized(answer, self._output) if self._quantized else answer
 
     def _answered(self, batch: Mapping[str, np.ndarray]) -> np.ndarray:
         shapes = {name: array.shape for name, array in batch.items()}
@@ -104,7 +118,7 @@ class LiteRT:
                 self._interpreter.resize_tensor_input(self._inputs[name]["index"], shape)
             with silent_standard_error() if not self._shapes else contextlib.nullcontext():
                 self._interpreter.allocate_tensors()
-            self._shapes = shapes
+            self._shapes, self._fits_buffer = shapes, False
         for name, rows in batch.items():
             detail = self._inputs[name]
             fits = rows.dtype == detail["dtype"] and rows.flags.c_contiguous

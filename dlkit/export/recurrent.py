@@ -1,0 +1,160 @@
+"""How does a recurrent layer run on one row in LiteRT, a step at a time and no more work a step than it needs?
+
+Keras' own loop, converted, does 23 operations a step for an LSTM: a mask for each state, the product of the step's
+input, two counters, and with all outputs kept it copies them at every step, so that time grows with the square of the
+length. Here the inputs' products are one product before the loop, padding is cut off before it, and outputs are
+written in place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+State = tuple[tf.Tensor, ...]
+
+
+def without_padding(ids: tf.Tensor) -> tf.Tensor:
+    """Ids (1, length) without the zeros at their end."""
+    count = tf.reduce_sum(tf.cast(tf.not_equal(ids, 0), tf.int32))
+    return tf.slice(ids, [0, 0], tf.stack([1, count]))
+
+
+def pads_with_zeros(model: keras.Model) -> bool:
+    """Whether id 0 is padding to this network."""
+    return any(isinstance(layer, keras.layers.Embedding) and layer.mask_zero for layer in model._flatten_layers())
+
+
+def step_by_step(model: keras.Model) -> keras.Model:
+    """The same network, of the same variables, for one row without padding: its recurrent layers in a loop of ours.
+
+    The network itself where it is a class of its own, or masks by values: what its loops have to do is not known.
+    """
+    if any(isinstance(layer, keras.layers.Masking) for layer in model._flatten_layers()):
+        return model
+    if isinstance(model, keras.Sequential):
+        inputs = outputs = keras.Input(batch_shape=model.input_shape, dtype=model.inputs[0].dtype)
+        for layer in model.layers:
+            outputs = _call(layer, outputs)
+        return keras.Model(inputs, outputs)
+    if not hasattr(model, "operations"):  # of a graph, which only the Functional API has
+        return model
+    return keras.models.clone_model(model, clone_function=lambda layer: layer, call_function=_call)
+
+
+def _call(layer: keras.layers.Layer, *args: Any, **kwargs: Any) -> Any:
+    if isinstance(layer, keras.Model):
+        return step_by_step(layer)(*args, **kwargs)
+    if _is_plain(layer) and len(args) == 1 and not set(kwargs) - {"mask", "training"}:
+        return StepByStep(layer)(*args)
+    return layer(*args, **kwargs)
+
+
+def _is_plain(layer: keras.layers.Layer) -> bool:
+    if type(layer) is keras.layers.Bidirectional:
+        both = layer.forward_layer, layer.backward_layer
+        return layer.merge_mode == "concat" and all(map(_is_plain, both))
+    if type(layer) is keras.layers.GRU and not layer.cell.reset_after:
+        return False
+    return type(layer) in _PREPARED and not (layer.return_state or layer.stateful)
+
+
+class StepByStep(keras.layers.Layer):
+    """A recurrent layer on one row, (1, length, features), that has no padding; same output as the layer's."""
+
+    def __init__(self, layer: keras.layers.Layer) -> None:
+        super().__init__(name=f"{layer.name}_steps")
+        self.layer = layer
+        self.built = True
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        if not isinstance(self.layer, keras.layers.Bidirectional):
+            return _run(self.layer, inputs)
+        forward, backward = self.layer.forward_layer, self.layer.backward_layer
+        from_the_end = _run(backward, inputs)
+        if backward.return_sequences:
+            from_the_end = tf.reverse(from_the_end, [1])
+        return tf.concat([_run(forward, inputs), from_the_end], axis=-1)
+
+    def compute_mask(self, *_: object) -> None:
+        return None
+
+    def compute_output_shape(self, shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        return self.layer.compute_output_shape(shape)
+
+
+def _run(layer: keras.layers.RNN, inputs: tf.Tensor) -> tf.Tensor:
+    if layer.go_backwards:
+        inputs = tf.reverse(inputs, [1])
+    products, step, states = _PREPARED[type(layer)](layer.cell, inputs[0])
+    length, units = tf.shape(products)[0], layer.cell.units
+    start = tuple(tf.zeros((1, units)) for _ in range(states))
+    if not layer.return_sequences:
+        return tf.while_loop(
+            lambda at, *_: at < length,
+            lambda at, *before: (at + 1, *step(tf.gather(products, at), before)),
+            (tf.constant(0), *start),
+        )[1]
+
+    def kept(at: tf.Tensor, outputs: tf.Tensor, *before: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        after = step(tf.gather(products, at), before)
+        return (at + 1, keras.ops.slice_update(outputs, (at, 0), after[0]), *after)
+
+    shapes = (tf.TensorShape([]), tf.TensorShape([None, units]), *(state.shape for state in start))
+    outputs = tf.zeros(tf.stack([length, units]))
+    found = tf.while_loop(lambda at, *_: at < length, kept, (tf.constant(0), outputs, *start), shape_invariants=shapes)
+    return tf.expand_dims(found[1], 0)
+
+
+Prepared = tuple[tf.Tensor, Callable[[tf.Tensor, State], State], int]
+"""The inputs' products (length, gates x units), the states (1, units) after a step, the output first; how many."""
+
+
+def _simple_rnn(cell: keras.layers.SimpleRNNCell, inputs: tf.Tensor) -> Prepared:
+    def step(product: tf.Tensor, states: State) -> State:
+        return (cell.activation(product + tf.matmul(states[0], cell.recurrent_kernel)),)
+
+    return _product(inputs, cell.kernel, cell.bias if cell.use_bias else None), step, 1
+
+
+def _lstm(cell: keras.layers.LSTMCell, inputs: tf.Tensor) -> Prepared:
+    def step(product: tf.Tensor, states: State) -> State:
+        output, memory = states
+        gates = tf.split(product + tf.matmul(output, cell.recurrent_kernel), 4, axis=1)
+        taken, held, given = (cell.recurrent_activation(gates[place]) for place in (0, 1, 3))
+        memory = held * memory + taken * cell.activation(gates[2])
+        return given * cell.activation(memory), memory
+
+    return _product(inputs, cell.kernel, cell.bias if cell.use_bias else None), step, 2
+
+
+def _gru(cell: keras.layers.GRUCell, inputs: tf.Tensor) -> Prepared:
+    """Keras' form, with the reset after the product (`reset_after=True`)."""
+    biases = tf.unstack(tf.convert_to_tensor(cell.bias)) if cell.use_bias else (None, 0.0)
+
+    def step(product: tf.Tensor, states: State) -> State:
+        (output,) = states
+        update_in, reset_in, new_in = tf.split(tf.expand_dims(product, 0), 3, axis=1)
+        of_state = tf.matmul(output, cell.recurrent_kernel) + biases[1]
+        update_state, reset_state, new_state = tf.split(of_state, 3, axis=1)
+        update = cell.recurrent_activation(update_in + update_state)
+        reset = cell.recurrent_activation(reset_in + reset_state)
+        new = cell.activation(new_in + reset * new_state)
+        return (update * output + (1 - update) * new,)
+
+    return _product(inputs, cell.kernel, biases[0]), step, 1
+
+
+def _product(inputs: tf.Tensor, kernel: object, bias: object) -> tf.Tensor:
+    product = tf.matmul(inputs, tf.convert_to_tensor(kernel))
+    return product if bias is None else product + bias
+
+
+_PREPARED: dict[type, Callable[..., Prepared]] = {
+    keras.layers.SimpleRNN: _simple_rnn,
+    keras.layers.LSTM: _lstm,
+    keras.layers.GRU: _gru,
+}
