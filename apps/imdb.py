@@ -15,10 +15,18 @@ sd 0.0003), 41 s; `fasttext` 0.917 and `ensemble` 0.924 (seed 0).
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 from dlkit import Classification, Ensemble, MultiHot, Ngrams, Recipe, Sequences, TextData, Training, text_variants
-from dlkit.models import dense
+from dlkit.models import dense, text
+
+texts = text_variants(
+    sequences=Sequences(max_words=40_000, length_quantile=0.8, signs=True),
+    ngrams=Ngrams(order=4, min_count=3, opening=15, closing=30),
+    batch_size=128,
+    learning_rate=2e-3,
+)
 
 recipe = Recipe(
     data=TextData("imdb"),
@@ -29,12 +37,8 @@ recipe = Recipe(
     variants={
         "regularised": partial(dense.mlp, units=(16, 16), dropout=0.5, l2=1e-4),
         "linear": dense.linear,
-        **text_variants(
-            sequences=Sequences(max_words=40_000, length_quantile=0.8, signs=True),
-            ngrams=Ngrams(min_count=3, closing=30),
-            batch_size=128,
-            learning_rate=2e-3,
-        ),
+        **texts,
+        "ngrams": replace(texts["ngrams"], model=partial(text.ngrams, start=0.02, smoothing=2.0)),
         "ensemble": Ensemble(("ngrams", "fasttext")),
     },
 )

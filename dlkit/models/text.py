@@ -86,17 +86,22 @@ def bilstm_attention(
     return answered(spec, inputs, pooled, dropout)
 
 
-def ngrams(spec: Spec, *, start: float = 0.01, naive_bayes: bool = True, l2: float = 0.0) -> keras.Model:
+def ngrams(
+    spec: Spec, *, start: float = 0.01, smoothing: float = 1.0, naive_bayes: bool = True, l2: float = 0.0
+) -> keras.Model:
     """Naive-Bayes-weighted n-grams: a linear network started from log-count ratios (Wang & Manning 2012).
 
     Takes n-gram ids (batch, length) int32, with TF-IDF also their values (batch, length) float32. `start`: strength of
-    the pure naive Bayes answer before training. `naive_bayes`: without it, the linear network starts from zeros. `l2`:
-    weight of the sum of squared weights in the loss.
+    the pure naive Bayes answer before training. `smoothing`: added to every count (1 in the paper): more of it trusts
+    rare n-grams less. `naive_bayes`: without it, the linear network starts from zeros. `l2`: weight of the sum of
+    squared weights in the loss.
     """
     if "ngrams" not in spec.sizes:
         raise SettingsError("model ngrams reads n-grams: it needs preprocessing of the kind Ngrams.")
     if not 0 <= l2 < float("inf"):
         raise SettingsError(f"model.l2: expected a number of 0 or more, got {l2}.")
+    if not 0 < smoothing < float("inf"):
+        raise SettingsError(f"model.smoothing: expected a number above 0, got {smoothing}.")
     inputs = [keras.Input(tensor.shape, dtype=tensor.dtype, name=name) for name, tensor in spec.inputs.items()]
     head = spec.head
     layer = text_layers.NgramSum(
@@ -104,6 +109,7 @@ def ngrams(spec: Spec, *, start: float = 0.01, naive_bayes: bool = True, l2: flo
         head.units,
         activation=head.activation,
         start=start,
+        smoothing=smoothing,
         naive_bayes=naive_bayes,
         kernel_regularizer=keras.regularizers.L2(l2) if l2 else None,
     )

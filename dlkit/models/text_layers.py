@@ -21,8 +21,8 @@ class NgramSum(keras.layers.Layer):
 
     In Wang & Manning a linear classifier with weights w learns from inputs scaled by the ratios r. Here the products
     u = r w are the weights, so that one table serves; the gradient of w is carried over by du = r² dw. `start`: every
-    w before training, the strength of the pure naive Bayes answer. Without `naive_bayes` every ratio is 1 and every
-    weight 0 before training: a linear classifier.
+    w before training, the strength of the pure naive Bayes answer. `smoothing`: added to every count before ratios are
+    taken. Without `naive_bayes` every ratio is 1 and every weight 0 before training: a linear classifier.
     """
 
     def __init__(
@@ -32,6 +32,7 @@ class NgramSum(keras.layers.Layer):
         *,
         activation: str | None = None,
         start: float = 0.01,
+        smoothing: float = 1.0,
         naive_bayes: bool = True,
         kernel_regularizer: keras.regularizers.Regularizer | None = None,
         **kwargs: object,
@@ -39,6 +40,7 @@ class NgramSum(keras.layers.Layer):
         super().__init__(**kwargs)
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
         self.size, self.units, self.start, self.naive_bayes = size, units, start, naive_bayes
+        self.smoothing = smoothing
         self.activation = keras.activations.get(activation)
         # XLA has no product with sparse rows.
         self.supports_jit = keras.backend.backend() != "tensorflow"
@@ -56,7 +58,7 @@ class NgramSum(keras.layers.Layer):
         """Set the ratios by the training rows: targets (rows, 1) float32 of 0 and 1, or (rows,) int32 classes."""
         if not self.naive_bayes:
             return
-        ratio = log_count_ratios(train, self.size, self.units)
+        ratio = log_count_ratios(train, self.size, self.units, smoothing=self.smoothing)
         self.ratio.assign(ratio)
         self.kernel.assign(self.start * ratio)
 
@@ -107,14 +109,14 @@ class NgramSum(keras.layers.Layer):
     def get_config(self) -> dict[str, object]:
         activation = keras.activations.serialize(self.activation)
         own = {"size": self.size, "units": self.units, "activation": activation}
-        own |= {"start": self.start, "naive_bayes": self.naive_bayes}
+        own |= {"start": self.start, "smoothing": self.smoothing, "naive_bayes": self.naive_bayes}
         return (
             super().get_config() | own | {"kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer)}
         )
 
 
-def log_count_ratios(train: Examples, size: int, units: int) -> np.ndarray:
-    """(size + 1, units) float32: log((p / |p|) / (q / |q|)) with p = 1 + count inside the class, q outside of it.
+def log_count_ratios(train: Examples, size: int, units: int, *, smoothing: float = 1.0) -> np.ndarray:
+    """(size + 1, units) float32: log((p / |p|) / (q / |q|)), p = smoothing + count inside the class, q outside of it.
 
     `units` 1: the class is target 1. Row 0 is 0.
     """
@@ -128,9 +130,8 @@ def log_count_ratios(train: Examples, size: int, units: int) -> np.ndarray:
     ratio = np.zeros((size + 1, units), np.float32)
     for unit in range(units):
         inside = classes == (1 if units == 1 else unit)
-        p = np.bincount(ids.values[inside], weights[inside], minlength=size + 1)
-        q = 1 + total - p
-        p = 1 + p
+        p = smoothing + np.bincount(ids.values[inside], weights[inside], minlength=size + 1)
+        q = 2 * smoothing + total - p
         ratio[1:, unit] = np.log((p[1:] / p[1:].sum()) / (q[1:] / q[1:].sum()))
     return ratio
 
