@@ -14,9 +14,9 @@ import tensorflow as tf
 
 from dlkit.contracts import Examples, Tensor, take
 from dlkit.errors import ExportError
-from dlkit.export.recurrent import pads_with_zeros, step_by_step, without_padding
+from dlkit.export.one_row import pads_with_zeros, reads_one_row, step_by_step, without_padding
 from dlkit.inference.quiet import silent_standard_error
-from dlkit.models.layers import is_recurrent
+from dlkit.models.layers import side_by_side
 
 Forward = Callable[[Mapping[str, tf.Tensor]], dict[str, tf.Tensor]]
 CALIBRATION_ROWS = 1_000
@@ -36,10 +36,13 @@ def write_litert(
     `quantize`: "float16" weights, "dynamic" (int8 weights, float arithmetic), or "int8" (integer arithmetic, float in
     and out), which needs `calibration` examples to learn the ranges of activations from.
     """
-    # A recurrent layer has a builtin form only where the number of rows is fixed; its length may stay free.
-    recurrent = is_recurrent(model)
-    forward = _forward_of_one(model, tensors) if recurrent else _forward(model, tensors)
-    signature = _signature(tensors, 1 if recurrent else None)
+    alone = reads_one_row(model)
+    forward = _forward_of_one(model, tensors) if alone else _forward(model, tensors)
+    # Whole-number pixels go into an integer network as they are; the converter wants to hear of them as floats.
+    pixels = quantize == "int8" and all(tensor.dtype == "uint8" for tensor in tensors.values())
+    if pixels:
+        tensors = {name: Tensor(tensor.shape) for name, tensor in tensors.items()}
+    signature = _signature(tensors, 1 if alone else None)
     concrete = tf.function(forward, input_signature=[signature]).get_concrete_function()
     with tempfile.TemporaryDirectory() as scratch:
         frozen = Path(scratch) / "model"
@@ -49,7 +52,7 @@ def write_litert(
         module.weights, module.serve = [variable.value for variable in model.variables], concrete
         tf.saved_model.save(module, str(frozen), signatures={"serving_default": concrete})
         examples = _rows(calibration, tensors) if quantize == "int8" else None
-        content = _convert_aside(frozen, quantize, examples)
+        content = _convert_aside(frozen, quantize, examples, pixels=pixels)
     aside = path.with_name(f".{path.name}.partial")
     aside.write_bytes(content)
     aside.replace(path)
@@ -62,7 +65,7 @@ def _signature(tensors: Mapping[str, Tensor], rows: int | None) -> dict[str, tf.
 def _forward(model: keras.Model, tensors: Mapping[str, Tensor]) -> Forward:
     def forward(inputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         outputs = model(inputs[next(iter(tensors))] if len(tensors) == 1 else dict(inputs), training=False)
-        return {"outputs": outputs}
+        return {"outputs": side_by_side(outputs)}
 
     return forward
 
@@ -83,16 +86,21 @@ def _rows(examples: Examples | None, tensors: Mapping[str, Tensor]) -> list[dict
     if examples is None or not len(examples):
         raise ExportError("Quantization to int8 needs training rows to learn the ranges from: give --data.")
     chosen = range(min(CALIBRATION_ROWS, len(examples)))
-    return [{name: take(examples.inputs[name], np.array([row])) for name in tensors} for row in chosen]
+    return [
+        {name: take(examples.inputs[name], np.array([row])).astype(tensor.dtype) for name, tensor in tensors.items()}
+        for row in chosen
+    ]
 
 
-def _convert_aside(frozen: Path, quantize: str | None, rows: list[dict[str, np.ndarray]] | None) -> bytes:
+def _convert_aside(
+    frozen: Path, quantize: str | None, rows: list[dict[str, np.ndarray]] | None, *, pixels: bool
+) -> bytes:
     """Convert; where calibration runs the network, in a child process, for it can kill its process."""
     if rows is None:
-        return _convert(frozen, quantize, None)
+        return _convert(frozen, quantize, None, pixels=pixels)
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
-    child = context.Process(target=_convert_in_child, args=(frozen, quantize, rows, sender), daemon=True)
+    child = context.Process(target=_convert_in_child, args=(frozen, quantize, rows, pixels, sender), daemon=True)
     with silent_standard_error():  # the child inherits it, and would log TensorFlow's start-up a second time
         child.start()
     sender.close()
@@ -111,16 +119,16 @@ def _convert_aside(frozen: Path, quantize: str | None, rows: list[dict[str, np.n
 
 
 def _convert_in_child(
-    frozen: Path, quantize: str | None, rows: list[dict[str, np.ndarray]] | None, sender: object
+    frozen: Path, quantize: str | None, rows: list[dict[str, np.ndarray]] | None, pixels: bool, sender: object
 ) -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     try:
-        sender.send(_convert(frozen, quantize, rows))  # type: ignore[attr-defined]  # a Connection: typed by neither
+        sender.send(_convert(frozen, quantize, rows, pixels=pixels))  # type: ignore[attr-defined]  # a Connection: typed by neither
     except ExportError as error:
         sender.send(str(error))  # type: ignore[attr-defined]  # as above
 
 
-def _convert(frozen: Path, quantize: str | None, rows: list[dict[str, np.ndarray]] | None) -> bytes:
+def _convert(frozen: Path, quantize: str | None, rows: list[dict[str, np.ndarray]] | None, *, pixels: bool) -> bytes:
     converter = tf.lite.TFLiteConverter.from_saved_model(str(frozen), signature_keys=["serving_default"])
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
     if quantize is not None:
@@ -129,6 +137,8 @@ def _convert(frozen: Path, quantize: str | None, rows: list[dict[str, np.ndarray
         converter.target_spec.supported_types = [tf.float16]
     if rows is not None:
         converter.representative_dataset = lambda: (("serving_default", row) for row in rows)
+    if pixels:
+        converter.inference_input_type = tf.uint8
     try:
         return bytes(converter.convert())
     except Exception as error:

@@ -18,6 +18,8 @@ _STEP = 64
 _IDLE = 4_096
 """Padding, in ids, that single sets may add up to before the tensors are made smaller: about what that costs."""
 _FIRST = np.zeros(1, np.int64)
+_AS_IT_IS = ((0.0, 0), (1.0, 0))
+"""Scale and zero point of inputs that are not quantized, or whose integers stand for themselves, as pixels do."""
 
 
 class LiteRT:
@@ -121,17 +123,17 @@ class LiteRT:
             self._shapes, self._fits_buffer = shapes, False
         for name, rows in batch.items():
             detail = self._inputs[name]
-            fits = rows.dtype == detail["dtype"] and rows.flags.c_contiguous
+            fits = rows.dtype == detail["dtype"] and rows.flags.c_contiguous and detail["quantization"] in _AS_IT_IS
             self._interpreter.set_tensor(detail["index"], rows if fits else _quantized(rows, detail))
         self._interpreter.invoke()
         return _dequantized(self._interpreter.get_tensor(self._output["index"]), self._output)
 
 
 def _quantized(rows: np.ndarray, detail: Mapping[str, Any]) -> np.ndarray:
-    """Float rows in the integers of a fully quantized input; anything else in the type the file wants."""
+    """Numbers in the integers of a fully quantized input; anything else in the type the file wants."""
     dtype = np.dtype(detail["dtype"])
     scale, zero = detail["quantization"]
-    if scale and np.issubdtype(rows.dtype, np.floating):
+    if scale:
         limits = np.iinfo(dtype)
         rows = np.clip(np.round(rows / scale) + zero, limits.min, limits.max)
     return np.ascontiguousarray(rows, dtype)

@@ -1,9 +1,10 @@
-"""How does a recurrent layer run on one row in LiteRT, a step at a time and no more work a step than it needs?
+"""How does a network that reads in order run on one row in LiteRT, with no more work than one row needs?
 
 Keras' own loop, converted, does 23 operations a step for an LSTM: a mask for each state, the product of the step's
 input, two counters, and with all outputs kept it copies them at every step, so that time grows with the square of the
 length. Here the inputs' products are one product before the loop, padding is cut off before it, and outputs are
-written in place.
+written in place. Attention without padding needs no mask, whose two passes over all pairs of words are a third of its
+time.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from typing import Any
 
 import keras
 import tensorflow as tf
+
+from dlkit.models.layers import is_recurrent
 
 State = tuple[tf.Tensor, ...]
 
@@ -25,7 +28,20 @@ def without_padding(ids: tf.Tensor) -> tf.Tensor:
 
 def pads_with_zeros(model: keras.Model) -> bool:
     """Whether id 0 is padding to this network."""
-    return any(isinstance(layer, keras.layers.Embedding) and layer.mask_zero for layer in model._flatten_layers())
+    return any(
+        _attends(layer) or (isinstance(layer, keras.layers.Embedding) and layer.mask_zero)
+        for layer in model._flatten_layers()
+    )
+
+
+def reads_one_row(model: keras.Model) -> bool:
+    """Whether LiteRT is to take one row at a time: a recurrent layer has no other builtin form; its length is free."""
+    return is_recurrent(model) or any(map(_attends, model._flatten_layers()))
+
+
+def _attends(layer: keras.layers.Layer) -> bool:
+    """Whether it is KerasHub's encoder, told from afar: to import KerasHub takes a second."""
+    return type(layer).__name__ == "TransformerEncoder"
 
 
 def step_by_step(model: keras.Model) -> keras.Model:
@@ -48,6 +64,8 @@ def step_by_step(model: keras.Model) -> keras.Model:
 def _call(layer: keras.layers.Layer, *args: Any, **kwargs: Any) -> Any:
     if isinstance(layer, keras.Model):
         return step_by_step(layer)(*args, **kwargs)
+    if _attends(layer):
+        return layer(*args, **{name: value for name, value in kwargs.items() if name != "padding_mask"})
     if _is_plain(layer) and len(args) == 1 and not set(kwargs) - {"mask", "training"}:
         return StepByStep(layer)(*args)
     return layer(*args, **kwargs)
