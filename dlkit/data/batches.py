@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
 
 from dlkit.contracts import Examples, Rows, lengths, take
+from dlkit.data.augmentation import augmented
+from dlkit.errors import SettingsError
 
 
 class Batches:
@@ -20,29 +22,40 @@ class Batches:
     Rows are gathered when their batch is due: ragged rows are never padded further than their batch needs. With
     `by_length`, ragged rows of like length share a batch, so that there is little to pad: all rows in ascending order
     without a seed, else within pools of 50 shuffled batches, and then the batches of a pool in shuffled order.
+    `augment`: changes to inputs of pixels, see `augmentation`. `balanced`: rows of rare classes come so often that
+    all classes have as many, which wants augmentation, or they come as mere copies.
     """
 
     def __init__(
-        self, examples: Examples, batch_size: int, *, seed: int | None = None, by_length: bool = False
+        self,
+        examples: Examples,
+        batch_size: int,
+        *,
+        seed: int | None = None,
+        by_length: bool = False,
+        augment: Sequence[str] = (),
+        balanced: bool = False,
     ) -> None:
         self.examples, self.batch_size, self.seed = examples, batch_size, seed
         self.epoch = 0
+        self.augment = tuple(augment)
         self._lengths = lengths(examples.inputs) if by_length else None
+        self._rows = _balanced(examples.targets) if balanced else np.arange(len(examples))
 
     def __len__(self) -> int:
-        return math.ceil(len(self.examples) / self.batch_size)
+        return math.ceil(len(self._rows) / self.batch_size)
 
     def dataset(self) -> tf.data.Dataset:
         batches = tf.data.Dataset.from_generator(self.__iter__, output_signature=self._signature())
         return batches.apply(tf.data.experimental.assert_cardinality(len(self))).prefetch(2)
 
     def __iter__(self) -> Iterator[object]:
-        for indices in self.order():
-            yield self._batch(indices)
+        for number, indices in enumerate(self.order()):
+            yield self._batch(indices, number)
 
     def order(self) -> list[np.ndarray]:
         """The rows of each batch of this epoch."""
-        order = np.arange(len(self.examples))
+        order = self._rows
         if self.seed is None:
             order = order if self._lengths is None else np.argsort(self._lengths, kind="stable")
             return self._cut(order)
@@ -60,8 +73,15 @@ class Batches:
     def _cut(self, order: np.ndarray) -> list[np.ndarray]:
         return [order[start : start + self.batch_size] for start in range(0, len(order), self.batch_size)]
 
-    def _batch(self, indices: np.ndarray) -> object:
-        inputs = _single({name: take(rows, indices) for name, rows in self.examples.inputs.items()})
+    def _batch(self, indices: np.ndarray, number: int) -> object:
+        by_name = {name: take(rows, indices) for name, rows in self.examples.inputs.items()}
+        if self.augment:
+            random = np.random.default_rng((self.seed or 0, self.epoch, number))
+            by_name = {
+                name: augmented(rows, self.augment, random) if rows.dtype == np.uint8 and rows.ndim == 4 else rows
+                for name, rows in by_name.items()
+            }
+        inputs = _single(by_name)
         targets = self.examples.targets
         if targets is None:
             return inputs
@@ -83,13 +103,26 @@ _POOL = 50
 """Batches whose rows are sorted together: enough for short padding, few enough for batches that differ each epoch."""
 
 
+def _balanced(targets: object) -> np.ndarray:
+    """Row numbers in which every class has as many as the largest, its rows in turn."""
+    of_classes = isinstance(targets, np.ndarray) and (targets.dtype.kind == "i" or np.isin(targets, (0, 1)).all())
+    if not isinstance(targets, np.ndarray) or not of_classes:
+        raise SettingsError("training.balance needs one class a row; this recipe has another kind of target.")
+    one_hot = targets.ndim == 2 and targets.shape[1] > 1
+    classes = targets.argmax(axis=1) if one_hot else targets.reshape(len(targets))
+    found, counts = np.unique(classes, return_counts=True)
+    return np.concatenate([np.resize(np.flatnonzero(classes == one), counts.max()) for one in found])
+
+
 def _spec(rows: np.ndarray | Rows) -> tf.TensorSpec:
     if isinstance(rows, np.ndarray):
         return tf.TensorSpec((None, *rows.shape[1:]), rows.dtype)
     row = rows.take(np.arange(0, min(1, len(rows))))
+    if row.dtype == np.uint8 and row.ndim == 4:
+        return tf.TensorSpec((None, *row.shape[1:]), row.dtype)
     # On-demand rows may differ in length from batch to batch along their first axis (ragged word ids).
     return tf.TensorSpec((None, None, *row.shape[2:]), row.dtype)
 
 
-def _single(by_name: dict[str, object]) -> object:
+def _single(by_name: Mapping[str, object]) -> object:
     return next(iter(by_name.values())) if len(by_name) == 1 else by_name

@@ -64,7 +64,8 @@ def load_source(
     """As `load`, for a source that is in no list."""
     located = locate(dataset, path, allow_download=allow_download, say=say)
     splits = _read_prepared(dataset, located, say)
-    notes = dataset.notes
+    files = [file for form in dataset.forms for file in form if located.checksum in file.sha256]
+    notes = (*dataset.notes, *(file.note for file in files if file.note))
     if not located.known:
         notes = (*notes, f"{located.path.name} is not a file that dlkit knows (sha256 {located.checksum})")
     return Loaded(

@@ -7,6 +7,7 @@ A sample is the same rows every time. It shows that things work, not how good th
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,14 +27,15 @@ NOISE = 2.0
 
 @dataclass(frozen=True)
 class Sample:
-    """`rows` with their `best` score. `strata`: label and whether it was flipped, to split in proportion, so
-    that the share of flipped labels, and with it the best score, is the same in each split.
+    """`rows` with their `best` score. `target`: None where the rows have several, by name. `strata`: label and
+    whether it was flipped, to split in proportion, so that the share of flipped labels, and with it the best score,
+    is the same in each split.
     """
 
     rows: Split
     kinds: Mapping[str, ColumnKind]
-    target: str
-    task: Literal["value", "label"]
+    target: str | None
+    task: Literal["value", "label", "several"]
     best: Mapping[str, float]
     title: str
     strata: Sequence[str] | None = None
@@ -43,7 +45,15 @@ class Sample:
     def fingerprint(self) -> str:
         targets = self.rows.targets
         columns = [*self.rows.inputs.values(), *([targets] if isinstance(targets, np.ndarray) else [])]
-        return fingerprint(repr(row) for row in zip(*(column.tolist() for column in columns), strict=True))
+        columns += targets.values() if isinstance(targets, Mapping) else []
+        return fingerprint(repr(row) for row in zip(*map(_plain, columns), strict=True))
+
+
+def _plain(column: np.ndarray) -> list[object]:
+    """Values as Python has them; a picture as the checksum of its pixels."""
+    if column.ndim == 1:
+        return column.tolist()
+    return [hashlib.sha256(row.tobytes()).hexdigest() for row in column]
 
 
 def sample(name: str) -> Sample:
@@ -76,7 +86,7 @@ WORDS = {
 }
 
 
-class _Dice:
+class Dice:
     """Choices by raw doubles alone, which are the same on every platform and in every numpy."""
 
     def __init__(self, seed: int) -> None:
@@ -88,7 +98,7 @@ class _Dice:
     def choose(self, options: Sequence[str]) -> str:
         return options[int(self._generator.random() * len(options))]
 
-    def uniform(self, low: float, high: float, rows: int) -> np.ndarray:
+    def uniform(self, low: float, high: float, rows: int | tuple[int, ...]) -> np.ndarray:
         return low + (high - low) * self._generator.random(rows)
 
     def normal(self, rows: int) -> np.ndarray:
@@ -116,7 +126,7 @@ def reviews(rows: int = 2_000) -> Sample:
     A review holds two to four opinions, nearly always of one mind, in a random order among neutral sentences;
     an eighth of the opinions is negated ("not boring"), a quarter of the reviews concede one thing.
     """
-    dice = _Dice(1)
+    dice = Dice(1)
     texts: dict[str, str] = {}
     while len(texts) < rows:
         label = "pos" if len(texts) % 2 else "neg"
@@ -134,7 +144,7 @@ def reviews(rows: int = 2_000) -> Sample:
     )
 
 
-def _review(dice: _Dice, *, good: bool) -> str:
+def _review(dice: Dice, *, good: bool) -> str:
     opinions = [_opinion(dice, good=good) for _ in range(2 + dice.chance(0.6) + dice.chance(0.4))]
     if dice.chance(0.25):
         part, word = dice.choose(PARTS), dice.choose(BAD if good else GOOD)
@@ -148,7 +158,7 @@ def _review(dice: _Dice, *, good: bool) -> str:
     return " ".join(sentences)
 
 
-def _opinion(dice: _Dice, *, good: bool) -> str:
+def _opinion(dice: Dice, *, good: bool) -> str:
     negated = dice.chance(1 / 8)
     word = dice.choose(GOOD if good != negated else BAD)
     part, degree = dice.choose(PARTS), dice.choose(DEGREES)
@@ -215,7 +225,7 @@ def wires(rows: int = 1_500) -> Sample:
     A newswire states two or three facts of its topic among sentences that fit any; a third of them also touch on
     another topic, with one fact.
     """
-    dice = _Dice(4)
+    dice = Dice(4)
     texts: dict[str, str] = {}
     for topic, share in TOPICS.items():
         wanted = len(texts) + round(rows * share)
@@ -234,7 +244,7 @@ def wires(rows: int = 1_500) -> Sample:
     )
 
 
-def _wire(dice: _Dice, topic: str) -> str:
+def _wire(dice: Dice, topic: str) -> str:
     sentences = [dice.choose(FACTS[topic]) for _ in range(2 + dice.chance(0.5))]
     if dice.chance(1 / 3):
         sentences.append(dice.choose(FACTS[dice.choose([other for other in TOPICS if other != topic])]))
@@ -257,7 +267,7 @@ def houses(rows: int = 1_200) -> Sample:
     Area counts for more near the centre, age first lowers a price and then, for very old houses, raises it.
     Where age or heating is missing, a price was set as if it were 45 years or gas: nothing is hidden.
     """
-    dice = _Dice(2)
+    dice = Dice(2)
     area = dice.uniform(45, 210, rows).round(1)
     rooms = np.clip(np.round(area / 28 + dice.uniform(-1, 1, rows)), 1, 8)
     age = dice.uniform(0, 120, rows).round()
@@ -298,7 +308,7 @@ def species(rows: int = 1_200) -> Sample:
 
     In the marsh the wing decides, elsewhere the ratio of bill to wing and the mass.
     """
-    dice = _Dice(3)
+    dice = Dice(3)
     bill, wing = dice.uniform(8, 24, rows).round(1), dice.uniform(50, 110, rows).round(1)
     mass = (0.3 * wing + 6 * dice.normal(rows)).clip(8).round(1)
     habitat = [dice.choose(HABITATS) for _ in range(rows)]
@@ -332,9 +342,23 @@ def _strings(values: Sequence[str | None]) -> np.ndarray:
     return column
 
 
+def _shapes() -> Sample:
+    from dlkit.data.image_samples import shapes
+
+    return shapes()
+
+
+def _people() -> Sample:
+    from dlkit.data.image_samples import people
+
+    return people()
+
+
 SAMPLES: Mapping[str, Callable[[], Sample]] = {
     "reviews": reviews,
     "wires": wires,
     "houses": houses,
     "species": species,
+    "shapes": _shapes,
+    "people": _people,
 }

@@ -35,6 +35,7 @@ class File:
 
     `name`: relative to the dataset's folder, "/" between folders. `sha256`: all contents known to be good.
     `url`, `url_sha256`: where to get it, and what must come. `bytes`: size of the download where known.
+    `note`: what a user should know of this file, where the dataset also comes in another form.
     """
 
     name: str
@@ -42,6 +43,7 @@ class File:
     url: str | None = None
     url_sha256: str | None = None
     bytes: int | None = None
+    note: str = ""
 
 
 @dataclass(frozen=True)

@@ -212,6 +212,12 @@ class TableData:
 
     def _sample(self) -> Splits:
         chosen = sample(self.sample)
+        others = set(chosen.kinds.values()) - {"number", "category"}
+        if others:
+            what = "pictures" if "image" in others else "texts"
+            raise SettingsError(
+                f"data.sample={self.sample!r} holds {what}; this recipe reads tables, such as 'houses'."
+            )
         if chosen.task != self.task:
             raise SettingsError(
                 f"data.sample={self.sample!r} holds a {chosen.task} to predict, and data.task is {self.task!r}."

@@ -146,7 +146,8 @@ class TextData:
     def _sample(self) -> Splits:
         chosen = sample(self.sample)
         if "text" not in chosen.kinds.values():
-            raise SettingsError(f"data.sample={self.sample!r} is a table; this recipe reads texts, such as 'reviews'.")
+            what = "holds pictures" if "image" in chosen.kinds.values() else "is a table"
+            raise SettingsError(f"data.sample={self.sample!r} {what}; this recipe reads texts, such as 'reviews'.")
         first, second, third = self._split({"train": chosen.rows}, chosen.strata or [])
         return Splits(
             train=first,

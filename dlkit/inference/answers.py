@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,9 +24,20 @@ class ClassAnswer:
 
     kind = "class"
 
+    @property
+    def units(self) -> int:
+        """Outputs of the network."""
+        return 1 if len(self.labels) == 2 else len(self.labels)
+
+    @property
+    def width(self) -> int:
+        """Columns of `comparable`."""
+        return len(self.labels)
+
     def probabilities(self, outputs: np.ndarray) -> np.ndarray:
         """(rows, 1) or (rows, classes) network outputs to (rows, classes) probabilities, rows summing to 1."""
-        outputs = np.asarray(outputs, np.float64).reshape(len(outputs), -1)
+        outputs = np.asarray(outputs, np.float64)
+        outputs = outputs.reshape(len(outputs), math.prod(outputs.shape[1:]))
         return np.concatenate([1 - outputs, outputs], axis=1) if outputs.shape[1] == 1 else outputs
 
     def decode(self, outputs: np.ndarray) -> list[dict[str, object]]:
@@ -44,9 +56,12 @@ class ClassAnswer:
         """(rows,) bool, from two results of `comparable`: is it the same class?"""
         return ours.argmax(axis=1) == theirs.argmax(axis=1)
 
+    def settings(self) -> dict[str, object]:
+        """What `load` takes."""
+        return {"kind": self.kind, "labels": list(self.labels)}
+
     def save(self, folder: Path) -> None:
-        settings = {"kind": self.kind, "labels": list(self.labels)}
-        text = json.dumps(settings, indent=1, ensure_ascii=False)
+        text = json.dumps(self.settings(), indent=1, ensure_ascii=False)
         (folder / "answer.json").write_text(text + "\n", encoding="utf-8")
         # The same list for people and for other LiteRT tools, which read a line a label.
         lines = "".join(label.replace("\n", " ") + "\n" for label in self.labels)
@@ -76,6 +91,7 @@ class ValueAnswer:
     logarithm: bool = False
 
     kind = "value"
+    units = width = 1
 
     def values(self, outputs: np.ndarray) -> np.ndarray:
         """(rows, 1) network outputs to (rows,) float64 in own units."""
@@ -93,12 +109,69 @@ class ValueAnswer:
         """(rows,) bool, from two results of `comparable`: equal to a twentieth of a standard deviation?"""
         return np.abs(ours - theirs).max(axis=1) <= 0.05
 
+    def settings(self) -> dict[str, object]:
+        """What `load` takes."""
+        return {"kind": self.kind, **vars(self)}
+
     def save(self, folder: Path) -> None:
-        settings = {"kind": self.kind, **vars(self)}
-        text = json.dumps(settings, indent=1, ensure_ascii=False, allow_nan=False)
+        text = json.dumps(self.settings(), indent=1, ensure_ascii=False, allow_nan=False)
         (folder / "answer.json").write_text(text + "\n", encoding="utf-8")
 
     @classmethod
     def load(cls, settings: Mapping[str, object]) -> ValueAnswer:
         mean, scale, spread = (float(str(settings[key])) for key in ("mean", "scale", "spread"))
         return cls(str(settings["name"]), str(settings["unit"]), mean, scale, spread, bool(settings["logarithm"]))
+
+
+@dataclass(frozen=True)
+class JointAnswer:
+    """Several answers about one row, each from an output of its own. `parts`: by name, in alphabetical order.
+
+    A network's outputs lie side by side in that order: (rows, units of all parts).
+    """
+
+    parts: Mapping[str, ClassAnswer | ValueAnswer]
+
+    kind = "joint"
+
+    def split(self, outputs: np.ndarray) -> dict[str, np.ndarray]:
+        """(rows, units of all parts) to (rows, units) by name."""
+        outputs = np.asarray(outputs)
+        outputs = outputs.reshape(len(outputs), math.prod(outputs.shape[1:]))
+        edges = np.cumsum([0, *(part.units for part in self.parts.values())])
+        if outputs.shape[1] != edges[-1]:
+            raise ValueError(f"expected {edges[-1]} outputs a row for {list(self.parts)}, got {outputs.shape[1]}")
+        return {name: outputs[:, edges[place] : edges[place + 1]] for place, name in enumerate(self.parts)}
+
+    def decode(self, outputs: np.ndarray) -> list[dict[str, object]]:
+        """An object a row with the answer of each part by its name."""
+        of_parts = {name: self.parts[name].decode(part) for name, part in self.split(outputs).items()}
+        return [dict(zip(of_parts, row, strict=True)) for row in zip(*of_parts.values(), strict=True)]
+
+    def comparable(self, outputs: np.ndarray) -> np.ndarray:
+        return np.concatenate([self.parts[name].comparable(part) for name, part in self.split(outputs).items()], axis=1)
+
+    def agrees(self, ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
+        """(rows,) bool, from two results of `comparable`: is each part the same answer?"""
+        same, start = np.ones(len(ours), bool), 0
+        for part in self.parts.values():
+            end = start + part.width
+            same &= part.agrees(ours[:, start:end], theirs[:, start:end])
+            start = end
+        return same
+
+    def save(self, folder: Path) -> None:
+        parts = {name: part.settings() for name, part in self.parts.items()}
+        text = json.dumps({"kind": self.kind, "parts": parts}, indent=1, ensure_ascii=False, allow_nan=False)
+        (folder / "answer.json").write_text(text + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, settings: Mapping[str, object]) -> JointAnswer:
+        parts = settings["parts"]
+        if not isinstance(parts, dict):
+            raise TypeError("parts is a JSON object")
+        kinds: dict[str, type[ClassAnswer | ValueAnswer]] = {one.kind: one for one in (ClassAnswer, ValueAnswer)}
+        return cls({name: kinds[part["kind"]].load(part) for name, part in parts.items()})
+
+
+AnyAnswer = ClassAnswer | ValueAnswer | JointAnswer

@@ -1,13 +1,14 @@
 """Are these items what the model takes, and how do they become raw columns?
 
 An item is what a person or a JSON request gives for one row: for a model of one text column a string, for a
-table an object `{column: value}`.
+table an object `{column: value}`, for one of pictures a file's path, its content, or pixels.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -33,7 +34,7 @@ def column_from(values: Iterable[object], kind: ColumnKind, where: str) -> Colum
     return _column([check(value, f"{where}, row {row}") for row, value in enumerate(values)], kind)
 
 
-def _row(item: object, number: int, kinds: Mapping[str, ColumnKind], only: str | None) -> dict[str, str | float | None]:
+def _row(item: object, number: int, kinds: Mapping[str, ColumnKind], only: str | None) -> dict[str, Value]:
     where = f"Item {number}"
     if only is not None and not isinstance(item, Mapping):
         item = {only: item}
@@ -43,10 +44,10 @@ def _row(item: object, number: int, kinds: Mapping[str, ColumnKind], only: str |
     for name in item:
         if name not in kinds:
             raise InputError(f"{where}: the model has no column {str(name)!r}.{did_you_mean(str(name), kinds)}")
-    row: dict[str, str | float | None] = {}
+    row: dict[str, Value] = {}
     for name, kind in kinds.items():
-        if kind == "text" and name not in item:
-            raise InputError(f"{where}: the text column {name!r} is missing.")
+        if kind in ("text", "image") and name not in item:
+            raise InputError(f"{where}: the {kind} column {name!r} is missing.")
         if name not in item and len(item) == 0:
             raise InputError(f"{where} is empty: expected the columns {', '.join(kinds)}.")
         row[name] = _CHECKS[kind](item.get(name), f"{where}, column {name!r}")
@@ -85,11 +86,36 @@ def _category(value: object, where: str) -> str | None:
     return (str(int(value)) if whole else str(value)).strip() or None
 
 
-def _image(value: object, where: str) -> str:
-    raise InputError(f"{where}: images are not taken by this version of dlkit (got {type(value).__name__}).")
+def _image(value: object, where: str) -> np.ndarray:
+    """A path, an encoded picture or pixels to pixels, (height, width, 3) uint8."""
+    from dlkit.inference.images import decode
+
+    if isinstance(value, str | Path):
+        return decode(Path(value), 3, str(value)[:200] or where)
+    if isinstance(value, list):
+        value = _from_numbers(value, where)
+    if isinstance(value, bytes | np.ndarray):
+        return decode(value, 3, where)
+    raise InputError(
+        f"{where}: expected a picture (a path, the bytes of a file, or pixels from 0 to 255), got "
+        f"{type(value).__name__} {str(value)[:40]!r}."
+    )
 
 
-_CHECKS: dict[ColumnKind, Callable[[object, str], str | float | None]] = {
+def _from_numbers(rows: list[object], where: str) -> np.ndarray:
+    """Pixels as JSON has them: rows of columns of channels."""
+    try:
+        pixels = np.array(rows)
+    except ValueError:
+        pixels = np.zeros(0)
+    whole = pixels.dtype.kind in "iu" and pixels.size
+    if not whole or pixels.min() < 0 or pixels.max() > 255:
+        raise InputError(f"{where}: expected rows of pixels, each a whole number from 0 to 255 or 3 of them.")
+    return pixels.astype(np.uint8)
+
+
+Value = str | float | np.ndarray | None
+_CHECKS: dict[ColumnKind, Callable[[object, str], Value]] = {
     "text": _text,
     "number": _number,
     "category": _category,
@@ -97,9 +123,10 @@ _CHECKS: dict[ColumnKind, Callable[[object, str], str | float | None]] = {
 }
 
 
-def _column(values: list[str | float | None], kind: ColumnKind) -> Column:
+def _column(values: list[Value], kind: ColumnKind) -> Column:
     if kind == "number":
         return np.array(values, np.float64)
     column = np.empty(len(values), object)
-    column[:] = values
+    for row, value in enumerate(values):  # at once, numpy would make one array of pictures of one size
+        column[row] = value
     return column

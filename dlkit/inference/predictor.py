@@ -9,7 +9,8 @@ import numpy as np
 
 from dlkit.contracts import ColumnKind, Columns, Transform
 from dlkit.errors import DlkitError, InputError, RunError
-from dlkit.inference.answers import ClassAnswer, ValueAnswer
+from dlkit.inference.answers import AnyAnswer, ClassAnswer, JointAnswer, ValueAnswer
+from dlkit.inference.images import ImagePixels
 from dlkit.inference.inputs import columns_from
 from dlkit.inference.joined import JoinedTransform
 from dlkit.inference.litert import LiteRT
@@ -24,11 +25,13 @@ _TRANSFORMS: dict[str, Callable[[Path, Mapping[str, object]], Transform]] = {
     SequenceText.kind: SequenceText.load,
     NgramText.kind: NgramText.load,
     TableRows.kind: TableRows.load,
+    ImagePixels.kind: ImagePixels.load,
     JoinedTransform.kind: lambda folder, settings: JoinedTransform.load(folder, settings, _transform_in),
 }
-_ANSWERS: dict[str, Callable[[Mapping[str, object]], ClassAnswer | ValueAnswer]] = {
+_ANSWERS: dict[str, Callable[[Mapping[str, object]], AnyAnswer]] = {
     ClassAnswer.kind: ClassAnswer.load,
     ValueAnswer.kind: ValueAnswer.load,
+    JointAnswer.kind: JointAnswer.load,
 }
 
 
@@ -56,7 +59,8 @@ class Predictor:
         self._model = LiteRT(path, threads=threads, round_up=takes_sets(self.transform))
 
     def predict(self, items: Sequence[object]) -> list[dict[str, object]]:
-        """Answers for items: strings for a text model, `{column: value}` for a table; InputError for a bad one.
+        """Answers for items: strings for a text model, `{column: value}` for a table, paths, bytes or pixels for one of
+        pictures; InputError for a bad one.
 
         A class: `{"label", "score", "probabilities": {label: float}}`; a number: `{"value", "name", "unit"}`;
         with "warning" where the answer rests on little.
@@ -113,7 +117,7 @@ def _transform_in(assets: Path) -> Transform:
         raise _damaged(assets, error) from error
 
 
-def load_answer(folder: Path) -> ClassAnswer | ValueAnswer:
+def load_answer(folder: Path) -> AnyAnswer:
     """The fitted task of a run."""
     assets = folder / ASSETS
     settings = read_json(assets / "answer.json")

@@ -8,11 +8,13 @@ from typing import Protocol
 import tensorflow as tf
 
 from dlkit.contracts import Column, ColumnKind, Columns, Transform
+from dlkit.inference.images import ImagePixels
 from dlkit.inference.joined import JoinedTransform
 from dlkit.inference.ngrams import NgramText
 from dlkit.inference.sequences import SequenceText
 from dlkit.inference.tables import TableRows
 from dlkit.inference.text import MultiHotText
+from dlkit.preprocessing.image_graphs import ImagePixelsGraph, encoded
 from dlkit.preprocessing.text_graphs import MultiHotTextGraph, NgramTextGraph, SequenceTextGraph
 
 
@@ -32,6 +34,8 @@ def graph_of(transform: Transform) -> Graph:
         return SequenceTextGraph(transform)
     if isinstance(transform, NgramText):
         return NgramTextGraph(transform)
+    if isinstance(transform, ImagePixels):
+        return ImagePixelsGraph(transform)
     if isinstance(transform, JoinedTransform):
         return JoinedGraph(transform)
     if isinstance(transform, TableRows):
@@ -50,7 +54,9 @@ def _tensor(column: Column, kind: ColumnKind) -> tf.Tensor:
         return tf.constant(
             ["" if value is None else value.encode("utf-8", "surrogatepass") for value in column], tf.string
         )
-    return tf.constant(column, tf.float64 if kind == "number" else None)
+    if kind == "image":
+        return tf.constant([encoded(picture) for picture in column], tf.string)
+    return tf.constant(column, tf.float64)
 
 
 class JoinedGraph(tf.Module):

@@ -11,7 +11,7 @@ import pytest
 
 from dlkit.contracts import Splits
 from dlkit.data.samples import sample
-from dlkit.data.tables import Table, TableData, read_table
+from dlkit.data.tables import Goal, Table, TableData, read_table
 from dlkit.errors import DataError, DataNotFoundError, SettingsError
 
 SAID: list[str] = []
@@ -275,6 +275,13 @@ def test_each_split_of_the_species_has_its_share_of_flipped_labels() -> None:
     for part in (splits.train, splits.validation, splits.test):
         share = np.mean([flipped[row] for row in zip(*(part.inputs[name] for name in made.kinds), strict=True)])
         assert share == pytest.approx(1 - splits.best["accuracy"], abs=0.01)
+
+
+@pytest.mark.parametrize("task", ["value", "label"])
+@pytest.mark.parametrize(("name", "what"), [("shapes", "pictures"), ("people", "pictures"), ("reviews", "texts")])
+def test_a_sample_that_is_no_table_is_refused(task: Goal, name: str, what: str) -> None:
+    with pytest.raises(SettingsError, match=rf"data\.sample='{name}' holds {what}; this recipe reads tables"):
+        TableData(task=task, sample=name).load("sample", say=SAID.append)
 
 
 def test_a_dataset_that_is_no_table_or_a_target_of_another_is_refused() -> None:

@@ -275,8 +275,9 @@ def test_the_sample_is_flagged_and_each_split_has_its_share_of_flipped_labels() 
     flipped = {text: s.endswith("True") for text, s in zip(made.rows.inputs["text"], made.strata, strict=True)}
     for part in (splits.train, splits.validation, splits.test):
         assert np.mean([flipped[text] for text in part.inputs["text"]]) == pytest.approx(0.05, abs=0.004)
-    with pytest.raises(SettingsError, match="is a table"):
-        TextData(sample="houses").load("sample", say=SAID.append)
+    for name, what in (("houses", "is a table"), ("shapes", "holds pictures"), ("people", "holds pictures")):
+        with pytest.raises(SettingsError, match=rf"data\.sample='{name}' {what}; this recipe reads texts"):
+            TextData(sample=name).load("sample", say=SAID.append)
 
 
 def test_settings_for_own_files_are_refused_with_a_named_dataset() -> None:

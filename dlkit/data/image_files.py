@@ -1,0 +1,363 @@
+"""Which pictures with which labels are in a folder, a zip or a CSV of somebody else's, and can each be read?"""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from dlkit.data.archives import members
+from dlkit.data.columns import check_known
+from dlkit.data.delimited import Delimited, is_missing, read_delimited
+from dlkit.data.image_targets import Answers, answered_by_all, read_answers
+from dlkit.data.paths import listed, unreadable
+from dlkit.data.splitting import file_fingerprint, fingerprint
+from dlkit.data.text_files import LABEL_NAMES
+from dlkit.errors import DataError, SettingsError
+from dlkit.inference.images import SUFFIXES, problem
+
+IMAGE_NAMES = ("image", "picture", "path", "file", "filename", "file_name", "filepath", "image_path", "photo")
+SPLIT_FOLDERS = {
+    "train": ("train", "training"),
+    "test": ("test", "testing"),
+    "validation": ("validation", "val", "valid"),
+}
+SHOWN = 5
+"""How many broken pictures are named."""
+
+Broken = Literal["error", "skip"]
+
+
+@dataclass
+class Pictures:
+    """Row by row: where the picture is (or what a zip holds of it), its label or what several columns say of it, and
+    the sha256 of its bytes.
+    """
+
+    pictures: list[Path | bytes] = field(default_factory=list)
+    answers: list[Answers] = field(default_factory=list)
+    digests: list[bytes] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class ImageFiles:
+    """`parts`: "train", and "test" and "validation" where the data is split already. `targets`: a name for each of the
+    `answers` of a row.
+    """
+
+    parts: dict[str, Pictures]
+    targets: tuple[str, ...]
+    fingerprint: str
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Row:
+    part: str
+    name: str
+    answers: Answers
+    picture: Path | bytes
+
+
+@dataclass(frozen=True)
+class _Tree:
+    """`files`: what lies in it, by name from its root with "/" between folders; None where that is no picture.
+    `folders`: names of all folders.
+    """
+
+    root: str
+    files: dict[str, Path | bytes | None]
+    folders: frozenset[str]
+
+    @property
+    def pictures(self) -> dict[str, Path | bytes]:
+        return {name: content for name, content in self.files.items() if content is not None}
+
+    def below(self, folder: str) -> _Tree:
+        """That folder as the root."""
+        start = f"{folder}/"
+        return _Tree(
+            f"{self.root}/{folder}",
+            {name.removeprefix(start): content for name, content in self.files.items() if name.startswith(start)},
+            frozenset(name.removeprefix(start) for name in self.folders if name.startswith(start)),
+        )
+
+    def tops(self) -> list[str]:
+        """The folders right in it."""
+        return sorted(name for name in self.folders if "/" not in name)
+
+
+def read_image_folder(folder: Path, *, broken: Broken) -> ImageFiles:
+    """Pictures from `<class>/…/<name>.jpg`, or from `train/`, `test/` and `validation/` of such classes."""
+    try:
+        found = dict(_walk(folder, "", (folder.resolve(),)))
+    except OSError as error:
+        raise unreadable(folder, error) from error
+    files = {name: path if _is_picture(name) else None for name, path in found.items() if not name.endswith("/")}
+    return _read_tree(_tree(str(folder), files, found), broken)
+
+
+def read_image_zip(path: Path, *, broken: Broken) -> ImageFiles:
+    """As `read_image_folder`, from a zip of such a folder, whose pictures stay encoded in memory."""
+    names: list[str] = []
+
+    def wanted(name: str) -> bool:
+        names.append(name)
+        return _is_picture(name) and not _is_hidden(name)
+
+    contents = dict(members(path, wanted=wanted))
+    with zipfile.ZipFile(path) as archive:  # checked above; `members` leaves out folders, and one may be empty
+        names += [name for name in archive.namelist() if name.endswith("/")]
+    files = {name: contents.get(name) for name in names if not name.endswith("/")}
+    return _read_tree(_tree(str(path), files, names), broken)
+
+
+def read_image_table(path: Path, *, image: str | None, targets: tuple[str, ...], broken: Broken) -> ImageFiles:
+    """Pictures, and labels or several targets, from columns of a CSV or TSV file; paths are relative to its folder.
+
+    `image`: None, and `targets`: empty, where the column is to be found by looking.
+    """
+    file = read_delimited(path)
+    for setting, names in (("data.image", [image] if image is not None else []), ("data.target", targets)):
+        check_known(setting, names, file.columns, str(path))
+    found = _named_alike(file, LABEL_NAMES, other=[image])
+    targets = targets or ((found,) if found is not None else ())
+    if not targets:
+        raise SettingsError(
+            f"{path}: which column holds the labels? Say --set data.target=NAME. Columns: {', '.join(file.columns)}."
+        )
+    column = image or _of_paths(file, other=targets) or _named_alike(file, IMAGE_NAMES, other=targets)
+    if column is None:
+        taken = [name for name in targets if any(map(_is_picture, file.columns[name]))]
+        why = f" data.target names {taken[0]!r}, which holds such paths." if taken else ""
+        raise SettingsError(
+            f"{path}: which column holds the paths of the pictures?{why} Say --set data.image=NAME. "
+            f"Columns: {', '.join(file.columns)}."
+        )
+    chosen, notes = answered_by_all(file, targets)
+    what = f"labels from {targets[0]!r}" if len(targets) == 1 else f"targets from {', '.join(map(repr, targets))}"
+    notes = [*file.notes, f"pictures are taken from column {column!r}, {what}", *notes]
+    rows = _table_rows(file, column, targets, chosen.tolist(), notes)
+    parts, digests = _checked(str(path), rows, broken, notes)
+    contents = [file_fingerprint(path), *_in_order(digests)]
+    return ImageFiles(parts, targets, fingerprint(contents), tuple(notes))
+
+
+def _table_rows(
+    file: Delimited, column: str, targets: Sequence[str], chosen: list[int], notes: list[str]
+) -> list[_Row]:
+    fields = file.columns[column]
+    named = [row for row in chosen if not is_missing(fields[row])]
+    rows = [row for row in named if _is_picture(fields[row].strip())]
+    if not rows:
+        got = f"got {fields[named[0]][:60]!r}" if named else "got none"
+        raise DataError(
+            f"{file.path}, column {column!r}: expected paths of pictures ({', '.join(SUFFIXES)}), {got}. "
+            "Write the whole file name, or name another column: --set data.image=NAME"
+        )
+    if len(named) < len(chosen):
+        notes.append(f"{len(chosen) - len(named)} rows without a path were left out")
+    if len(rows) < len(named):
+        notes.append(f"{len(named) - len(rows)} rows name a file that is no picture by its ending; left out")
+    answers = read_answers(file, targets, rows, notes)
+    names = [fields[row].strip().replace("\\", "/") for row in rows]
+    return [_Row("train", name, of, file.path.parent / name) for name, of in zip(names, answers, strict=True)]
+
+
+def _named_alike(file: Delimited, names: Sequence[str], other: Sequence[str | None]) -> str | None:
+    lower = {name.lower(): name for name in reversed(file.columns) if name not in other}
+    return next((lower[name] for name in names if name in lower), None)
+
+
+def _of_paths(file: Delimited, other: Sequence[str]) -> str | None:
+    """The column with the most names of pictures."""
+    counts = {name: sum(map(_is_picture, fields)) for name, fields in file.columns.items() if name not in other}
+    best = max(counts, key=counts.__getitem__, default=None)
+    return best if best is not None and counts[best] else None
+
+
+def _is_picture(name: str) -> bool:
+    return name.strip().lower().endswith(SUFFIXES)
+
+
+def _is_hidden(name: str) -> bool:
+    """What a system puts beside the files: `.DS_Store`, `__MACOSX/._cat.jpg`."""
+    return any(part.startswith(".") or part == "__MACOSX" for part in name.split("/"))
+
+
+def _walk(folder: Path, start: str, above: tuple[Path, ...]) -> Iterator[tuple[str, Path]]:
+    """Names and paths of all files, and of folders with a "/" behind; links back to a folder above are not followed."""
+    for path in listed(folder):
+        if not path.is_dir():
+            yield start + path.name, path
+        elif path.resolve() not in above:
+            yield f"{start}{path.name}/", path
+            yield from _walk(path, f"{start}{path.name}/", (*above, path.resolve()))
+
+
+def _tree(root: str, files: Mapping[str, Path | bytes | None], names: Iterable[str]) -> _Tree:
+    folders: set[str] = set()
+    for name in names:
+        parts = name.split("/")[:-1]
+        folders.update("/".join(parts[:depth]) for depth in range(1, len(parts) + 1))
+    kept = {name: files[name] for name in sorted(files) if not _is_hidden(name)}
+    return _Tree(root, kept, frozenset(name for name in folders if not _is_hidden(name)))
+
+
+def _read_tree(tree: _Tree, broken: Broken) -> ImageFiles:
+    notes: list[str] = []
+    tree = _unwrapped(tree, notes)
+    found = {part: _split_folder(tree, part) for part in SPLIT_FOLDERS}
+    names = {part: name for part, name in found.items() if name is not None}
+    if "train" in names:
+        rows = [row for part, name in names.items() for row in _class_rows(tree.below(name), part, f"{name}/", notes)]
+        left = [name for name in tree.tops() if name not in names.values()]
+        if left:
+            notes.append(
+                f"{', '.join(f'{name}/' for name in left)} beside {names['train']}/ left out: no split of classes"
+            )
+    elif "test" in names:
+        raise DataError(
+            f"{tree.root}/ holds {names['test']}/ and no train/ with class folders; there is nothing to learn from. "
+            f"Add {tree.root}/train/."
+        )
+    else:
+        rows = _class_rows(tree, "train", "", notes)
+    parts, digests = _checked(tree.root, rows, broken, notes)
+    return ImageFiles(parts, ("label",), fingerprint(_in_order(digests)), tuple(notes))
+
+
+def _unwrapped(tree: _Tree, notes: list[str]) -> _Tree:
+    """Without a folder around all class folders, as archives have it."""
+    splits = {name for names in SPLIT_FOLDERS.values() for name in names}
+    while len(tops := tree.tops()) == 1 and tops[0].lower() not in splits:
+        if not tree.pictures or any(name.count("/") < 2 for name in tree.pictures):
+            break
+        notes.append(f"all pictures lie in {tops[0]}/, so the folders in it are taken for the classes")
+        tree = tree.below(tops[0])
+    return tree
+
+
+def _split_folder(tree: _Tree, part: str) -> str | None:
+    """The folder of class folders of that part; a folder of pictures may be a class called "test" too."""
+    found = [
+        name
+        for name in tree.tops()
+        if name.lower() in SPLIT_FOLDERS[part] and any("/" in inner for inner in tree.below(name).pictures)
+    ]
+    if len(found) > 1:
+        raise DataError(f"{tree.root}/ holds {found[0]}/ and {found[1]}/; expected one of them. Join them.")
+    return found[0] if found else None
+
+
+def _class_rows(tree: _Tree, part: str, start: str, notes: list[str]) -> list[_Row]:
+    """`start`: what stands before the names of `tree` in those of the whole."""
+    _check_folders(tree)
+    inside: dict[str, dict[str, Path | bytes]] = {place: {} for place in tree.tops()}
+    for name, content in tree.pictures.items():
+        place, slash, _ = name.partition("/")
+        if slash:
+            inside[place][name] = content
+    rows = []
+    for place, pictures in inside.items():
+        if not pictures:
+            count = sum(name.startswith(f"{place}/") for name in tree.files)
+            raise DataError(
+                f"{tree.root}/{place}/ holds no picture ({count} others). Add pictures of this class "
+                f"({', '.join(SUFFIXES)}), or remove the folder."
+            )
+        label = place.strip()
+        if label != place:
+            notes.append(f"the folder {place!r} has spaces around its name, which were taken off the label")
+        rows += [_Row(part, start + name, (label,), content) for name, content in pictures.items()]
+    deep = [name for name in tree.pictures if name.count("/") > 1]
+    if deep:
+        notes.append(
+            f"{len(deep)} pictures lie deeper than their class folder and count to it, such as {start}{deep[0]}"
+        )
+    loose = [name for name in tree.pictures if "/" not in name]
+    if loose:
+        notes.append(f"{len(loose)} pictures in {tree.root}/ lie in no class folder; left out, such as {loose[0]}")
+    others = [name for name, content in tree.files.items() if content is None]
+    if others:
+        notes.append(
+            f"{len(others)} files in {tree.root}/ are no pictures by their ending; left out, such as {others[0]}"
+        )
+    return rows
+
+
+def _check_folders(tree: _Tree) -> None:
+    names = tree.tops()
+    if not names:
+        raise DataError(
+            f"{tree.root}/ holds no class folder ({len(tree.pictures)} pictures lie right in it); expected a folder a "
+            "class with pictures in it, such as cats/ and dogs/, a .zip of such folders, or a CSV file with paths and "
+            "labels."
+        )
+    if len(names) == 1:
+        raise DataError(
+            f"{tree.root}/ holds 1 class folder ({names[0]!r}); classification needs at least 2. "
+            f"Add e.g. {tree.root}/other/."
+        )
+
+
+def _checked(
+    where: str, rows: Sequence[_Row], broken: Broken, notes: list[str]
+) -> tuple[dict[str, Pictures], dict[str, bytes]]:
+    """The rows whose pictures can be read, by part, and the digest of each picture by its name."""
+    parts = {row.part: Pictures() for row in rows}
+    known: dict[str, tuple[bytes, str | None]] = {}
+    for row in rows:
+        if row.name not in known:  # a CSV may name it more than once
+            known[row.name] = _examined(row.picture)
+        digest, wrong = known[row.name]
+        if wrong is None:
+            part = parts[row.part]
+            part.pictures.append(row.picture)
+            part.answers.append(row.answers)
+            part.digests.append(digest)
+    reasons = {name: wrong for name, (_, wrong) in known.items() if wrong is not None}
+    if reasons:
+        listing = "".join(f"\n  {name}: {wrong}" for name, wrong in list(reasons.items())[:SHOWN])
+        more = f"\n  and {len(reasons) - SHOWN} more" if len(reasons) > SHOWN else ""
+        said = f"{len(reasons)} of {len(known)} pictures are broken"
+        if broken == "error":
+            raise DataError(
+                f"{where}: {said}:{listing}{more}\nRepair or remove them, or leave them out: --set data.broken=skip"
+            )
+        notes.append(f"{said} and were left out:{listing}{more}")
+        _check_left(where, rows, parts)
+    return parts, {name: digest for name, (digest, wrong) in known.items() if wrong is None}
+
+
+def _examined(picture: Path | bytes) -> tuple[bytes, str | None]:
+    """The sha256 of its bytes, and what is wrong with it."""
+    content = picture
+    if isinstance(content, Path):
+        try:
+            if not content.is_file():
+                return b"", "no regular file" if content.exists() else "no such file"
+            content = content.read_bytes()
+        except (OSError, ValueError) as error:
+            return b"", f"cannot be read ({getattr(error, 'strerror', None) or error})"
+    return hashlib.sha256(content).digest(), problem(content)
+
+
+def _check_left(where: str, rows: Sequence[_Row], parts: dict[str, Pictures]) -> None:
+    """DataError for a class, where there is one target, of which nothing is left."""
+    counts = Counter((row.part, row.answers) for row in rows if len(row.answers) == 1)
+    left = {(name, answers) for name, part in parts.items() for answers in part.answers}
+    for (name, answers), count in counts.items():
+        if (name, answers) not in left:
+            raise DataError(
+                f"{where}: all {count} pictures of the class {answers[0]!r} in {name} are broken. Repair them, or "
+                "remove the class."
+            )
+
+
+def _in_order(digests: dict[str, bytes]) -> list[str | bytes]:
+    return [content for name in sorted(digests) for content in (name, digests[name])]
