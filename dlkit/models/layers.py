@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -19,6 +19,13 @@ def looked_up(table: keras.KerasTensor, ids: keras.KerasTensor) -> keras.KerasTe
 
         return tf.gather(table, ids)
     return ops.take(table, ids, axis=0)
+
+
+def side_by_side(outputs: Any) -> Any:
+    """(rows, units) of a network with one head; those of several heads in alphabetical order of their names."""
+    if not isinstance(outputs, Mapping):
+        return outputs
+    return ops.concatenate([outputs[name] for name in sorted(outputs)], axis=-1)
 
 
 def is_recurrent(model: keras.Model) -> bool:

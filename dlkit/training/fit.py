@@ -15,9 +15,12 @@ import numpy as np
 from dlkit.contracts import Examples
 from dlkit.data.batches import Batches
 from dlkit.errors import NothingTrainedError, TrainingError
+from dlkit.models import backbones
+from dlkit.models.layers import side_by_side
 from dlkit.training import checkpoints
 from dlkit.training.checkpoints import State
 from dlkit.training.losses import named
+from dlkit.training.schedules import OneCycle
 from dlkit.training.settings import Training
 
 Say = Callable[[str], None]
@@ -42,11 +45,13 @@ class Objective:
     """What is minimised and watched: a Keras loss (None where the model adds its own) and metrics by name.
 
     `class_weight`: class number to the weight of its rows in the training loss; the validation loss has none.
+    `loss_weights`: of the losses of several outputs, by their names.
     """
 
     loss: object
-    metrics: list[str]
+    metrics: list[str] | Mapping[str, list[str]]
     class_weight: Mapping[int, float] | None = None
+    loss_weights: Mapping[str, float] | None = None
 
 
 def fit(
@@ -67,8 +72,23 @@ def fit(
     when the loss is not finite, NothingTrainedError when the user interrupts before the first epoch is done.
     """
     with seeded(seed):
-        model = build()
-        batches = Batches(train, settings.batch_size, seed=seed, by_length=settings.length_bucketing)
+        with _precision(settings):
+            whole = model = build()
+        if not settings.augment and backbones.learns_on_features(model):
+            say("features of the frozen backbone are computed once")
+            features = backbones.frozen_features(model)
+            train = Examples({"features": outputs(features, train)}, train.targets)
+            if validation is not None:
+                validation = Examples({"features": outputs(features, validation)}, validation.targets)
+            model = backbones.rest_of(model)
+        batches = Batches(
+            train,
+            settings.batch_size,
+            seed=seed,
+            by_length=settings.length_bucketing,
+            augment=settings.augment,
+            balanced=settings.balance,
+        )
         _compile(model, objective, settings, steps=settings.epochs * len(batches))
         _start_from_rows(model, train)
         model.optimizer.build(model.trainable_variables)
@@ -92,8 +112,11 @@ def fit(
             except KeyboardInterrupt:
                 interrupted = keeper.interrupted()
         keeper.finish(model)
+        if settings.precision != "float32":  # nothing that is exported may hold 16-bit operations
+            best, whole = whole.get_weights(), build()
+            whole.set_weights(best)
     state = keeper.state
-    return Trained(model, state.history, state.best_epoch, state.untrained_loss, interrupted)
+    return Trained(whole, state.history, state.best_epoch, state.untrained_loss, interrupted)
 
 
 class Keeper(keras.callbacks.Callback):
@@ -187,10 +210,10 @@ class Keeper(keras.callbacks.Callback):
 
 
 def outputs(model: keras.Model, examples: Examples, *, batch_size: int = 256) -> np.ndarray:
-    """The network's outputs, (rows, units), in the order of the rows."""
+    """The network's outputs, (rows, units), in the order of the rows; those of several heads side by side."""
     # `predict` builds a dataset and an epoch's callbacks: for one row that takes fifty times as long as the network.
     batches = Batches(Examples(examples.inputs), batch_size, by_length=True)
-    parts = np.concatenate([np.asarray(model.predict_on_batch(batch)) for batch in batches])
+    parts = np.concatenate([np.asarray(side_by_side(model.predict_on_batch(batch))) for batch in batches])
     found = np.empty_like(parts)
     found[np.concatenate(batches.order())] = parts
     return found
@@ -199,6 +222,16 @@ def outputs(model: keras.Model, examples: Examples, *, batch_size: int = 256) ->
 def _held_out(validation: Examples, settings: Training) -> object:
     batches = Batches(validation, max(settings.batch_size, 256), by_length=settings.length_bucketing)
     return batches.dataset()
+
+
+@contextlib.contextmanager
+def _precision(settings: Training) -> Iterator[None]:
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(settings.precision)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 @contextlib.contextmanager
@@ -217,16 +250,24 @@ def _compile(model: keras.Model, objective: Objective, settings: Training, *, st
     rate: object = settings.learning_rate
     if settings.schedule == "cosine":
         rate = keras.optimizers.schedules.CosineDecay(settings.learning_rate, steps)
+    if settings.schedule == "one_cycle":
+        rate = OneCycle(settings.learning_rate, steps, settings.warmup)
     if settings.optimizer == "adamw":
         optimizer = keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay)
     elif settings.optimizer == "sgd":
-        optimizer = keras.optimizers.SGD(rate, momentum=settings.momentum)
+        optimizer = keras.optimizers.SGD(
+            rate,
+            momentum=settings.momentum,
+            nesterov=settings.nesterov,
+            weight_decay=settings.weight_decay or None,
+        )
     else:
         optimizer = keras.optimizers.get({"class_name": settings.optimizer, "config": {"learning_rate": rate}})
     model.compile(
         optimizer,
         named(objective.loss),
-        metrics=objective.metrics,
+        metrics=dict(objective.metrics) if isinstance(objective.metrics, Mapping) else objective.metrics,
+        loss_weights=dict(objective.loss_weights) if objective.loss_weights else None,
         steps_per_execution=settings.steps_per_execution,
         # Measured on this kind of processor: XLA halves the speed of small networks (see benchmarks/).
         jit_compile=False,

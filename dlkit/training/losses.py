@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import keras
 from keras import ops
 
@@ -37,6 +39,14 @@ LOSSES = {"margin": margin}
 """By the name that a task uses; all other names are Keras'."""
 
 
+SMOOTHED = "smoothed:"
+"""Begins the name of cross-entropy on smoothed targets: "smoothed:0.2"."""
+
+
 def named(loss: object) -> object:
-    """Our loss of that name; what is none of ours, as it is."""
+    """Our loss of that name, or by the names of several outputs; what is none of ours, as it is."""
+    if isinstance(loss, Mapping):
+        return {name: named(one) for name, one in loss.items()}
+    if isinstance(loss, str) and loss.startswith(SMOOTHED):
+        return keras.losses.CategoricalCrossentropy(label_smoothing=float(loss.removeprefix(SMOOTHED)))
     return LOSSES.get(loss, loss) if isinstance(loss, str) else loss

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args, get_origin, get_type_hints
 
+from dlkit.data.augmentation import check as check_augmentation
 from dlkit.errors import SettingsError, did_you_mean
 
 
@@ -19,14 +20,18 @@ class Training:
     validation rows together for so many epochs. `folds`: k of a k-fold validation that goes before (0: none).
     `steps_per_execution`: batches in one call of the compiled step. `length_bucketing`: rows of like length share a
     batch, so that recurrent networks do not read padding. `momentum`: of optimizer "sgd". `tensorboard`: also write
-    logs into the run.
+    logs into the run. `augment`: random changes to pictures, see `data.augmentation`. `balance`: rare classes come as
+    often as the largest. `precision`: "mixed_bfloat16" computes in 16 bits and keeps weights in 32, quicker on
+    processors that have such units; exports are float32 all the same. `warmup`: share of all steps in which schedule
+    "one_cycle" rises from a twentieth of the learning rate to it, before it falls to 0 (Smith & Topin 2018).
     """
 
     epochs: int = 20
     batch_size: int = 32
     optimizer: Literal["adam", "adamw", "rmsprop", "sgd"] = "adam"
     learning_rate: float = 1e-3
-    schedule: Literal["constant", "cosine"] = "constant"
+    schedule: Literal["constant", "cosine", "one_cycle"] = "constant"
+    warmup: float = 0.2
     weight_decay: float = 0.0
     patience: int | None = None
     keep: Literal["best", "last"] = "best"
@@ -35,6 +40,10 @@ class Training:
     steps_per_execution: int = 1
     length_bucketing: bool = False
     momentum: float = 0.0
+    nesterov: bool = False
+    augment: tuple[str, ...] = ()
+    balance: bool = False
+    precision: Literal["float32", "mixed_bfloat16"] = "float32"
     tensorboard: bool = True
 
     def __post_init__(self) -> None:
@@ -62,5 +71,10 @@ class Training:
             raise SettingsError(f"training.momentum: expected a number in [0, 1), got {self.momentum}.")
         if self.momentum and self.optimizer != "sgd":
             raise SettingsError(f"training.momentum needs training.optimizer=sgd, got {self.optimizer}.")
-        if self.weight_decay and self.optimizer != "adamw":
-            raise SettingsError(f"training.weight_decay needs training.optimizer=adamw, got {self.optimizer}.")
+        if self.nesterov and not self.momentum:
+            raise SettingsError("training.nesterov needs training.momentum above 0, such as 0.9.")
+        if self.weight_decay and self.optimizer not in ("adamw", "sgd"):
+            raise SettingsError(f"training.weight_decay needs training.optimizer=adamw or sgd, got {self.optimizer}.")
+        if not 0 <= self.warmup < 1:
+            raise SettingsError(f"training.warmup: expected a share in [0, 1), got {self.warmup}.")
+        check_augmentation(self.augment)

@@ -213,7 +213,7 @@ def test_the_cosine_schedule_starts_at_the_rate_and_ends_at_0(optimizer: str) ->
         (lambda: Training(learning_rate=0.0), "training.learning_rate: expected a number above 0, got 0.0"),
         (lambda: Training(learning_rate=float("inf")), "training.learning_rate"),
         (lambda: Training(learning_rate=float("nan")), "training.learning_rate"),
-        (lambda: Training(weight_decay=0.1), "training.weight_decay needs training.optimizer=adamw, got adam"),
+        (lambda: Training(weight_decay=0.1), "training.weight_decay needs training.optimizer=adamw or sgd, got adam"),
         (lambda: Training(optimizer="adamm"), "training.optimizer.*adamm.*Did you mean 'adam"),  # type: ignore[arg-type]
         (lambda: Training(keep="first"), "training.keep.*first"),  # type: ignore[arg-type]
         (lambda: Training(schedule="linear"), "training.schedule.*linear"),  # type: ignore[arg-type]
