@@ -18,18 +18,20 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from dlkit.api import explain, run
+    from dlkit.data.images import ImageData
     from dlkit.data.tables import TableData
     from dlkit.data.texts import TextData
     from dlkit.errors import DlkitError
     from dlkit.estimators import TableClassifier, TableRegressor, TextClassifier
     from dlkit.inference import Predictor, load
+    from dlkit.preprocessing.images import Images
     from dlkit.preprocessing.ngrams import Ngrams
     from dlkit.preprocessing.sequences import Sequences
     from dlkit.preprocessing.tables import TableFeatures
     from dlkit.preprocessing.text import MultiHot
     from dlkit.recipe import Ensemble, Recipe, Variant
     from dlkit.run_folder import Run
-    from dlkit.tasks import Classification, Regression
+    from dlkit.tasks import Classification, Joint, Regression
     from dlkit.training.settings import Training
     from dlkit.variants import text_variants
 
@@ -37,6 +39,9 @@ _HOMES = {
     "Classification": "dlkit.tasks",
     "DlkitError": "dlkit.errors",
     "Ensemble": "dlkit.recipe",
+    "ImageData": "dlkit.data.images",
+    "Images": "dlkit.preprocessing.images",
+    "Joint": "dlkit.tasks",
     "MultiHot": "dlkit.preprocessing.text",
     "Ngrams": "dlkit.preprocessing.ngrams",
     "Predictor": "dlkit.inference",
@@ -62,6 +67,9 @@ __all__ = [
     "Classification",
     "DlkitError",
     "Ensemble",
+    "ImageData",
+    "Images",
+    "Joint",
     "MultiHot",
     "Ngrams",
     "Predictor",

@@ -6,6 +6,7 @@ Nothing heavy is imported here: `--help`, `list`, `show` and wrong usage start w
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -128,30 +129,49 @@ def run(
 @click.argument("run_name", metavar="RUN")
 @click.argument("inputs", nargs=-1, metavar="[INPUT]…")
 @click.option("--file", type=click.Path(path_type=Path), help="Inputs from .txt, .csv, .tsv or .jsonl.")
+@click.option("--top", type=click.IntRange(1), help="Show so many of the likeliest classes. [pictures: 3]")
 @_artefact_option
 @_out_option
 @_json_option
-def predict(run_name: str, inputs: tuple[str, ...], file: Path | None, artefact: str, out: str, as_json: bool) -> None:
+def predict(
+    run_name: str,
+    inputs: tuple[str, ...],
+    file: Path | None,
+    top: int | None,
+    artefact: str,
+    out: str,
+    as_json: bool,
+) -> None:
     """Raw input in, answer out; without TensorFlow unless --artefact asks for it."""
-    from dlkit.asking import answer_lines, items_from
+    from dlkit.asking import answer_lines, answered_each, items_from
     from dlkit.inference import load
 
     lite = artefact in LITERT
     predictor = load(run_name, root=out, artefact=artefact if lite else "tflite")
     piped = None if inputs or file or sys.stdin is None or sys.stdin.isatty() else sys.stdin
     items = items_from(inputs, file, piped, predictor.kinds)
-    answers = predictor.predict(items) if lite else _predict_with(predictor, artefact, items)
+    ask = predictor.predict if lite else _asking(predictor, artefact)
+    pictures = "image" in predictor.kinds.values()
+    answers = answered_each(ask, items) if pictures else ask(items)
     document = {"recipe": predictor.recipe, "run": str(predictor.run), "artefact": artefact, "answers": answers}
-    output.result(document, as_json, lambda: answer_lines(items, answers))
+    output.result(document, as_json, lambda: answer_lines(items, answers, top=top or (3 if pictures else 1)))
+    if all("error" in answer for answer in answers):
+        sys.exit(1)
 
 
-def _predict_with(predictor: Predictor, artefact: str, items: list[object]) -> list[dict[str, object]]:
+def _asking(predictor: Predictor, artefact: str) -> Callable[[Sequence[object]], list[dict[str, object]]]:
+    """As `Predictor.predict`, by an artefact that needs TensorFlow."""
     output.load_tensorflow()
     from dlkit.finished import Finished
     from dlkit.inference.inputs import columns_from
 
-    columns = columns_from(items, predictor.kinds)
-    return predictor.answers(columns, Finished(predictor.run).run(artefact)(columns))
+    run = Finished(predictor.run).run(artefact)
+
+    def ask(items: Sequence[object]) -> list[dict[str, object]]:
+        columns = columns_from(items, predictor.kinds)
+        return predictor.answers(columns, run(columns))
+
+    return ask
 
 
 @commands.command()

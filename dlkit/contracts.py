@@ -191,6 +191,11 @@ class Examples:
         return Examples(inputs, _joined_targets(self.targets, other.targets))
 
 
+def raw_targets(rows: Split | Examples) -> np.ndarray | Mapping[str, np.ndarray]:
+    """Targets that are there: an array, or one for each of several answers."""
+    return rows.targets if isinstance(rows.targets, Mapping) else np.asarray(rows.targets)
+
+
 def _joined_targets(first: Targets, second: Targets) -> Targets:
     if isinstance(first, Mapping) and isinstance(second, Mapping):
         return {name: np.concatenate([column, second[name]]) for name, column in first.items()}
@@ -332,10 +337,10 @@ class Task(Protocol[AnswerT]):
         """A Keras loss by name; None where the model adds its own."""
         ...
 
-    def metrics(self, answer: AnswerT) -> list[str]: ...
+    def metrics(self, answer: AnswerT) -> list[str] | Mapping[str, list[str]]: ...
 
 
 __all__ = [
     "Answer", "Column", "ColumnKind", "Columns", "Examples", "Head", "Joined", "Preprocessing", "Ragged", "Rows",
-    "Spec", "Split", "Splits", "Targets", "Task", "Tensor", "Transform", "joined", "lengths", "take",
+    "Spec", "Split", "Splits", "Targets", "Task", "Tensor", "Transform", "joined", "lengths", "raw_targets", "take",
 ]  # fmt: skip

@@ -17,13 +17,13 @@ from typing import Any, Literal
 import numpy as np
 
 from dlkit.catalog import entry, load
-from dlkit.contracts import Columns, Split, Splits, Transform
+from dlkit.contracts import Columns, Split, Splits, Transform, raw_targets
 from dlkit.errors import RunError
 from dlkit.evaluation.scores import score
 from dlkit.export import artefacts
 from dlkit.export.latency import network_figures
 from dlkit.export.proof import Proof, keras_model, prove, require, runner
-from dlkit.inference.answers import ClassAnswer, ValueAnswer
+from dlkit.inference.answers import AnyAnswer
 from dlkit.inference.forms import artefact_name
 from dlkit.inference.predictor import load_answer, load_transform
 from dlkit.inference.runs import ASSETS, artefact_path, check_assets, read_json, read_run
@@ -31,6 +31,7 @@ from dlkit.ordering import resolve
 from dlkit.pipeline import write_json
 from dlkit.recipe import Recipe, Say
 from dlkit.run_folder import proof_entry
+from dlkit.tasks import readable
 
 _ROWS_IN_BULK = 256
 _ROWS_ONE_BY_ONE = 64
@@ -56,7 +57,7 @@ class Finished:
         return load_transform(self.folder)
 
     @cached_property
-    def answer(self) -> ClassAnswer | ValueAnswer:
+    def answer(self) -> AnyAnswer:
         return load_answer(self.folder)
 
     @property
@@ -89,7 +90,8 @@ class Finished:
         argument = recorded.get("argument") if isinstance(recorded, dict) else None
         chosen = str(data) if data is not None else argument
         place: Path | Literal["sample"] | None = None if chosen is None else Path(chosen)
-        splits = self.recipe().data.load("sample" if chosen == "sample" else place, say=say)
+        recipe = self.recipe()
+        splits = readable(recipe.task, recipe.data.load("sample" if chosen == "sample" else place, say=say))
         if data is None and isinstance(recorded, dict) and splits.fingerprint != recorded.get("fingerprint"):
             say(f"note: {splits.source} has changed since the run was made; its test rows may be others")
         return splits
@@ -106,7 +108,7 @@ def evaluate(folder: Path, *, data: str | Path | None, artefact: str, say: Say) 
     run = finished.run(artefact)
     splits = finished.splits(data, say)
     outputs = run(splits.test.inputs)
-    figures = score(finished.task, finished.answer, np.asarray(splits.test.targets), outputs)
+    figures = score(finished.task, finished.answer, raw_targets(splits.test), outputs)
     rows = len(splits.test)
     return {"run": str(folder), "artefact": artefact, "rows": rows, "source": splits.source, "test": figures}
 
@@ -118,7 +120,7 @@ def verify(folder: Path, *, data: str | Path | None, say: Say) -> dict[str, Any]
     splits = finished.splits(data, say)
     proofs = _proofs(finished, runs, splits.test)
     require(proofs, folder)
-    targets = np.asarray(splits.test.targets)
+    targets = raw_targets(splits.test)
     entries = {
         name: finished.artefacts[name] | proof_entry(proof, finished.task, finished.answer, targets)
         for name, proof in proofs.items()
@@ -146,7 +148,7 @@ def _exported(finished: Finished, staged: Path, name: str, data: str | Path | No
     run = runner(staged, name, finished.transform)
     proof = prove(finished.answer, expected(splits.test.inputs), run, splits.test.inputs)
     require({name: proof}, folder)
-    full = entry_of | proof_entry(proof, finished.task, finished.answer, np.asarray(splits.test.targets))
+    full = entry_of | proof_entry(proof, finished.task, finished.answer, raw_targets(splits.test))
     known = metrics.get("artefacts")
     metrics["artefacts"] = {**(known if isinstance(known, dict) else {}), name: full}
     _put(staged, folder, list(entry_of.get("parts", [entry_of["path"]])))  # type: ignore[call-overload]  # a list of str

@@ -20,7 +20,12 @@ from types import ModuleType
 from dlkit.inference.quiet import silent_standard_error
 
 _HEAVY_PACKAGES = ("keras", "keras_hub", "tensorflow", "tensorflow_datasets")
-_HEAVY_MODULES = ("dlkit.models.layers", "dlkit.models.pooling", "dlkit.models.text_layers")
+_HEAVY_MODULES = (
+    "dlkit.models.image_layers",
+    "dlkit.models.layers",
+    "dlkit.models.pooling",
+    "dlkit.models.text_layers",
+)
 
 
 @contextmanager

@@ -14,16 +14,16 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from dlkit.contracts import Examples, Spec, Split, Splits, Transform
+from dlkit.contracts import Examples, Spec, Split, Splits, Transform, raw_targets
 from dlkit.errors import NothingTrainedError, TrainingError
 from dlkit.evaluation.baselines import baselines, k_fold_baseline, warnings_for
 from dlkit.evaluation.scores import score
-from dlkit.inference.answers import ClassAnswer, ValueAnswer
+from dlkit.inference.answers import AnyAnswer, ClassAnswer
 from dlkit.inference.joined import JoinedTransform
 from dlkit.models.pooling import best_weights, pool, pooled
 from dlkit.preprocessing.joined import Joined, part_examples
 from dlkit.recipe import Recipe, Say
-from dlkit.tasks import Classification
+from dlkit.tasks import Classification, Joint
 from dlkit.training.fit import Objective, Trained, fit, outputs
 from dlkit.training.k_fold import KFold, cross_validate
 
@@ -60,7 +60,7 @@ class Prepared:
     recipe: Recipe
     splits: Splits
     transform: Transform
-    answer: ClassAnswer | ValueAnswer
+    answer: AnyAnswer
     spec: Spec
     train: Examples
     validation: Examples
@@ -74,7 +74,8 @@ class Prepared:
         task, answer, weights = self.recipe.task, self.answer, None
         if isinstance(task, Classification) and isinstance(answer, ClassAnswer):
             weights = task.class_weight(answer, self.train.targets)
-        return Objective(task.loss(self.answer), task.metrics(self.answer), weights)
+        shares = task.weights if isinstance(task, Joint) else None
+        return Objective(task.loss(self.answer), task.metrics(self.answer), weights, shares)
 
 
 def prepare(recipe: Recipe, splits: Splits) -> Prepared:
@@ -84,7 +85,7 @@ def prepare(recipe: Recipe, splits: Splits) -> Prepared:
     return Prepared(recipe, splits, transform, answer, spec, *examples)
 
 
-def fitted(recipe: Recipe, train: Split, splits: Splits) -> tuple[Transform, ClassAnswer | ValueAnswer, Spec]:
+def fitted(recipe: Recipe, train: Split, splits: Splits) -> tuple[Transform, AnyAnswer, Spec]:
     """Preprocessing and task fitted on `train` alone, and what a model builder may know of them."""
     transform = recipe.preprocessing.fit(train, splits.kinds)
     answer = recipe.task.fit(train, splits.target_name or "value")
@@ -129,7 +130,7 @@ def train(
         logs=logs,
     )
     answers = outputs(trained.model, prepared.validation)
-    figures = score(recipe.task.name, prepared.answer, _raw(prepared.validation), answers)
+    figures = score(recipe.task.name, prepared.answer, raw_targets(prepared.validation), answers)
     warnings = _training_warnings(trained, len(prepared.train), settings.batch_size)
     if settings.refit and not trained.interrupted and trained.best_epoch:
         say(f"refit on training and validation rows for {trained.best_epoch} epochs")
@@ -165,7 +166,7 @@ def _train_members(prepared: Prepared, *, seed: int, say: Say, checkpoints: Path
     weights = best_weights(opinions, np.asarray(prepared.encoded(prepared.validation).targets))
     say("weights: " + ", ".join(f"{name} {weight:.3f}" for name, weight in zip(outcomes, weights, strict=True)))
     held_out = pool(opinions, weights)
-    figures = score(prepared.recipe.task.name, prepared.answer, _raw(prepared.validation), held_out)
+    figures = score(prepared.recipe.task.name, prepared.answer, raw_targets(prepared.validation), held_out)
     trained = _joined_training({name: outcome.trained for name, outcome in outcomes.items()})
     model = pooled({name: outcome.model for name, outcome in outcomes.items()}, part_of, prepared.spec, weights)
     warnings = [f"{name}: {warning}" for name, outcome in outcomes.items() for warning in outcome.warnings]
@@ -241,16 +242,17 @@ def _folds(prepared: Prepared, *, seed: int, say: Say, checkpoints: Path | None)
         )
         if trained.interrupted:
             raise TrainingError(f"Interrupted in fold {number}. To go on from there: the same command with --resume.")
-        figures = score(recipe.task.name, answer, _raw(part.validation), outputs(trained.model, part.validation))
+        figures = score(recipe.task.name, answer, raw_targets(part.validation), outputs(trained.model, part.validation))
         return figures, trained.history
 
     result = cross_validate(len(rows), recipe.training.folds, seed=seed, one=one)
     examples = prepared.train.joined(prepared.validation)
     dense = [array for array in examples.inputs.values() if isinstance(array, np.ndarray)]
-    if not recipe.baselines or len(dense) != len(examples.inputs):
+    targets = raw_targets(examples)
+    if not recipe.baselines or len(dense) != len(examples.inputs) or not isinstance(targets, np.ndarray):
         return result, {}
     features = np.concatenate([array.reshape(len(array), -1) for array in dense], axis=1)
-    beside = k_fold_baseline(recipe.task.name, prepared.answer, features, _raw(examples), result.folds, seed=seed)
+    beside = k_fold_baseline(recipe.task.name, prepared.answer, features, targets, result.folds, seed=seed)
     return result, dict(beside)
 
 
@@ -290,14 +292,14 @@ def judge(prepared: Prepared, outcome: Outcome, *, seed: int) -> Judged:
     """Test figures beside those of the baselines, and what to think of them."""
     recipe, splits = prepared.recipe, prepared.splits
     answers = outputs(outcome.model, prepared.test)
-    test = score(recipe.task.name, prepared.answer, _raw(prepared.test), answers)
+    test = score(recipe.task.name, prepared.answer, raw_targets(prepared.test), answers)
     beside = baselines(
         recipe.task.name, prepared.answer, prepared.train, prepared.validation, prepared.test,
         seed=seed, extra=recipe.baselines, refit=recipe.training.refit,
     )  # fmt: skip
     found = warnings_for(
         recipe.task.name, test, beside, splits.best, splits.sample,
-        rows=len(prepared.test), train=_raw(prepared.train),
+        rows=len(prepared.test), train=raw_targets(prepared.train),
     )  # fmt: skip
     return Judged(test, beside, answers, found)
 
@@ -312,7 +314,3 @@ def write_history(path: Path, history: list[dict[str, float]]) -> None:
 
 def write_json(path: Path, content: Mapping[str, object]) -> None:
     path.write_text(json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
-
-
-def _raw(examples: Examples) -> np.ndarray:
-    return np.asarray(examples.targets)

@@ -15,23 +15,25 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from dlkit.contracts import Columns, Splits, Transform
+from dlkit.contracts import Columns, Splits, Transform, raw_targets
 from dlkit.evaluation.card import write_card
+from dlkit.evaluation.gallery import of_pictures
 from dlkit.evaluation.gradients import gradient_by_step
 from dlkit.evaluation.highlights import decisions
 from dlkit.evaluation.mistakes import worst_mistakes
 from dlkit.evaluation.plots import plot_all
 from dlkit.evaluation.report import write_report
-from dlkit.evaluation.scores import per_class, score
+from dlkit.evaluation.scores import Raw, per_class, score
 from dlkit.export import artefacts
 from dlkit.export.proof import Proof, prove, require, runner
-from dlkit.inference.answers import ClassAnswer, ValueAnswer
+from dlkit.inference.answers import AnyAnswer, ClassAnswer, ValueAnswer
 from dlkit.inference.forms import STANDARD
 from dlkit.inference.runs import ASSETS, FORMAT, asset_checksums
 from dlkit.ordering import Order
 from dlkit.pipeline import Judged, Outcome, Prepared, Stopwatch, judge, prepare, train, write_history, write_json
 from dlkit.recipe import Recipe, Say
 from dlkit.settings import settings_of
+from dlkit.tasks import readable
 from dlkit.workspace import Workspace, interrupted_runs, workspace
 
 _ROWS_TO_LOOK_AT = 2_000
@@ -62,7 +64,7 @@ def make(order: Order, *, say: Say) -> Run:
     """
     watch = Stopwatch()
     with watch.stage("prepare"):
-        splits = order.recipe.data.load(order.data, say=say)
+        splits = readable(order.recipe.task, order.recipe.data.load(order.data, say=say))
         _announce(splits, say)
         prepared = prepare(order.recipe, splits)
     folder = order.out / order.name
@@ -118,7 +120,7 @@ class Content:
     """What a run folder keeps of a training, whoever asked for it."""
 
     transform: Transform
-    answer: ClassAnswer | ValueAnswer
+    answer: AnyAnswer
     model: keras.Model
     history: list[dict[str, float]]
 
@@ -184,14 +186,14 @@ def _origin(order: Order, splits: Splits) -> dict[str, object]:
 def _with_proofs(
     entries: Mapping[str, Mapping[str, object]], proofs: Mapping[str, Proof], prepared: Prepared
 ) -> dict[str, dict[str, object]]:
-    targets = np.asarray(prepared.test.targets)
+    targets = raw_targets(prepared.test)
     return {
         name: {**entries[name], **proof_entry(proof, prepared.recipe.task.name, prepared.answer, targets)}
         for name, proof in proofs.items()
     }
 
 
-def proof_entry(proof: Proof, task: str, answer: ClassAnswer | ValueAnswer, targets: np.ndarray) -> dict[str, object]:
+def proof_entry(proof: Proof, task: str, answer: AnyAnswer, targets: Raw) -> dict[str, object]:
     """What `metrics.json` says of a proven artefact beside its file."""
     return {
         "rows": proof.rows,
@@ -240,7 +242,7 @@ def _metrics(made: Made, judged: Judged, entries: dict[str, dict[str, object]], 
         metrics["folds"] = outcome.folds.summary() | {"baselines": dict(outcome.fold_baselines)}
     if isinstance(answer, ValueAnswer):
         metrics["unit"] = answer.unit
-    else:
+    elif isinstance(answer, ClassAnswer):
         metrics["per_class"] = per_class(answer, np.asarray(prepared.test.targets), judged.outputs)
     return metrics
 
@@ -258,7 +260,7 @@ def _preprocessing(prepared: Prepared) -> dict[str, object]:
 def _report(made: Made, judged: Judged, metrics: dict[str, object], folder: Path) -> None:
     """Plots, report and model card."""
     order, prepared, outcome = made.order, made.prepared, made.outcome
-    task, answer, targets = order.recipe.task.name, prepared.answer, np.asarray(prepared.test.targets)
+    task, answer, targets = order.recipe.task.name, prepared.answer, raw_targets(prepared.test)
     plots = plot_all(
         task,
         answer,
@@ -267,7 +269,18 @@ def _report(made: Made, judged: Judged, metrics: dict[str, object], folder: Path
         outputs=judged.outputs,
         folder=folder / "plots",
         fold_histories=outcome.folds.curves if outcome.folds else (),
-        more=[partial(gradient_by_step, outcome.model, prepared.encoded(prepared.test), prepared.objective.loss)],
+        more=[
+            partial(gradient_by_step, outcome.model, prepared.encoded(prepared.test), prepared.objective.loss),
+            *of_pictures(
+                outcome.model,
+                prepared.transform,
+                answer,
+                prepared.train,
+                prepared.test,
+                outputs=judged.outputs,
+                augment=order.recipe.training.augment,
+            ),
+        ],
     )
     mistakes = worst_mistakes(task, answer, prepared.splits.test.inputs, targets, judged.outputs)
     carried = decisions(
@@ -322,4 +335,6 @@ def plain_settings(settings: Mapping[str, Mapping[str, object]]) -> dict[str, di
 
 
 def _scalar(value: object) -> object:
+    if isinstance(value, Mapping):
+        return {str(name): _scalar(one) for name, one in value.items()}
     return value if value is None or isinstance(value, bool | int | float | str) else str(value)

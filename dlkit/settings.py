@@ -97,11 +97,22 @@ def parse(text: str, kind: object, where: str) -> object:
     if origin is tuple:
         parts = [part.strip() for part in text.strip("()[] ").split(",") if part.strip()]
         return tuple(parse(part, arguments[0], where) for part in parts)
-    if kind is bool:
-        if text.lower() not in ("true", "false", "yes", "no", "1", "0"):
-            raise SettingsError(f"{where}: expected true or false, got {text!r}.")
-        return text.lower() in ("true", "yes", "1")
-    return _scalar(text, kind, where)
+    if origin is Mapping:
+        return _pairs(text, arguments[1], where)
+    return _truth(text, where) if kind is bool else _scalar(text, kind, where)
+
+
+def _truth(text: str, where: str) -> bool:
+    if text.lower() not in ("true", "false", "yes", "no", "1", "0"):
+        raise SettingsError(f"{where}: expected true or false, got {text!r}.")
+    return text.lower() in ("true", "yes", "1")
+
+
+def _pairs(text: str, kind: object, where: str) -> dict[str, object]:
+    pairs = [part.partition(":") for part in text.split(",") if part.strip()]
+    if not all(colon for _, colon, _ in pairs):
+        raise SettingsError(f"{where}: expected name:value pairs such as a:1,b:0.5, got {text!r}.")
+    return {name.strip(): parse(value.strip(), kind, where) for name, _, value in pairs}
 
 
 def _scalar(text: str, kind: object, where: str) -> object:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import ClassVar, Literal
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from dlkit.contracts import Head, Split, Targets
-from dlkit.errors import DataError, SettingsError
-from dlkit.inference.answers import ClassAnswer, ValueAnswer
+from dlkit.contracts import Head, Split, Splits, Targets, Task
+from dlkit.data.delimited import parse_number
+from dlkit.errors import DataError, SettingsError, did_you_mean
+from dlkit.inference.answers import ClassAnswer, JointAnswer, ValueAnswer
 
 
 @dataclass(frozen=True)
@@ -23,11 +24,14 @@ class Classification:
     k classes and n_c rows of its class, so that all classes count alike (King & Zeng 2001); figures stay unweighted,
     the validation loss that chooses the epoch included. `loss_name`: "margin" is the squared hinge loss of a support
     vector machine on the same outputs (Liu & Yuan 2011): better for wide, shallow networks of rare features.
+    `label_smoothing`: share of a row's target that is spread evenly over all classes (Szegedy et al. 2016, section 7);
+    for three classes or more, and targets "one_hot".
     """
 
     class_weights: Literal["none", "balanced"] = "none"
     targets: Literal["sparse", "one_hot"] = "sparse"
     loss_name: Literal["crossentropy", "margin"] = "crossentropy"
+    label_smoothing: float = 0.0
 
     name: ClassVar[str] = "classification"
     monitor: ClassVar[tuple[str, Literal["max", "min"]]] = ("accuracy", "max")
@@ -42,6 +46,10 @@ class Classification:
             raise SettingsError(f"task.loss_name: expected crossentropy or margin, got {self.loss_name!r}.")
         if self.loss_name == "margin" and self.targets != "sparse":
             raise SettingsError("task.loss_name=margin needs task.targets=sparse.")
+        if not 0 <= self.label_smoothing < 1:
+            raise SettingsError(f"task.label_smoothing: expected a share in [0, 1), got {self.label_smoothing}.")
+        if self.label_smoothing and (self.targets != "one_hot" or self.loss_name != "crossentropy"):
+            raise SettingsError("task.label_smoothing needs task.targets=one_hot and task.loss_name=crossentropy.")
 
     def fit(self, train: Split, target_name: str) -> ClassAnswer:  # noqa: ARG002 (one signature for all tasks)
         labels = sorted(set(_array(train.targets)))
@@ -72,6 +80,8 @@ class Classification:
             return "margin"
         if len(answer.labels) == 2:
             return "binary_crossentropy"
+        if self.label_smoothing:
+            return f"smoothed:{self.label_smoothing}"
         return f"{'sparse_' if self.targets == 'sparse' else ''}categorical_crossentropy"
 
     def class_weight(self, answer: ClassAnswer, targets: Targets) -> dict[int, float] | None:
@@ -143,6 +153,108 @@ class Regression:
 
     def metrics(self, answer: ValueAnswer) -> list[str]:  # noqa: ARG002 (one signature for all tasks)
         return ["mae"]
+
+
+@dataclass(frozen=True)
+class Joint:
+    """Several targets of one row, each with a task and an output of its own, learnt together.
+
+    `tasks`: by the name of the target. `weights`: of their losses, by the same names, 1 where nothing is said. The
+    network's outputs are in alphabetical order of the names, as in `JointAnswer`. A file does not say whether 0 and 1
+    are numbers or classes, the tasks do: `raw` gives each target as its task has it.
+    """
+
+    tasks: Mapping[str, Classification | Regression] = field(default_factory=dict)
+    weights: Mapping[str, float] = field(default_factory=dict)
+
+    name: ClassVar[str] = "joint"
+    monitor: ClassVar[tuple[str, Literal["max", "min"]]] = ("mean_error", "min")
+
+    def __post_init__(self) -> None:
+        if not self.tasks:
+            raise SettingsError("task.tasks: expected a task for each target, such as {'age': Regression()}; got none.")
+        for name, task in self.tasks.items():
+            if isinstance(task, Classification) and task.class_weights != "none":
+                raise SettingsError(
+                    f"task.tasks: {name!r} cannot have class weights beside other targets; leave them out."
+                )
+        for name, weight in self.weights.items():
+            if name not in self.tasks:
+                raise SettingsError(f"task.weights: there is no target {name!r}.{did_you_mean(name, self.tasks)}")
+            if not 0 < weight < float("inf"):
+                raise SettingsError(f"task.weights: expected a number above 0 for {name!r}, got {weight}.")
+
+    def fit(self, train: Split, target_name: str) -> JointAnswer:  # noqa: ARG002 (one signature for all tasks)
+        targets = self.raw(train.targets)
+        parts = {
+            name: task.fit(replace(train, targets=targets[name]), name) for name, task in sorted(self.tasks.items())
+        }
+        return JointAnswer(parts)
+
+    def heads(self, answer: JointAnswer) -> Mapping[str, Head]:
+        found = {}
+        for name, task in sorted(self.tasks.items()):
+            (found[name],) = task.heads(answer.parts[name]).values()  # type: ignore[arg-type]  # each has its own kind
+        return found
+
+    def encode(self, answer: JointAnswer, targets: Targets) -> dict[str, np.ndarray]:
+        """Raw targets by name to what each output learns."""
+        by_name = self.raw(targets)
+        return {
+            name: task.encode(answer.parts[name], by_name[name])  # type: ignore[arg-type]  # as above
+            for name, task in sorted(self.tasks.items())
+        }
+
+    def loss(self, answer: JointAnswer) -> dict[str, str]:
+        return {name: task.loss(answer.parts[name]) for name, task in self.tasks.items()}  # type: ignore[arg-type]  # as above
+
+    def metrics(self, answer: JointAnswer) -> dict[str, list[str]]:
+        return {name: task.metrics(answer.parts[name]) for name, task in self.tasks.items()}  # type: ignore[arg-type]  # as above
+
+    def raw(self, targets: Targets) -> dict[str, np.ndarray]:
+        """Targets by name, in alphabetical order: (rows,) labels as `str` of a class, float64 of a number."""
+        if not isinstance(targets, Mapping) or set(targets) != set(self.tasks):
+            there = sorted(targets) if isinstance(targets, Mapping) else "one target"
+            raise DataError(
+                f"This task learns {sorted(self.tasks)} together; the data has {there}. Name the columns with "
+                f"--set data.target={','.join(sorted(self.tasks))}."
+            )
+        return {
+            name: (_as_labels if isinstance(task, Classification) else _as_numbers)(targets[name], name)
+            for name, task in sorted(self.tasks.items())
+        }
+
+
+def readable(task: Task[Any], splits: Splits) -> Splits:
+    """The rows with targets as the task's answers and figures have them: of several, each of its own kind."""
+    if not isinstance(task, Joint):
+        return splits
+    parts = {name: getattr(splits, name) for name in ("train", "validation", "test")}
+    return replace(splits, **{name: replace(part, targets=task.raw(part.targets)) for name, part in parts.items()})
+
+
+def _as_labels(column: np.ndarray, name: str) -> np.ndarray:
+    """Labels as `str`, numbers among them as a file would have them: "4", not "4.0"."""
+    labels = np.empty(len(column), object)
+    for row, value in enumerate(column.tolist()):
+        if not isinstance(value, str) and not np.isfinite(value):
+            raise DataError(f"The target {name!r} is a class, and row {row} holds {value}. Leave the row out.")
+        whole = not isinstance(value, str) and float(value).is_integer()
+        labels[row] = str(int(value)) if whole else str(value)
+    return labels
+
+
+def _as_numbers(column: np.ndarray, name: str) -> np.ndarray:
+    numbers = np.empty(len(column))
+    for row, value in enumerate(column.tolist()):
+        number = parse_number(value.strip()) if isinstance(value, str) else value
+        if number is None:
+            raise DataError(
+                f"The target {name!r} is a number, and row {row} holds {str(value)[:40]!r}, which is none. Correct it, "
+                f"or give {name!r} the task Classification."
+            )
+        numbers[row] = number
+    return numbers
 
 
 def _array(targets: Targets) -> np.ndarray:

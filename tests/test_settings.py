@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -163,3 +164,16 @@ def test_changes_to_a_model_keep_its_name() -> None:
 def test_a_change_that_does_not_fit_is_refused_with_the_nearest_name(change: str, message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         with_settings(RECIPE, [change])
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("age:2,gender:0.5", {"age": 2.0, "gender": 0.5}), (" a : 1 ,", {"a": 1.0}), ("", {})]
+)
+def test_pairs_of_name_and_value_make_a_mapping(text: str, expected: dict[str, float]) -> None:
+    assert parse(text, Mapping[str, float], "task.weights") == expected
+
+
+@pytest.mark.parametrize(("text", "message"), [("age=2", "expected name:value pairs"), ("age:x", "expected a number")])
+def test_pairs_that_are_none_are_refused(text: str, message: str) -> None:
+    with pytest.raises(SettingsError, match=f"task.weights: {message}"):
+        parse(text, Mapping[str, float], "task.weights")

@@ -28,13 +28,17 @@ from dlkit.evaluation.boosting import boosted_classifiers, boosted_regressors
 from dlkit.evaluation.features import LARGE, Matrix, matrix, vocabulary_sizes
 from dlkit.evaluation.pages import shortened
 from dlkit.evaluation.scores import (
-    HIGHER_IS_BETTER,
     Judged,
+    Parts,
+    Raw,
     better,
     classes_of,
     classification_figures,
+    higher_is_better,
+    joined_figures,
     main_figure,
     regression_figures,
+    task_of,
 )
 from dlkit.training.k_fold import summarise
 
@@ -75,6 +79,8 @@ def baselines(
     class) or "mean", and "linear". `refit`: once settings are chosen, learn from training and validation rows, as
     the network did.
     """
+    if isinstance(answer, Parts):
+        return _of_parts(answer, train, validation, test, seed=seed, extra=extra, refit=refit)
     field = _field(task)
     if unknown := [name for name in extra if name not in field.optional]:
         raise SettingsError(
@@ -92,6 +98,37 @@ def baselines(
             chosen = _fit(clone(chosen), *both)
         results[name] = field.figures(answer, rows[2][1], chosen, rows[2][0])
     return results
+
+
+CONSTANT = "constant"
+"""The constant answers of several targets together: majority of classes, mean of values."""
+
+
+def _of_parts(
+    answer: Parts,
+    train: Examples,
+    validation: Examples,
+    test: Examples,
+    *,
+    seed: int,
+    extra: Sequence[str],
+    refit: bool,
+) -> dict[str, dict[str, float]]:
+    """The baselines of each of several answers, their figures together."""
+    found: dict[str, dict[str, dict[str, float]]] = {}
+    for part, one in answer.parts.items():
+        rows = [Examples(split.inputs, _targets(split)[part]) for split in (train, validation, test)]
+        task = task_of(one)
+        constant = next(iter(_field(task).mandatory))
+        for name, figures in baselines(task, one, *rows, seed=seed, extra=extra, refit=refit).items():
+            found.setdefault(CONSTANT if name == constant else name, {})[part] = figures
+    return {name: joined_figures(answer, by_part) for name, by_part in found.items()}
+
+
+def _targets(examples: Examples) -> Mapping[str, np.ndarray]:
+    if not isinstance(examples.targets, Mapping):
+        raise DataError("Several answers need a target each, got one for all.")
+    return examples.targets
 
 
 def k_fold_baseline(
@@ -132,7 +169,7 @@ def warnings_for(
     sample: bool,
     *,
     rows: int = 250,
-    train: np.ndarray | None = None,
+    train: Raw | None = None,
 ) -> list[str]:
     """What a user must know before the figures are believed; empty where the network earns its place.
 
@@ -141,7 +178,7 @@ def warnings_for(
     classes with few of them are named.
     """
     main, _ = main_figure(task)
-    constant = next(iter(_field(task).mandatory))
+    constant = CONSTANT if task == "joint" else next(iter(_field(task).mandatory))
     found = []
     for name, figures in baselines.items():
         if main not in figures or better(task, test, figures):
@@ -162,7 +199,10 @@ def warnings_for(
         for name, limit in best.items()
         if name in test and _beyond(name, test[name], limit, rows)
     ]
-    return found + (_rare_classes(train) if task == "classification" and train is not None else [])
+    every = train.values() if isinstance(train, Mapping) else [train]
+    return found + [
+        text for labels in every if labels is not None and labels.dtype.kind in "OU" for text in _rare_classes(labels)
+    ]
 
 
 def _rare_classes(train: np.ndarray) -> list[str]:
@@ -179,7 +219,7 @@ def _rare_classes(train: np.ndarray) -> list[str]:
 
 def _beyond(name: str, value: float, limit: float, rows: int) -> bool:
     """Is a figure better than the best possible one by more than three standard errors?"""
-    if name in HIGHER_IS_BETTER:
+    if higher_is_better(name):
         return value - limit > 3 * math.sqrt(max(limit * (1 - limit), 1 / rows) / rows)
     # Standard deviation of |error| over its mean is 0.76 for normal noise, that of its square 1.41: take the wider.
     return limit - value > 3 * 1.41 * limit / math.sqrt(rows)
@@ -238,7 +278,7 @@ def _linear_classifiers(features: Matrix, targets: np.ndarray, seed: int) -> lis
             for c in (0.03, 0.1, 0.3, 1.0, 3.0)
         ]
         return models if classes == 2 else [OneVsRestClassifier(model) for model in models]
-    strengths = (0.1,) if features.size > LARGE else (1.0, 0.01, 0.1, 10.0)
+    strengths = (0.1,) if features.size * classes > LARGE else (1.0, 0.01, 0.1, 10.0)
     return [LogisticRegression(C=c, max_iter=100 if len(strengths) == 1 else 300) for c in strengths]
 
 

@@ -23,6 +23,11 @@ _TITLES = {
 _DOES = {
     "classification": "It takes one row of raw input and names one of its classes, with a probability for each.",
     "regression": "It takes one row of raw input and estimates a number, in the unit of the training data.",
+    "joint": "It takes one row of raw input and gives several answers about it, each by its name.",
+}
+_OF_PICTURES = {
+    "saved_model": "SavedModel: contents of files in, answer out, TensorFlow alone",
+    "tflite": "LiteRT: pixels in, no TensorFlow",
 }
 _USES = {
     "classification": "For input of the kind it was trained on, where as many wrong answers as below are acceptable.",
@@ -59,7 +64,7 @@ def write_card(
         "question": question,
         "headline": headline(metrics),
         "warnings": _texts(metrics.get("warnings")),
-        "what": _DOES.get(task, "It takes one row of raw input and gives an answer."),
+        "what": _does(metrics, task),
         "use": _USES.get(task, "For input of the kind it was trained on."),
         "inputs": section(metrics, "inputs"),
         "run": shlex.quote(run),
@@ -74,12 +79,21 @@ def write_card(
         "limits": (*_of_the_data(data), *_LIMITS.get(task, ())),
         "artefacts": section(metrics, "artefacts"),
         "usage": usage(metrics),
-        "titles": _TITLES,
+        "titles": _TITLES | _OF_PICTURES if _takes_pictures(metrics) else _TITLES,
         "command": command,
         "versions": section(metrics, "versions"),
         "settings": flattened(settings),
     }
     return write(folder / "README.md", render("card.md.jinja", values))
+
+
+def _does(metrics: Mapping[str, object], task: str) -> str:
+    does = _DOES.get(task, "It takes one row of raw input and gives an answer.")
+    return does.replace("one row of raw input", "a picture") if _takes_pictures(metrics) else does
+
+
+def _takes_pictures(metrics: Mapping[str, object]) -> bool:
+    return list(section(metrics, "inputs").values()) == ["image"]
 
 
 def _of_the_data(data: Mapping[str, object]) -> tuple[str, ...]:

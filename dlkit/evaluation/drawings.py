@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -29,12 +30,15 @@ _NO_METRIC = frozenset({"epoch", "seconds", "learning_rate", "lr"})
 
 @dataclass(frozen=True)
 class Drawing:
-    """A figure in memory. `alt`: what it shows, for who cannot see it."""
+    """A figure in memory. `alt`: what it shows, for who cannot see it. `file_format`: where only one does, such as
+    "png" for photographs.
+    """
 
     name: str
     title: str
     alt: str
     figure: Figure
+    file_format: Literal["svg", "png"] | None = None
 
 
 def learning_curves(history: Sequence[Mapping[str, float]], unit: str = "") -> Drawing | None:

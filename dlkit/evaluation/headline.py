@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from dlkit.evaluation.pages import figure, section
-from dlkit.evaluation.scores import HIGHER_IS_BETTER, better, main_figure
+from dlkit.evaluation.scores import better, higher_is_better, main_figure
 
 NETWORK = "network"
 
@@ -51,7 +51,7 @@ def rivals(metrics: Mapping[str, object]) -> list[Rival]:
     values = {NETWORK: section(metrics, "test").get(main)}
     values |= {name.replace("_", " "): section(baselines, name).get(main) for name in baselines}
     known = {name: float(value) for name, value in values.items() if isinstance(value, int | float)}
-    longest = 1.0 if main in HIGHER_IS_BETTER else max(known.values(), default=1.0) or 1.0
+    longest = 1.0 if higher_is_better(main) else max(known.values(), default=1.0) or 1.0
     order = sorted(known, key=known.__getitem__, reverse=direction == "max")
     return [
         Rival(name, known[name], round(100 * min(max(known[name] / longest, 0), 1), 2), name == NETWORK)
@@ -72,4 +72,5 @@ def _plain(main: str, value: float, unit: str) -> str:
 _SENTENCES: dict[str, Callable[[str, float, str], str]] = {
     "classification": lambda main, value, unit: f"the network gets {_short(main, value, unit)} right",
     "regression": lambda main, value, unit: f"the network is off by {_short(main, value, unit)} on average",
+    "joint": lambda main, value, unit: f"the network's answers have a mean error of {_short(main, value, unit)}",
 }

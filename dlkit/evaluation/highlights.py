@@ -13,7 +13,7 @@ from dlkit.contracts import Split, Transform
 from dlkit.errors import SettingsError
 from dlkit.evaluation.explaining import Explanation, explain
 from dlkit.evaluation.pages import shortened
-from dlkit.inference.answers import ClassAnswer, ValueAnswer
+from dlkit.inference.answers import AnyAnswer, ClassAnswer
 from dlkit.inference.words import LINE_BREAK
 
 LONGEST = 600
@@ -64,7 +64,7 @@ class Decisions:
 def decisions(
     model: keras.Model,
     transform: Transform,
-    answer: ClassAnswer | ValueAnswer,
+    answer: AnyAnswer,
     test: Split,
     *,
     outputs: np.ndarray,

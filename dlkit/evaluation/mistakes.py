@@ -3,32 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 
 from dlkit.contracts import Column, Columns
 from dlkit.evaluation.pages import figure, shortened
-from dlkit.evaluation.scores import Judged, classes_of, values_of
+from dlkit.evaluation.scores import Classes, Judged, Raw, classes_of, values_of
+from dlkit.evaluation.thumbnails import thumbnail
 
 LONGEST = 400
 """Characters of a raw input that are kept."""
 
 
 def worst_mistakes(
-    task: str, answer: Judged, inputs: Columns, targets: np.ndarray, outputs: np.ndarray, *, count: int = 10
+    task: str, answer: Judged, inputs: Columns, targets: Raw, outputs: np.ndarray, *, count: int = 10
 ) -> list[dict[str, object]]:
     """The most confident errors (classes) or the largest ones (values), the worst first; none for other tasks.
 
     Each has `row` (counted from 0), `input` (a text, or a mapping of columns, shortened), `truth`, `answer`, and
-    `sureness`: the probability of the wrong class, or the error with its sign and unit.
+    `sureness`: the probability of the wrong class, or the error with its sign and unit. Of pictures `input` is their
+    file and size, and `picture` has `source` (a PNG as a data URI), `width` and `height` (pixels on a page).
     """
-    if task not in _WORST:
+    if task not in _WORST or not isinstance(targets, np.ndarray):
         return []
     rows, answers, sureness = _WORST[task](answer, targets, outputs)
     return [
         {
             "row": int(row),
-            "input": _readable(inputs, int(row)),
+            **_shown(inputs, int(row)),
             "truth": _cell(targets[row]),
             "answer": answers[index],
             "sureness": sureness[index],
@@ -37,13 +40,19 @@ def worst_mistakes(
     ]
 
 
+def surest_mistakes(answer: Classes, targets: np.ndarray, outputs: np.ndarray) -> np.ndarray:
+    """Numbers of the rows that are answered wrongly, the most confident first."""
+    probabilities = answer.probabilities(outputs)
+    labels = np.array(answer.labels, object)
+    wrong = np.flatnonzero(labels[probabilities.argmax(axis=1)] != targets.astype(object))
+    return np.asarray(wrong[np.argsort(-probabilities.max(axis=1)[wrong], kind="stable")])
+
+
 def _confident(answer: Judged, targets: np.ndarray, outputs: np.ndarray) -> tuple[np.ndarray, list[str], list[str]]:
-    labels = np.array(classes_of(answer).labels, object)
+    labels = classes_of(answer).labels
     probabilities = classes_of(answer).probabilities(outputs)
-    best = probabilities.argmax(axis=1)
-    sure = probabilities.max(axis=1)
-    wrong = np.flatnonzero(labels[best] != targets.astype(object))
-    rows = wrong[np.argsort(-sure[wrong], kind="stable")]
+    best, sure = probabilities.argmax(axis=1), probabilities.max(axis=1)
+    rows = surest_mistakes(classes_of(answer), targets, outputs)
     return rows, [shortened(labels[best[row]], 60) for row in rows], [f"{sure[row]:.1%} sure" for row in rows]
 
 
@@ -56,9 +65,15 @@ def _largest(answer: Judged, targets: np.ndarray, outputs: np.ndarray) -> tuple[
     return rows, [figure(float(values[row])) for row in rows], signed
 
 
-def _readable(inputs: Columns, row: int) -> str | dict[str, str]:
-    cells = {name: _cell(column[row]) for name, column in inputs.items()}
-    return next(iter(cells.values())) if len(cells) == 1 else cells
+def _shown(inputs: Columns, row: int) -> dict[str, object]:
+    values = {name: column[row] for name, column in inputs.items()}
+    only = next(iter(values.values())) if len(values) == 1 else None
+    if isinstance(only, bytes | Path | np.ndarray):
+        small = thumbnail(only)
+        picture = {"source": small.source, "width": small.width, "height": small.height}
+        return {"input": shortened(small.what, LONGEST), "picture": picture}
+    cells = {name: _cell(value) for name, value in values.items()}
+    return {"input": next(iter(cells.values())) if len(cells) == 1 else cells}
 
 
 def _cell(value: Column | str | float | None) -> str:

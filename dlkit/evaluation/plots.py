@@ -8,9 +8,10 @@ told apart with any colour vision. A task is one entry in `_DRAWINGS`.
 from __future__ import annotations
 
 import io
+import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -31,7 +32,7 @@ from dlkit.evaluation.drawings import (
     unit_in_training,
 )
 from dlkit.evaluation.pages import write
-from dlkit.evaluation.scores import Judged
+from dlkit.evaluation.scores import Judged, Parts, Raw, by_name, task_of
 
 if TYPE_CHECKING:
     from matplotlib.typing import RcKeyType
@@ -70,7 +71,7 @@ def plot_all(
     answer: Judged,
     *,
     history: Sequence[Mapping[str, float]],
-    targets: np.ndarray,
+    targets: Raw,
     outputs: np.ndarray,
     folder: Path,
     fold_histories: Sequence[Sequence[Mapping[str, float]]] = (),
@@ -83,16 +84,40 @@ def plot_all(
     network, both of the test rows. `fold_histories`: the histories of a k-fold validation, if there was one.
     `more`: what draws plots of this network alone; they come last.
     """
-    if task not in _DRAWINGS:
-        raise SettingsError(f"There are no plots for the task {task!r}.{did_you_mean(task, _DRAWINGS)}")
     unit = unit_in_training(answer)
     draws: list[Callable[[], Drawing | None]] = [
         partial(learning_curves, history, unit),
         partial(fold_curve, fold_histories, unit),
-        *(partial(draw, answer, targets, outputs) for draw in _DRAWINGS[task]),
+        *_of_answer(task, answer, targets, outputs),
         *more,
     ]
     return plot(draws, folder, file_format)
+
+
+def _of_answer(task: str, answer: Judged, targets: Raw, outputs: np.ndarray) -> list[Callable[[], Drawing | None]]:
+    """What is drawn of a task; of several answers, that of each, behind its name."""
+    if isinstance(answer, Parts):
+        raw, by_part = by_name(targets, answer), answer.split(outputs)
+        return [
+            partial(_called, part, draw)
+            for part, one in answer.parts.items()
+            for draw in _of_answer(task_of(one), one, raw[part], by_part[part])
+        ]
+    if task not in _DRAWINGS:
+        raise SettingsError(f"There are no plots for the task {task!r}.{did_you_mean(task, _DRAWINGS)}")
+    return [partial(draw, answer, np.asarray(targets), outputs) for draw in _DRAWINGS[task]]
+
+
+def _called(part: str, draw: Callable[[], Drawing | None]) -> Drawing | None:
+    drawing = draw()
+    if drawing is None:
+        return None
+    return replace(drawing, name=f"{slug(part)}_{drawing.name}", title=f"{part}: {drawing.title}")
+
+
+def slug(name: str) -> str:
+    """A name as a file may have it."""
+    return re.sub(r"[^A-Za-z0-9]+", "_", name).strip("_").lower() or "answer"
 
 
 def plot(
@@ -107,6 +132,7 @@ def plot(
 
 
 def _save(drawing: Drawing, folder: Path, file_format: Literal["svg", "png"]) -> Plot:
+    file_format = drawing.file_format or file_format
     FigureCanvasAgg(drawing.figure)
     buffer = io.BytesIO()
     metadata = {"Date": None, "Creator": None} if file_format == "svg" else {"Software": None}

@@ -14,11 +14,20 @@ from dlkit.evaluation.highlights import Decisions
 from dlkit.evaluation.histories import by_member
 from dlkit.evaluation.pages import data_uri, flattened, render, section, write
 from dlkit.evaluation.plots import Plot
-from dlkit.evaluation.scores import HIGHER_IS_BETTER, main_figure
+from dlkit.evaluation.scores import higher_is_better, main_figure
 from dlkit.evaluation.seen import seen, table
 from dlkit.evaluation.usage import usage
 
-_OF_TRAINING = ("learning_curves", "folds")
+_SECTIONS = {
+    "learning_curves": "training",
+    "folds": "training",
+    "augmented": "training",
+    "misclassified": "mistakes",
+    "least_certain": "mistakes",
+    "grad_cam": "looks",
+    "filters": "looks",
+}
+"""Where on the page a plot stands, by its name; the others among the answers."""
 
 
 def write_report(
@@ -55,8 +64,10 @@ def write_report(
         "seen": seen(metrics),
         "seen_rows": table(seen(metrics)),
         "histories": {name: rows for name, rows in by_member(history).items() if rows},
-        "curves": [_picture(plot) for plot in plots if plot.name in _OF_TRAINING],
-        "pictures": [_picture(plot) for plot in plots if plot.name not in _OF_TRAINING],
+        "curves": _pictures(plots, "training"),
+        "pictures": _pictures(plots, "answers"),
+        "galleries": _pictures(plots, "mistakes"),
+        "looks": _pictures(plots, "looks"),
         "figure_names": figure_names(metrics),
         "figure_rows": figure_rows(metrics),
         "best": best_figures(metrics),
@@ -96,7 +107,7 @@ def best_figures(metrics: Mapping[str, object]) -> dict[str, float]:
         found = [figures.get(name) for _, on, figures in figure_rows(metrics) if on == "test"]
         values = [float(value) for value in found if isinstance(value, int | float)]
         if len(values) > 1:
-            best[name] = max(values) if name in HIGHER_IS_BETTER else min(values)
+            best[name] = max(values) if higher_is_better(name) else min(values)
     return best
 
 
@@ -122,5 +133,9 @@ def fold_rows(metrics: Mapping[str, object]) -> list[tuple[str, Mapping[str, obj
     return [(name, figures) for name, figures in rows if figures]
 
 
-def _picture(plot: Plot) -> dict[str, str]:
-    return {"title": plot.title, "alt": plot.alt, "source": data_uri(plot.path)}
+def _pictures(plots: Sequence[Plot], part: str) -> list[dict[str, str]]:
+    return [
+        {"title": plot.title, "alt": plot.alt, "source": data_uri(plot.path)}
+        for plot in plots
+        if _SECTIONS.get(plot.name, "answers") == part
+    ]

@@ -60,7 +60,20 @@ class Values(Protocol):
     def values(self, outputs: np.ndarray) -> np.ndarray: ...
 
 
-Judged = Classes | Values
+@runtime_checkable
+class Parts(Protocol):
+    """Several answers about one row, such as `inference.answers.JointAnswer`."""
+
+    @property
+    def parts(self) -> Mapping[str, Classes | Values]: ...
+
+    def split(self, outputs: np.ndarray) -> dict[str, np.ndarray]: ...
+
+
+Single = Classes | Values
+Judged = Single | Parts
+Raw = np.ndarray | Mapping[str, np.ndarray]
+"""Raw targets: an array, or one for each of several answers."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +81,7 @@ class Judge:
     """How one task is judged. `main`: the figure that decides; `figures`: all of them, from network outputs."""
 
     main: str
-    figures: Callable[[Judged, np.ndarray, np.ndarray], dict[str, float]]
+    figures: Callable[[Judged, Raw, np.ndarray], dict[str, float]]
 
 
 @dataclass(frozen=True)
@@ -79,14 +92,17 @@ class Confusion:
     counts: np.ndarray
 
 
-def score(task: str, answer: Judged, targets: np.ndarray, outputs: np.ndarray) -> dict[str, float]:
+def score(task: str, answer: Judged, targets: Raw, outputs: np.ndarray) -> dict[str, float]:
     """The figures of a task.
 
-    `targets`: (rows,) raw labels as `str`, or values in own units. `outputs`: (rows, units) of the network.
+    `targets`: (rows,) raw labels as `str`, or values in own units; by name for several answers. `outputs`: (rows,
+    units) of the network.
 
     classification: `accuracy`, `macro_f1` in [0, 1], `loss` (log loss in nats), with two classes `roc_auc`, with more
     than three `top_3_accuracy`: the share of rows whose class is among the three most probable ones.
     regression: `mae`, `rmse` in the target's unit, `mse` in its square, `r2` at most 1 (needs two rows).
+    joint: those of each answer behind its name (`age_mae`, `gender_accuracy`), and `mean_error`: the mean over answers
+    of 1 - accuracy, or of the mean absolute error in standard deviations of the training targets.
     """
     return judge(task).figures(answer, targets, outputs)
 
@@ -101,7 +117,54 @@ def judge(task: str) -> Judge:
 def main_figure(task: str) -> tuple[str, Literal["max", "min"]]:
     """The figure that decides in a task, and whether its highest or its lowest value is best."""
     main = judge(task).main
-    return main, "max" if main in HIGHER_IS_BETTER else "min"
+    return main, "max" if higher_is_better(main) else "min"
+
+
+def higher_is_better(figure: str) -> bool:
+    """Whether a figure, by itself or behind the name of one of several answers, is best where it is highest."""
+    return any(figure == name or figure.endswith(f"_{name}") for name in HIGHER_IS_BETTER)
+
+
+def task_of(answer: Single) -> str:
+    """The task that one of several answers belongs to."""
+    return "classification" if isinstance(answer, Classes) else "regression"
+
+
+def joined_figures(answer: Parts, by_part: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+    """The figures of each answer behind its name, and their `mean_error`."""
+    found = {f"{part}_{name}": value for part, figures in by_part.items() for name, value in figures.items()}
+    errors = [_error(answer.parts[part], figures) for part, figures in by_part.items()]
+    return {"mean_error": float(np.mean(errors)), **found}
+
+
+def _error(answer: Single, figures: Mapping[str, float]) -> float:
+    if isinstance(answer, Classes):
+        return 1 - figures["accuracy"]
+    return figures["mae"] / float(getattr(answer, "spread", 1.0))
+
+
+def by_name(targets: Raw, answer: Parts) -> Mapping[str, np.ndarray]:
+    """Raw targets of several answers; DataError where there are not as many."""
+    if not isinstance(targets, Mapping) or set(targets) != set(answer.parts):
+        raise DataError(f"Expected targets {sorted(answer.parts)}, one for each answer of the model.")
+    return targets
+
+
+def _joint_figures(answer: Judged, targets: Raw, outputs: np.ndarray) -> dict[str, float]:
+    if not isinstance(answer, Parts):
+        raise SettingsError(f"joint needs several answers, got {type(answer).__name__}.")
+    raw = by_name(targets, answer)
+    found = {
+        part: score(task_of(answer.parts[part]), answer.parts[part], raw[part], of_part)
+        for part, of_part in answer.split(outputs).items()
+    }
+    return joined_figures(answer, found)
+
+
+def _one(targets: Raw) -> np.ndarray:
+    if not isinstance(targets, np.ndarray):
+        raise DataError(f"Expected one target a row, got {sorted(targets)}. Choose a task for several.")
+    return targets
 
 
 def better(task: str, figures: Mapping[str, float], others: Mapping[str, float]) -> bool:
@@ -214,11 +277,12 @@ _JUDGES: dict[str, Judge] = {
     "classification": Judge(
         "accuracy",
         lambda answer, targets, outputs: classification_figures(
-            classes_of(answer).labels, targets, classes_of(answer).probabilities(outputs)
+            classes_of(answer).labels, _one(targets), classes_of(answer).probabilities(outputs)
         ),
     ),
     "regression": Judge(
         "mae",
-        lambda answer, targets, outputs: regression_figures(targets, values_of(answer).values(outputs)),
+        lambda answer, targets, outputs: regression_figures(_one(targets), values_of(answer).values(outputs)),
     ),
+    "joint": Judge("mean_error", _joint_figures),
 }

@@ -12,7 +12,10 @@ from dlkit.evaluation.pages import section
 from dlkit.inference.forms import argument_names
 
 TEXT = "A text of your own"
-_PLACEHOLDERS: dict[ColumnKind, str] = {"text": f'"{TEXT}"', "category": '"a"', "number": "1.0"}
+PICTURE = "photo.jpg"
+_PLACEHOLDERS: dict[ColumnKind, str] = {
+    "text": f'"{TEXT}"', "category": '"a"', "number": "1.0", "image": f'"{PICTURE}"',
+}  # fmt: skip
 _DTYPES: dict[ColumnKind, str] = {"number": "tf.float64"}
 
 
@@ -29,11 +32,11 @@ def usage(metrics: Mapping[str, object]) -> Usage:
     """The ways to call the run of `metrics.json`; `inputs` ({column: kind}), where given, makes them concrete."""
     run = str(metrics.get("run") or metrics.get("recipe"))
     inputs = {str(name): str(kind) for name, kind in section(metrics, "inputs").items()}
-    one_text = list(inputs.values()) == ["text"]
     quoted = shlex.quote(run)
-    ask = f'dlkit predict {quoted} "{TEXT}"' if one_text else f"dlkit predict {quoted} --file rows.csv"
-    commands = [("Ask the model", ask)]
-    if one_text and metrics.get("task") == "classification":
+    only = next(iter(inputs.values())) if len(inputs) == 1 else ""
+    items = {"text": f'"{TEXT}"', "image": f"{PICTURE} folder/"}.get(only, "--file rows.csv")
+    commands = [("Ask the model", f"dlkit predict {quoted} {items}")]
+    if only == "text" and metrics.get("task") == "classification":
         commands.append(("See which words of a text carried the answer", f'dlkit explain {quoted} "{TEXT}"'))
     commands += [
         ("Judge it on the test rows again", f"dlkit evaluate {quoted}"),
@@ -50,8 +53,8 @@ def usage(metrics: Mapping[str, object]) -> Usage:
 
 
 def _predictor(run: str, inputs: Mapping[str, str]) -> str:
-    if list(inputs.values()) == ["text"]:
-        item = _PLACEHOLDERS["text"]
+    if list(inputs.values()) in (["text"], ["image"]):
+        item = _placeholder(next(iter(inputs.values())))
     else:
         item = "{" + ", ".join(f"{_quoted(name)}: {_placeholder(kind)}" for name, kind in inputs.items()) + "}"
     return f"import dlkit\n\npredictor = dlkit.load({_quoted(run)})\npredictor.predict([{item}])\n"
@@ -60,7 +63,7 @@ def _predictor(run: str, inputs: Mapping[str, str]) -> str:
 def _saved_model(run: str, _file: str, inputs: Mapping[str, str]) -> str:
     names = argument_names(inputs)
     tensors = [
-        f"    {_quoted(names[column])}: tf.constant([{_placeholder(kind)}]{_dtype(kind)}),\n"
+        f"    {_quoted(names[column])}: tf.constant([{_content(kind)}]{_dtype(kind)}),\n"
         for column, kind in inputs.items()
     ]
     return (
@@ -93,6 +96,11 @@ def _quoted(text: str) -> str:
 
 def _placeholder(kind: str) -> str:
     return next((text for known, text in _PLACEHOLDERS.items() if known == kind), "...")
+
+
+def _content(kind: str) -> str:
+    """A placeholder for who reads files himself."""
+    return f'open("{PICTURE}", "rb").read()' if kind == "image" else _placeholder(kind)
 
 
 def _dtype(kind: str) -> str:

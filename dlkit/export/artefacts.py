@@ -10,7 +10,7 @@ import keras
 from dlkit.contracts import Examples, Transform
 from dlkit.export.litert import write_litert
 from dlkit.export.saved_model import write_saved_model
-from dlkit.inference.answers import ClassAnswer, ValueAnswer
+from dlkit.inference.answers import AnyAnswer
 from dlkit.inference.runs import combined_sha256
 
 
@@ -20,7 +20,7 @@ def write(
     *,
     model: keras.Model,
     transform: Transform,
-    answer: ClassAnswer | ValueAnswer,
+    answer: AnyAnswer,
     calibration: Examples | None = None,
 ) -> dict[str, object]:
     """Write one artefact into a run folder; gives its entry for `run.json`."""

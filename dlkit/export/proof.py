@@ -14,7 +14,7 @@ import numpy as np
 from dlkit.contracts import Columns, Examples, Transform
 from dlkit.errors import DisagreementError, RunError
 from dlkit.export.saved_model import SavedModel
-from dlkit.inference.answers import ClassAnswer, ValueAnswer
+from dlkit.inference.answers import AnyAnswer
 from dlkit.inference.predictor import Predictor
 from dlkit.training.fit import outputs
 
@@ -66,8 +66,8 @@ def _keras_runner(path: Path, transform: Transform) -> Callable[[Columns], np.nd
 def keras_model(path: Path) -> keras.Model:
     """A run's `.keras` file, loaded from disk."""
     # dlkit's own layers register themselves with Keras when their module is imported.
-    for module in ("dlkit.models.layers", "dlkit.models.text_layers", "dlkit.models.pooling"):
-        importlib.import_module(module)
+    for module in ("layers", "text_layers", "image_layers", "pooling"):
+        importlib.import_module(f"dlkit.models.{module}")
     try:
         with zipfile.ZipFile(path) as archive:
             if b"keras_hub" in archive.read("config.json"):
@@ -77,9 +77,7 @@ def keras_model(path: Path) -> keras.Model:
         raise RunError(f"{path} cannot be loaded ({str(error)[:200]}). Run the recipe again.") from error
 
 
-def prove(
-    answer: ClassAnswer | ValueAnswer, expected: np.ndarray, run: Callable[[Columns], np.ndarray], columns: Columns
-) -> Proof:
+def prove(answer: AnyAnswer, expected: np.ndarray, run: Callable[[Columns], np.ndarray], columns: Columns) -> Proof:
     """Replay raw `columns` through an artefact and compare with `expected`, the Keras model's outputs on them."""
     outputs = run(columns)
     if outputs.shape != expected.shape:

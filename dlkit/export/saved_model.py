@@ -2,6 +2,7 @@
 
 It has two signatures: `serving_default` from raw columns to the answer, and `network` from encoded inputs to the
 network's outputs, for who encodes by himself and for `dlkit bench`, which compares networks without preprocessing.
+Where the raw column is pictures, `serving_default` takes files' contents and a third, `arrays`, pixels of any size.
 """
 
 from __future__ import annotations
@@ -18,9 +19,11 @@ import tensorflow as tf
 
 from dlkit.contracts import Columns, Transform
 from dlkit.errors import RunError
-from dlkit.inference.answers import ClassAnswer, ValueAnswer
+from dlkit.inference.answers import AnyAnswer, JointAnswer, ValueAnswer
 from dlkit.inference.forms import argument_names
+from dlkit.models.layers import side_by_side
 from dlkit.preprocessing.graphs import graph_of, raw_tensors
+from dlkit.preprocessing.image_graphs import ImagePixelsGraph
 
 PARTS = ("saved_model.pb", "fingerprint.pb", "variables", "assets")
 
@@ -29,11 +32,12 @@ class Servable(tf.Module):
     """`serve`: raw columns in, called as `argument_names` says; "outputs" (the network's own) and the answer out.
 
     A class adds "probabilities" (rows, classes) float32 and "label" (rows,) strings, a number adds "value" (rows,)
-    float64 in own units. `network`: encoded inputs by name as `Transform.tensors` has them, any number of rows, and
-    of any length where that is None; "outputs" out.
+    float64 in own units; several answers add these by their names ("age_value"). `network`: encoded inputs by name as
+    `Transform.tensors` has them, any number of rows, and of any length where that is None; "outputs" out. `arrays`, of
+    a model of pictures: uint8 pixels (rows, height, width, 1, 3 or 4); the same answers out as `serve`.
     """
 
-    def __init__(self, transform: Transform, model: keras.Model, answer: ClassAnswer | ValueAnswer) -> None:
+    def __init__(self, transform: Transform, model: keras.Model, answer: AnyAnswer) -> None:
         super().__init__()
         self._graph = graph_of(transform)
         # The variables, and the model out of sight: Keras would trace a subclassed one anew, with floats for word ids.
@@ -51,17 +55,36 @@ class Servable(tf.Module):
             for name, tensor in transform.tensors.items()
         }
         self.network = tf.function(self._network, input_signature=[encoded])
+        self.functions = {"serving_default": self.serve, "network": self.network}
+        if isinstance(self._graph, ImagePixelsGraph):
+            self.arrays = self._arrays(self._graph)
+            self.functions["arrays"] = self.arrays
 
     def _serve(self, raw: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         inputs = self._graph.encode({column: raw[name] for column, name in self._names.items()})
+        return self._answered(inputs)
+
+    def _arrays(self, graph: ImagePixelsGraph) -> object:
+        pixels = tf.TensorSpec((None, None, None, None), tf.uint8, name="pixels")
+        return tf.function(lambda pixels: self._answered(graph.of_arrays(pixels)), input_signature=[pixels])
+
+    def _answered(self, inputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         outputs = self._network(inputs)["outputs"]
         return {"outputs": outputs} | _answered(self._answer, outputs)
 
     def _network(self, inputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        return {"outputs": self._call(next(iter(inputs.values())) if len(inputs) == 1 else inputs)}
+        return {"outputs": side_by_side(self._call(next(iter(inputs.values())) if len(inputs) == 1 else inputs))}
 
 
-def _answered(answer: ClassAnswer | ValueAnswer, outputs: tf.Tensor) -> dict[str, tf.Tensor]:
+def _answered(answer: AnyAnswer, outputs: tf.Tensor) -> dict[str, tf.Tensor]:
+    if isinstance(answer, JointAnswer):
+        found: dict[str, tf.Tensor] = {}
+        start = 0
+        for part_name, part in answer.parts.items():
+            of_part = _answered(part, outputs[:, start : start + part.units])
+            found |= {f"{part_name}_{name}": tensor for name, tensor in of_part.items()}
+            start += part.units
+        return found
     if isinstance(answer, ValueAnswer):
         value = tf.cast(outputs[:, 0], tf.float64) * answer.scale + answer.mean
         return {"value": tf.exp(value) if answer.logarithm else value}
@@ -70,13 +93,10 @@ def _answered(answer: ClassAnswer | ValueAnswer, outputs: tf.Tensor) -> dict[str
     return {"probabilities": probabilities, "label": label}
 
 
-def write_saved_model(
-    folder: Path, transform: Transform, model: keras.Model, answer: ClassAnswer | ValueAnswer
-) -> list[str]:
+def write_saved_model(folder: Path, transform: Transform, model: keras.Model, answer: AnyAnswer) -> list[str]:
     """Write the SavedModel's parts into `folder`; gives their names."""
     servable = Servable(transform, model, answer)
-    signatures = {"serving_default": servable.serve, "network": servable.network}
-    tf.saved_model.save(servable, str(folder), signatures=signatures)
+    tf.saved_model.save(servable, str(folder), signatures=servable.functions)
     return [part for part in PARTS if (folder / part).exists() and (part != "assets" or any((folder / part).iterdir()))]
 
 
@@ -92,7 +112,7 @@ class SavedModel:
         self._kinds = transform.kinds
         self._names = argument_names(self._kinds)
 
-    def outputs(self, columns: Columns, *, batch_size: int = 1024) -> np.ndarray:
+    def outputs(self, columns: Columns, *, batch_size: int = 256) -> np.ndarray:
         rows = len(next(iter(columns.values())))
         batches = [
             {name: column[start : start + batch_size] for name, column in columns.items()}

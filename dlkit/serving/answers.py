@@ -17,7 +17,10 @@ def show_answer(answer: Mapping[str, object]) -> None:
         _show_value(answer)
     else:
         for name, value in answer.items():
-            if name != "warning":
+            if isinstance(value, Mapping):
+                ui.label(name).classes("text-lg opacity-80 break-words")
+                show_answer(value)
+            elif name not in ("warning", "file"):
                 ui.label(f"{name}: {value}").classes("text-lg break-words")
     if "warning" in answer:
         show_note(str(answer["warning"]), icon="warning_amber")

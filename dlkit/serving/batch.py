@@ -21,6 +21,8 @@ class Table:
     def items(self, kinds: Mapping[str, ColumnKind]) -> list[dict[str, object]]:
         """The model's columns of each row, an empty cell being a missing value; other columns are left out."""
         for name, kind in kinds.items():
+            if kind == "image":  # a cell would be a path on this server: nobody may ask for its files
+                raise InputError(f"A CSV file holds no picture (column {name!r}). Ask about pictures one by one.")
             if kind == "text" and name not in self.header:
                 raise InputError(f"The file has no column {name!r}.{did_you_mean(name, self.header)}")
         known = [(index, name) for index, name in enumerate(self.header) if name in kinds]

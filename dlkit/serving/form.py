@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from base64 import b64encode
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
-from nicegui import ui
+from nicegui import events, ui
 from nicegui.elements.mixins.value_element import ValueElement
 
 from dlkit.contracts import ColumnKind
@@ -16,11 +17,13 @@ from dlkit.inference.tables import TableRows
 
 MOST_CHARACTERS = 200_000
 """Of a text field: a longer message would break the page's connection; the REST API takes longer texts."""
+MOST_BYTES = 20_000_000
+"""Of a picture."""
 EXAMPLES = "examples.json"
 
 
 class Form:
-    """A field for each raw input column: text area, number field, select.
+    """A field for each raw input column: text area, number field, select, upload of a picture.
 
     `submit` is called on Enter in a number field and on Ctrl-Enter in a text.
     """
@@ -28,6 +31,9 @@ class Form:
     def __init__(self, predictor: Predictor, submit: Callable[[], object]) -> None:
         self._kinds = predictor.kinds
         self._fields: dict[str, ValueElement] = {}
+        self._pictures: dict[str, bytes] = {}
+        for name in [name for name, kind in self._kinds.items() if kind == "image"]:
+            self._picture_field(name, submit)
         texts = [name for name, kind in self._kinds.items() if kind == "text"]
         cells = [name for name, kind in self._kinds.items() if kind in ("number", "category")]
         for name in texts:
@@ -41,7 +47,28 @@ class Form:
     def item(self) -> dict[str, object]:
         """The filled fields, as `Predictor.predict` takes them: an empty one is left out as missing."""
         filled = {name: field.value for name, field in self._fields.items()}
-        return {name: value for name, value in filled.items() if value not in (None, "")}
+        given = {name: value for name, value in filled.items() if value not in (None, "")}
+        return given | dict(self._pictures)
+
+    def _picture_field(self, name: str, submit: Callable[[], object]) -> None:
+        """A picture is asked about as soon as it is here."""
+
+        async def taken(event: events.UploadEventArguments) -> None:
+            self._pictures[name] = await event.file.read()
+            field.reset()
+            shown.set_source(f"data:{event.file.content_type};base64,{b64encode(self._pictures[name]).decode()}")
+            shown.set_visibility(True)
+            done = submit()
+            if isinstance(done, Awaitable):
+                await done
+
+        field = ui.upload(label="Choose or drop a picture", auto_upload=True, on_upload=taken, max_file_size=MOST_BYTES)
+        field.props('accept="image/*" flat bordered').classes("w-full")
+        field.on_rejected(
+            lambda: ui.notify(f"A picture of up to {MOST_BYTES // 1_000_000} MB is taken.", type="negative")
+        )
+        shown = ui.image().classes("w-48 rounded").props(f'alt="{name}"')
+        shown.set_visibility(False)
 
     def fill(self, example: Mapping[str, object]) -> None:
         for name, field in self._fields.items():

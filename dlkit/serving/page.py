@@ -134,15 +134,13 @@ def _model_page(model: ServedModel, models: ServedModels, limits: Limits, reques
         _ask(model)
         _figures(model)
         with ui.column().classes("w-full gap-0"):
-            _batch(model, limits)
+            if "image" not in model.predictor.kinds.values():
+                _batch(model, limits)
             _programs(model, str(request.base_url))
         _other_versions(model, models)
 
 
 def _ask(model: ServedModel) -> None:
-    if "image" in model.predictor.kinds.values():
-        show_note("This page has no field for images yet.")
-        return
     with ui.card().classes("w-full gap-4"):
 
         async def predict() -> None:

@@ -104,29 +104,43 @@ def _from_columns(inputs: object, kinds: Mapping[str, ColumnKind]) -> list[objec
 
 
 def _decoded(row: object, number: int, kinds: Mapping[str, ColumnKind]) -> object:
-    """The row with each `{"b64": …}` as the text it stands for."""
-    if not isinstance(row, dict) or "b64" in kinds:
-        return row
-    if "b64" in row:
-        return _from_base64(row, f"Item {number}")
+    """The row with each `{"b64": …}` as the text, or the picture, that it stands for."""
+    only = next(iter(kinds.values())) if len(kinds) == 1 else None
+    if not isinstance(row, dict):
+        return _value(row, f"Item {number}", only)
+    if "b64" in row and "b64" not in kinds:
+        return _from_base64(row, f"Item {number}", only)
     return {
-        name: _from_base64(value, f"Item {number}, column {name!r}") if _is_base64(value) else value
+        name: _from_base64(value, f"Item {number}, column {name!r}", kinds.get(name))
+        if _is_base64(value)
+        else _value(value, f"Item {number}, column {name!r}", kinds.get(name))
         for name, value in row.items()
     }
+
+
+def _value(value: object, where: str, kind: ColumnKind | None) -> object:
+    """A text in the place of a picture would be a path on this server: nobody may ask for its files."""
+    if kind == "image" and isinstance(value, str):
+        raise InputError(f'{where}: a picture is {{"b64": "base64 of a JPEG or PNG"}} or rows of pixels, no text.')
+    return value
 
 
 def _is_base64(value: object) -> bool:
     return isinstance(value, dict) and set(value) == {"b64"}
 
 
-def _from_base64(value: Mapping[str, object], where: str) -> str:
-    coded = value["b64"]
+def _from_base64(value: Mapping[str, object], where: str, kind: ColumnKind | None) -> str | bytes:
+    coded, what = value["b64"], "picture" if kind == "image" else "text"
     if not isinstance(coded, str) or len(value) > 1:
-        raise InputError(f'{where}: expected {{"b64": "base64 of a text"}} and nothing beside it.')
+        raise InputError(f'{where}: expected {{"b64": "base64 of a {what}"}} and nothing beside it.')
     try:
+        if kind == "image":
+            return base64.b64decode(coded, validate=True)
         return base64.b64decode(coded, validate=True).decode("utf-8")
     except (binascii.Error, ValueError):
-        raise InputError(f'{where}: "b64" is not the base64 form of a text in UTF-8.') from None
+        raise InputError(
+            f'{where}: "b64" is not the base64 form of a {what}{"" if kind == "image" else " in UTF-8"}.'
+        ) from None
 
 
 def _type(value: object) -> str:

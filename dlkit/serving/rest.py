@@ -31,7 +31,7 @@ _DTYPES: dict[ColumnKind, str] = {
     "text": "DT_STRING",
     "number": "DT_DOUBLE",
     "category": "DT_STRING",
-    "image": "DT_UINT8",
+    "image": "DT_STRING",
 }
 
 

@@ -18,10 +18,11 @@ import dlkit
 from dlkit import catalog, finished
 from dlkit.contracts import Splits
 from dlkit.export.proof import TOLERANCE
-from dlkit.inference.answers import ClassAnswer
+from dlkit.inference.answers import ClassAnswer, JointAnswer, ValueAnswer
 from dlkit.inference.forms import STANDARD
 from dlkit.ordering import Order, order
 from dlkit.run_folder import make
+from dlkit.settings import settings_of
 
 QUICK = ["training.epochs=2", "training.patience=none", "training.tensorboard=false"]
 """Two epochs on the sample show that all stages fit together; how good a recipe gets is for the benchmarks to say."""
@@ -60,11 +61,21 @@ class Made:
         return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
+def untrained_backbone(folder: Path) -> Path:
+    """A file of weights such as others download: what it has learned does not matter here."""
+    from dlkit.models.backbones import squeezenet
+
+    squeezenet().save_weights(folder / "squeezenet.weights.h5")
+    return folder / "squeezenet.weights.h5"
+
+
 @pytest.fixture(scope="module", params=CASES, ids=" ".join)
 def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Made:
     name, model = request.param
-    folds = catalog.load(catalog.entry(name)).with_model(model).training.folds
-    changes = [*QUICK, f"training.folds={min(folds, 2)}"]
+    recipe = catalog.load(catalog.entry(name)).with_model(model)
+    changes = [*QUICK, f"training.folds={min(recipe.training.folds, 2)}"]
+    if settings_of(recipe)["model"].get("weights") == "imagenet":
+        changes.append(f"model.weights={untrained_backbone(tmp_path_factory.mktemp('weights'))}")
     asked = order(name, model=model, data="sample", changes=changes, out=tmp_path_factory.mktemp("runs"))
     # Boosted trees take longer than all else here together; tests/evaluation has them.
     asked = replace(asked, recipe=replace(asked.recipe, baselines=()))
@@ -131,13 +142,23 @@ def test_answers_have_the_shape_that_their_task_promises(made: Made) -> None:
     answers = predictor.predict(made.items)
     assert len(answers) == len(made.splits.test)
     for answer in answers:
-        if isinstance(predictor.answer, ClassAnswer):
-            probabilities = answer["probabilities"]
-            assert isinstance(probabilities, dict) and tuple(probabilities) == predictor.labels
-            assert sum(probabilities.values()) == pytest.approx(1, abs=1e-5)
-            assert answer["score"] == max(probabilities.values()) == probabilities[answer["label"]]
+        if isinstance(predictor.answer, JointAnswer):
+            assert isinstance(made.splits.test.targets, dict) and set(answer) == set(made.splits.test.targets)
+            for name, part in predictor.answer.parts.items():
+                check_answer(answer[name], part, name)
         else:
-            assert np.isfinite(float(str(answer["value"]))) and answer["name"] == made.splits.target_name
+            check_answer(answer, predictor.answer, made.splits.target_name)
+
+
+def check_answer(answer: object, expected: ClassAnswer | ValueAnswer, name: str | None) -> None:
+    assert isinstance(answer, dict)
+    if isinstance(expected, ValueAnswer):
+        assert np.isfinite(answer["value"]) and answer["name"] == name
+        return
+    probabilities = answer["probabilities"]
+    assert tuple(probabilities) == expected.labels
+    assert sum(probabilities.values()) == pytest.approx(1, abs=1e-5)
+    assert answer["score"] == max(probabilities.values()) == probabilities[answer["label"]]
 
 
 def test_one_row_is_answered_as_in_a_batch(made: Made) -> None:

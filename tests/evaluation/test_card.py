@@ -85,6 +85,22 @@ def test_every_python_snippet_is_python_and_names_each_column(name, request):
         assert f'"{column}"' in found.artefacts["saved_model"]
 
 
+def test_a_model_of_pictures_is_called_with_files(imdb, tmp_path):
+    metrics = {**imdb, "inputs": {"image": "image"}, "run": "runs/cifar10/1"}
+    found = usage(metrics)
+    assert dict(found.commands)["Ask the model"] == "dlkit predict runs/cifar10/1 photo.jpg folder/"
+    assert not any("explain" in command for _, command in found.commands)
+    assert 'predictor.predict(["photo.jpg"])' in found.python
+    assert '"image": tf.constant([open("photo.jpg", "rb").read()]),' in found.artefacts["saved_model"]
+    for snippet in (found.python, *found.artefacts.values()):
+        ast.parse(snippet)
+    text = card(metrics, tmp_path)
+    assert "It takes a picture and names one of its classes" in text
+    assert "As SavedModel: contents of files in, answer out" in text
+    assert "raw columns" not in text
+    assert "A text of your own" not in text
+
+
 def test_a_run_path_with_a_blank_is_quoted_for_the_shell(imdb):
     commands = dict(usage({**imdb, "run": "my runs/imdb/1"}).commands)
     assert commands["Ask the model"] == "dlkit predict 'my runs/imdb/1' \"A text of your own\""

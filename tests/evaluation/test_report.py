@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import re
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from dlkit.errors import RunError
 from dlkit.evaluation.headline import headline, rivals
+from dlkit.evaluation.mistakes import worst_mistakes
 from dlkit.evaluation.pages import duration, figure, shortened, size
 from dlkit.evaluation.plots import plot_all
 from dlkit.evaluation.report import write_report
+from dlkit.evaluation.thumbnails import thumbnail
+from dlkit.inference.answers import ClassAnswer
 
 EVIL = '<script>alert("x")</script>'
 VOID = {"meta", "img", "br", "hr", "link", "input"}
@@ -168,6 +175,32 @@ def test_only_a_run_that_chooses_classes_for_texts_is_told_to_explain(imdb, bost
     assert 'dlkit explain saved_models/imdb/3 "A text of your own"' in report(imdb, tmp_path).text
     assert "dlkit explain" not in report(boston, tmp_path).text
     assert "dlkit explain" not in report(boston | {"inputs": {"text": "text"}}, tmp_path).text
+
+
+def test_a_mistake_of_a_picture_is_the_picture_itself_with_what_it_shows_in_words(imdb, tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 28, 30, 3), dtype=np.uint8)
+    truths = np.array([f"cat {EVIL}", "dog"], object)
+    answer = ClassAnswer((f"cat {EVIL}", "dog"))
+    mistakes = worst_mistakes("classification", answer, {"image": pixels}, truths, np.array([[0.8], [0.1]]))
+    page = report(imdb | {"inputs": {"image": "image"}}, tmp_path, mistakes=mistakes)
+    pictures = [attributes for tag, attributes in page.tags if tag == "img"]
+    assert [picture["alt"] for picture in pictures] == [f"dog, answered as cat {EVIL}", f"cat {EVIL}, answered as dog"]
+    for picture, row in zip(pictures, (1, 0), strict=True):
+        assert (picture["width"], picture["height"]) == ("90", "84")
+        content = base64.b64decode(picture["src"].removeprefix("data:image/png;base64,"))
+        np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(content))), pixels[row])
+    assert "test row 1: 30 × 28 pixels dog" in page.text
+    assert "image-rendering: pixelated" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(("shape", "shown"), [((4, 1), (16, 64)), ((64, 64), (64, 64)), ((300, 600), (128, 64))])
+def test_a_thumbnail_is_enlarged_by_whole_numbers_or_shrunk(shape, shown, tmp_path):
+    pixels = np.full((*shape, 3), 9, np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "one.png")
+    for picture in (pixels, tmp_path / "one.png", (tmp_path / "one.png").read_bytes()):
+        small = thumbnail(picture)
+        assert (small.width, small.height) == shown
+        assert small.what.endswith(f"{shape[1]} × {shape[0]} pixels")
 
 
 def test_user_text_is_never_markup(imdb, history, tmp_path):
