@@ -20,8 +20,6 @@ import json
 import os
 import platform
 import statistics
-import sys
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +29,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import numpy as np
 from dlkit.apps import imdb
+from measuring import in_rounds
 
 from dlkit.contracts import Examples, Ragged, Spec
 from dlkit.data import builders
@@ -129,19 +128,6 @@ def ours(prepared: Prepared, batch_size: int, seed: int) -> Callable[[], object]
         batches.epoch += 1
 
     return epoch
-
-
-def in_rounds(epochs: dict[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
-    """Seconds of every epoch but the first."""
-    seconds: dict[str, list[float]] = {name: [] for name in epochs}
-    for number in range(rounds + 1):
-        print(f"round {number} of {rounds}", file=sys.stderr, flush=True)
-        for name, epoch in epochs.items():
-            started = time.perf_counter()
-            epoch()
-            if number:
-                seconds[name].append(time.perf_counter() - started)
-    return seconds
 
 
 if __name__ == "__main__":

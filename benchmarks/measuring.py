@@ -11,7 +11,7 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -89,3 +89,16 @@ class Stages:
     def print(self, **more: object) -> None:
         """One JSON object on the last line."""
         print(json.dumps({"seconds": self.seconds, "peaks": self.peaks, **more}))
+
+
+def in_rounds(epochs: dict[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
+    """Seconds of every epoch but the first."""
+    seconds: dict[str, list[float]] = {name: [] for name in epochs}
+    for number in range(rounds + 1):
+        print(f"round {number} of {rounds}", file=sys.stderr, flush=True)
+        for name, epoch in epochs.items():
+            started = time.perf_counter()
+            epoch()
+            if number:
+                seconds[name].append(time.perf_counter() - started)
+    return seconds

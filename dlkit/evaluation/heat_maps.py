@@ -61,6 +61,8 @@ def heat_maps(model: keras.Model, pixels: np.ndarray, classes: np.ndarray) -> He
     features, gradients = _features(model, layer, called[-1][0], pixels, classes)
     weights = gradients.mean(axis=(1, 2))  # eq. 1
     maps = np.maximum((weights[:, None, None, :] * features).sum(axis=-1), 0)  # eq. 2
+    if len(maps) == 2 * len(pixels):  # behind `WithMirror`, which puts the mirror images after the pictures
+        maps = (maps[: len(pixels)] + maps[len(pixels) :, :, ::-1]) / 2
     return HeatMaps(layer.name, maps)
 
 

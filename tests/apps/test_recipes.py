@@ -26,6 +26,17 @@ from dlkit.settings import settings_of
 
 QUICK = ["training.epochs=2", "training.patience=none", "training.tensorboard=false"]
 """Two epochs on the sample show that all stages fit together; how good a recipe gets is for the benchmarks to say."""
+SMALLER = {
+    "fast": "model.widths=16,16,16",
+    "inception": "model.filters=8",
+    "cnn_bn": "model.filters=8,16",
+    "resnet": "model.blocks=1",
+    "separable": "model.filters=16,32",
+    "transfer": "preprocessing.size=48",
+    "tuned": "preprocessing.size=48",
+    "scratch": "preprocessing.size=48",
+}
+"""Networks whose real size takes a minute here: every layer is there all the same."""
 FILES = {
     "saved_model.pb", "variables", "model.keras", "model.tflite", "assets.extra", "run.json", "metrics.json",
     "history.csv", "report.html", "plots", "README.md",
@@ -74,6 +85,7 @@ def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     name, model = request.param
     recipe = catalog.load(catalog.entry(name)).with_model(model)
     changes = [*QUICK, f"training.folds={min(recipe.training.folds, 2)}"]
+    changes += [SMALLER[model]] if model in SMALLER else []
     if settings_of(recipe)["model"].get("weights") == "imagenet":
         changes.append(f"model.weights={untrained_backbone(tmp_path_factory.mktemp('weights'))}")
     asked = order(name, model=model, data="sample", changes=changes, out=tmp_path_factory.mktemp("runs"))

@@ -12,6 +12,7 @@ from dlkit.contracts import Examples
 from dlkit.evaluation.heat_maps import filters, grad_cam, heat_maps, overlay, stretched
 from dlkit.evaluation.plots import plot
 from dlkit.inference.answers import ClassAnswer
+from dlkit.models.image_layers import MeanWithMirror, WithMirror
 
 SIZE = 16
 SQUARE = (slice(9, 13), slice(2, 6))
@@ -38,10 +39,11 @@ def backbone(name: str = "backbone") -> keras.Model:
     return model
 
 
-def head(features: keras.KerasTensor, units: int) -> keras.KerasTensor:
+def head(features: keras.KerasTensor, units: int, *, mirrored: bool = False) -> keras.KerasTensor:
     """Class 1 (of two) or class 0 (of three) is that of bright places; by its bias it is all but sure."""
     answer = keras.layers.Dense(units, activation="sigmoid" if units == 1 else "softmax", name="answer")
-    outputs = answer(keras.layers.GlobalAveragePooling2D()(features))
+    pooled = keras.layers.GlobalAveragePooling2D()(features)
+    outputs = answer(MeanWithMirror()(pooled) if mirrored else pooled)
     kernel = np.array([[9.0], [-1.0]]) if units == 1 else np.array([[9.0, 0.0, -9.0], [-1.0, 1.0, 0.0]])
     answer.set_weights([kernel, np.full(units, 40.0 if units == 1 else 0.0)])
     return outputs
@@ -55,6 +57,11 @@ def flat(units: int = 1) -> keras.Model:
 def with_a_backbone_inside(units: int = 1) -> keras.Model:
     inputs = keras.Input((SIZE, SIZE, 1), dtype="uint8", name="pixels")
     return keras.Model(inputs, head(backbone()(inputs), units))
+
+
+def with_its_mirror_image(units: int = 1) -> keras.Model:
+    inputs = keras.Input((SIZE, SIZE, 1), dtype="uint8", name="pixels")
+    return keras.Model(inputs, head(backbone()(WithMirror()(inputs)), units, mirrored=True))
 
 
 def wrapped(units: int = 1) -> keras.Model:
@@ -84,7 +91,7 @@ def in_the_square(place: tuple[int, int]) -> bool:
     return all(side.start <= at < side.stop for at, side in zip(place, SQUARE, strict=True))
 
 
-@pytest.mark.parametrize("network", [flat, with_a_backbone_inside, wrapped])
+@pytest.mark.parametrize("network", [flat, with_a_backbone_inside, with_its_mirror_image, wrapped])
 @pytest.mark.parametrize(("units", "bright"), [(1, 1), (3, 0)])
 def test_the_map_of_the_bright_class_is_brightest_in_the_square(pixels, network: Callable, units, bright):
     found = heat_maps(network(units), pixels, np.full(4, bright))
@@ -189,7 +196,7 @@ def test_an_overlay_is_brightest_where_the_map_is_and_grey_where_it_is_0():
     assert np.ptp(flat_picture) == 0
 
 
-@pytest.mark.parametrize("network", [flat, with_a_backbone_inside, wrapped])
+@pytest.mark.parametrize("network", [flat, with_a_backbone_inside, with_its_mirror_image, wrapped])
 def test_the_filters_are_those_of_the_first_convolution(network: Callable):
     drawing = filters(network())
     assert drawing is not None
