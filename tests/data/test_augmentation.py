@@ -177,7 +177,7 @@ CLASSES = np.repeat([0, 1, 2], [30, 8, 2])
     ("form", "read"),
     [
         (lambda classes: classes, lambda targets: targets),
-        (lambda classes: classes[:, None].astype(np.float32), lambda targets: targets[:, 0]),
+        (lambda classes: classes[:, None], lambda targets: targets[:, 0]),
         (lambda classes: np.eye(3, dtype=np.float32)[classes], lambda targets: targets.argmax(axis=1)),
     ],
     ids=["(rows,)", "(rows, 1)", "one-hot"],
@@ -195,6 +195,15 @@ def test_balanced_batches_hold_every_class_as_often_and_every_row(
     np.testing.assert_array_equal(targets, CLASSES[rows])
     times = np.bincount(rows, minlength=ROWS)
     assert times[:30].tolist() == [1] * 30 and set(times[30:38]) == {3, 4} and times[38:].tolist() == [15, 15]
+
+
+def test_two_classes_of_0_and_1_are_balanced_and_numbers_are_refused() -> None:
+    rows = {"row": np.arange(6)}
+    two = np.array([[0.0], [0.0], [0.0], [0.0], [1.0], [1.0]], np.float32)
+    found = np.concatenate([targets for _, targets in Batches(Examples(rows, two), 4, seed=0, balanced=True)])  # type: ignore[misc]  # pairs
+    assert found.ravel().tolist().count(1.0) == found.ravel().tolist().count(0.0) == 4
+    with pytest.raises(SettingsError, match="another kind of target"):
+        Batches(Examples(rows, two * 20.5), 4, seed=0, balanced=True)
 
 
 def test_balanced_rows_are_shuffled_by_seed_and_epoch_and_changed_each_by_itself() -> None:
