@@ -94,14 +94,24 @@ class NgramText(OfOneText):
         """
         edges = [*range(0, rows, _ROWS_AT_ONCE), rows]
         bounds = [np.searchsorted(owner, edges) for _, owner in parts]
-        done = []
+        most = sum(len(part) for part, _ in parts)
+        values = {name: np.empty(most, tensor.dtype) for name, tensor in self.tensors.items()}
+        lengths = [np.zeros(1, np.int64)]
+        filled = 0
         for number, (first, last) in enumerate(pairwise(edges)):
             slices = [slice(bound[number], bound[number + 1]) for bound in bounds]
             features = [part[one] for (part, _), one in zip(parts, slices, strict=True)]
             owners = [owner[one] for (_, owner), one in zip(parts, slices, strict=True)]
             row_of = np.concatenate(owners).astype(np.int64) - first
-            done.append(self.weighed(np.concatenate(features).astype(np.int64), row_of, last - first))
-        return joined_parts(done, self.tensors)
+            found = self.weighed(np.concatenate(features).astype(np.int64), row_of, last - first)
+            ragged = {name: one for name, one in found.items() if isinstance(one, Ragged)}
+            lengths.append(np.diff(ragged["ngram_ids"].offsets))
+            end = filled + int(lengths[-1].sum())
+            for name, one in ragged.items():
+                values[name][filled:end] = one.values
+            filled = end
+        offsets = np.cumsum(np.concatenate(lengths))
+        return {name: Ragged(array[:filled], offsets) for name, array in values.items()}
 
     def weighed(self, features: np.ndarray, row_of: np.ndarray, rows: int) -> dict[str, np.ndarray | Rows]:
         """Feature ids int64 of all rows, as often as each occurs, and the row of each, to the network's inputs."""

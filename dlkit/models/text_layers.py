@@ -11,6 +11,8 @@ from keras import ops
 from dlkit.contracts import Examples, Ragged
 from dlkit.models.layers import looked_up
 
+_ROWS_AT_ONCE = 2_000
+
 
 @keras.saving.register_keras_serializable("dlkit")
 class NgramSum(keras.layers.Layer):
@@ -124,16 +126,31 @@ def log_count_ratios(train: Examples, size: int, units: int, *, smoothing: float
     values = _ragged(train.inputs, "ngram_weights")
     if ids is None:
         raise TypeError("log-count ratios need ragged n-gram ids")
-    classes = np.repeat(targets.reshape(len(targets)).astype(np.int64), np.diff(ids.offsets))
-    weights = np.ones(len(ids.values)) if values is None else values.values.astype(np.float64)
-    total = np.bincount(ids.values, weights, minlength=size + 1)
+    classes = targets.reshape(len(targets)).astype(np.int32)
+    counts = _counts(ids, values, classes, size, max(units, 2))
+    total = counts.sum(axis=0, dtype=np.float64)
     ratio = np.zeros((size + 1, units), np.float32)
     for unit in range(units):
-        inside = classes == (1 if units == 1 else unit)
-        p = smoothing + np.bincount(ids.values[inside], weights[inside], minlength=size + 1)
-        q = 2 * smoothing + total - p
+        inside = counts[1 if units == 1 else unit].astype(np.float64)
+        p, q = smoothing + inside, smoothing + total - inside
         ratio[1:, unit] = np.log((p[1:] / p[1:].sum()) / (q[1:] / q[1:].sum()))
     return ratio
+
+
+def _counts(ids: Ragged, values: Ragged | None, classes: np.ndarray, size: int, count: int) -> np.ndarray:
+    """(classes, size + 1) float32: the sum of an id's values in the rows of each class; some rows at a time, for
+    numpy counts in 64 bits whatever it is given.
+    """
+    counts = np.zeros((count, size + 1), np.float32)
+    for start in range(0, len(ids), _ROWS_AT_ONCE):
+        offsets = ids.offsets[start : start + _ROWS_AT_ONCE + 1]
+        some = slice(offsets[0], offsets[-1])
+        owner = np.repeat(classes[start : start + _ROWS_AT_ONCE], np.diff(offsets))
+        for number in range(count):
+            inside = owner == number
+            weights = None if values is None else values.values[some][inside]
+            counts[number] += np.bincount(ids.values[some][inside], weights, minlength=size + 1)
+    return counts
 
 
 def _ragged(inputs: Mapping[str, object], name: str) -> Ragged | None:

@@ -16,7 +16,7 @@ from dlkit.inference.text import Encoded
 from dlkit.preprocessing.vocabularies import at_least, ids_of, most_frequent, numbered, text_column
 
 _ROWS_AT_ONCE = 1_000
-_PLACES_AT_ONCE = 1_000_000
+_PLACES_AT_ONCE = 250_000
 
 
 @dataclass(frozen=True)
