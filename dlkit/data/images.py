@@ -28,9 +28,9 @@ from dlkit.data.image_targets import (
     targets_of,
 )
 from dlkit.data.paths import belongs_to, listed, one_table, present
-from dlkit.data.samples import sample
-from dlkit.data.sources import source
-from dlkit.data.splitting import check_enough, check_fraction, check_names, check_seed, three_ways
+from dlkit.data.samples import sample, splits_of
+from dlkit.data.sources import labelled_column, source
+from dlkit.data.splitting import Parted, check_enough, check_fraction, check_names, check_seed
 from dlkit.data.text_notes import labels_alike, unjudged
 from dlkit.errors import DataError, DataNotFoundError, SettingsError
 from dlkit.inference.images import SUFFIXES
@@ -40,7 +40,7 @@ UNEQUAL = 5
 
 
 @dataclass(frozen=True)
-class ImageData:
+class ImageData(Parted):
     """Settings: which pictures an image recipe learns from.
 
     `dataset`: taken where no path is given; None: a path has to be given. `image`, `target`: columns of a CSV, for the
@@ -175,15 +175,7 @@ class ImageData:
                 "This recipe has no dataset of its own. Give pictures of yours (--data PATH), or try: --data sample"
             )
         dataset = source(self.dataset)
-        if dataset.target_kind != "label" or list(dataset.kinds.values()) != ["image"]:
-            raise SettingsError(f"data.dataset={self.dataset!r}: {dataset.title} is not a set of pictures with labels.")
-        (image,) = dataset.kinds
-        for setting, said, column in (("image", self.image, image), ("target", self.target, dataset.target)):
-            if said not in (None, column):
-                raise SettingsError(
-                    f"data.{setting}={said!r} is for a file of your own (--data PATH); in {dataset.title} it is "
-                    f"{column!r}."
-                )
+        image = labelled_column(dataset, "image", "pictures", said=self.image, said_target=self.target)
         from dlkit.data import builders
 
         loaded = builders.load(self.dataset, path=path, allow_download=allow_download, say=say)
@@ -212,44 +204,10 @@ class ImageData:
         chosen = chosen_targets(f"the sample {self.sample!r}", chosen, self._targets)
         first, second, third = self._split({"train": chosen.rows}, chosen.strata)
         first, fewer = self._fewer(first)
-        return Splits(
-            train=first,
-            validation=second,
-            test=third,
-            kinds=chosen.kinds,
-            name=self.sample,
-            source=f"sample: {chosen.title}",
-            fingerprint=chosen.fingerprint,
-            sample=True,
-            target_name=chosen.target,
-            best=chosen.best,
-            notes=(*chosen.notes, *fewer),
-        )
+        return splits_of(self.sample, chosen, (first, second, third), more_notes=fewer)
 
     def _fewer(self, train: Split) -> tuple[Split, list[str]]:
         return (train, []) if self.per_class is None else few_of_each(train, self.per_class, self.split_seed)
-
-    def _validation(self, left: int) -> int | float:
-        rows = self.validation_rows
-        return self.validation_fraction if rows is None or 2 * rows > left else rows
-
-    def _split(
-        self,
-        given: Mapping[str, Split],
-        strata: Sequence[Hashable] | None,
-        groups: Sequence[Hashable] | None = None,
-    ) -> tuple[Split, Split, Split]:
-        left = len(given["train"])
-        if "test" not in given:
-            left -= round(left * self.test_fraction)
-        return three_ways(
-            given,
-            test_fraction=self.test_fraction,
-            validation=self._validation(left),
-            seed=self.split_seed,
-            strata=strata,
-            groups=groups,
-        )
 
 
 def _holds_table(path: Path, *, wanted: bool) -> bool:

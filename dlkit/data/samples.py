@@ -15,7 +15,7 @@ from typing import Literal
 
 import numpy as np
 
-from dlkit.contracts import ColumnKind, Split
+from dlkit.contracts import ColumnKind, Split, Splits
 from dlkit.data.splitting import fingerprint
 from dlkit.errors import SettingsError, did_you_mean
 
@@ -54,6 +54,26 @@ def _plain(column: np.ndarray) -> list[object]:
     if column.ndim == 1:
         return column.tolist()
     return [hashlib.sha256(row.tobytes()).hexdigest() for row in column]
+
+
+def splits_of(
+    name: str, chosen: Sample, parts: tuple[Split, Split, Split], *, more_notes: Sequence[str] = ()
+) -> Splits:
+    """A sample's rows, parted into those that train, validate and test, with all that a report says of them."""
+    train, validation, test = parts
+    return Splits(
+        train=train,
+        validation=validation,
+        test=test,
+        kinds=chosen.kinds,
+        name=name,
+        source=f"sample: {chosen.title}",
+        fingerprint=chosen.fingerprint,
+        sample=True,
+        target_name=chosen.target,
+        best=chosen.best,
+        notes=(*chosen.notes, *more_notes),
+    )
 
 
 def sample(name: str) -> Sample:

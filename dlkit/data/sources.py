@@ -101,3 +101,20 @@ def source(name: str) -> Source:
         return sources()[name]
     except KeyError:
         raise SettingsError(f"No dataset is called {name!r}.{did_you_mean(name, sources())}") from None
+
+
+def labelled_column(dataset: Source, kind: ColumnKind, what: str, *, said: str | None, said_target: str | None) -> str:
+    """The only input column of a dataset of `what` with labels; SettingsError where it is another kind of dataset.
+
+    `said`, `said_target`: the settings that name the columns of a file of the user's own, which fit here only if they
+    name the dataset's.
+    """
+    if dataset.target_kind != "label" or list(dataset.kinds.values()) != [kind]:
+        raise SettingsError(f"data.dataset={dataset.name!r}: {dataset.title} is not a set of {what} with labels.")
+    (column,) = dataset.kinds
+    for setting, given, name in ((kind, said, column), ("target", said_target, dataset.target)):
+        if given not in (None, name):
+            raise SettingsError(
+                f"data.{setting}={given!r} is for a file of your own (--data PATH); in {dataset.title} it is {name!r}."
+            )
+    return column

@@ -120,6 +120,40 @@ def check_fraction(setting: str, value: object) -> None:
         raise SettingsError(f"{setting}={value!r}: expected a share of the rows above 0 and below 1, such as 0.2.")
 
 
+class Parted:
+    """What settings of texts and of pictures share: how rows without a split of their own are parted.
+
+    `validation_rows`, `validation_fraction`, `test_fraction`, `split_seed`: see `TextData`.
+    """
+
+    validation_rows: int | None
+    validation_fraction: float
+    test_fraction: float
+    split_seed: int
+
+    def _validation(self, left: int) -> int | float:
+        rows = self.validation_rows
+        return self.validation_fraction if rows is None or 2 * rows > left else rows
+
+    def _split(
+        self,
+        given: Mapping[str, Split],
+        strata: Sequence[Hashable] | None,
+        groups: Sequence[Hashable] | None = None,
+    ) -> tuple[Split, Split, Split]:
+        left = len(given["train"])
+        if "test" not in given:
+            left -= round(left * self.test_fraction)
+        return three_ways(
+            given,
+            test_fraction=self.test_fraction,
+            validation=self._validation(left),
+            seed=self.split_seed,
+            strata=strata,
+            groups=groups,
+        )
+
+
 def check_names(**settings: object) -> None:
     """SettingsError unless each is a text, or None where there is nothing to say."""
     for name, value in settings.items():

@@ -28,7 +28,7 @@ from dlkit.data.columns import (
 )
 from dlkit.data.delimited import Delimited, read_delimited
 from dlkit.data.paths import belongs_to, one_table, present
-from dlkit.data.samples import sample
+from dlkit.data.samples import sample, splits_of
 from dlkit.data.sources import source
 from dlkit.data.splitting import check_enough, check_fraction, check_names, check_seed, file_fingerprint, three_ways
 from dlkit.errors import DataError, SettingsError
@@ -223,19 +223,7 @@ class TableData:
                 f"data.sample={self.sample!r} holds a {chosen.task} to predict, and data.task is {self.task!r}."
             )
         train, validation, test = self._split({"train": chosen.rows}, chosen.strata)
-        return Splits(
-            train=train,
-            validation=validation,
-            test=test,
-            kinds=chosen.kinds,
-            name=self.sample,
-            source=f"sample: {chosen.title}",
-            fingerprint=chosen.fingerprint,
-            sample=True,
-            target_name=chosen.target,
-            best=chosen.best,
-            notes=chosen.notes,
-        )
+        return splits_of(self.sample, chosen, (train, validation, test))
 
     def _split(self, given: Mapping[str, Split], strata: Sequence[str] | None = None) -> tuple[Split, Split, Split]:
         targets = given["train"].targets

@@ -5,7 +5,7 @@ A folder or CSV of the user's own, a named dataset or a generated sample, all to
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -15,16 +15,16 @@ import numpy as np
 from dlkit.contracts import Split, Splits
 from dlkit.data.columns import check_classes, strings
 from dlkit.data.paths import belongs_to, listed, one_table, present
-from dlkit.data.samples import sample
-from dlkit.data.sources import source
-from dlkit.data.splitting import check_enough, check_fraction, check_names, check_seed, three_ways
+from dlkit.data.samples import sample, splits_of
+from dlkit.data.sources import labelled_column, source
+from dlkit.data.splitting import Parted, check_enough, check_fraction, check_names, check_seed
 from dlkit.data.text_files import Labelled, TextFiles, read_text_folder, read_text_table
 from dlkit.data.text_notes import key, labels_alike, repeated, unjudged, unspaced
 from dlkit.errors import DataError, SettingsError
 
 
 @dataclass(frozen=True)
-class TextData:
+class TextData(Parted):
     """Settings: which texts a text recipe learns from.
 
     `dataset`: taken where no path is given. `text`, `target`: columns of a CSV; found by their names where
@@ -114,15 +114,7 @@ class TextData:
 
     def _named(self, path: Path | None, say: Callable[[str], None], allow_download: bool) -> Splits:
         dataset = source(self.dataset)
-        if dataset.target_kind != "label" or list(dataset.kinds.values()) != ["text"]:
-            raise SettingsError(f"data.dataset={self.dataset!r}: {dataset.title} is not a set of texts with labels.")
-        (text,) = dataset.kinds
-        for setting, said, column in (("text", self.text, text), ("target", self.target, dataset.target)):
-            if said not in (None, column):
-                raise SettingsError(
-                    f"data.{setting}={said!r} is for a file of your own (--data PATH); in {dataset.title} it is "
-                    f"{column!r}."
-                )
+        text = labelled_column(dataset, "text", "texts", said=self.text, said_target=self.target)
         from dlkit.data import builders
 
         loaded = builders.load(self.dataset, path=path, allow_download=allow_download, say=say)
@@ -149,38 +141,7 @@ class TextData:
             what = "holds pictures" if "image" in chosen.kinds.values() else "is a table"
             raise SettingsError(f"data.sample={self.sample!r} {what}; this recipe reads texts, such as 'reviews'.")
         first, second, third = self._split({"train": chosen.rows}, chosen.strata or [])
-        return Splits(
-            train=first,
-            validation=second,
-            test=third,
-            kinds=chosen.kinds,
-            name=self.sample,
-            source=f"sample: {chosen.title}",
-            fingerprint=chosen.fingerprint,
-            sample=True,
-            target_name=chosen.target,
-            best=chosen.best,
-            notes=chosen.notes,
-        )
-
-    def _validation(self, left: int) -> int | float:
-        rows = self.validation_rows
-        return self.validation_fraction if rows is None or 2 * rows > left else rows
-
-    def _split(
-        self, given: Mapping[str, Split], strata: Sequence[str], groups: Sequence[int] | None = None
-    ) -> tuple[Split, Split, Split]:
-        left = len(given["train"])
-        if "test" not in given:
-            left -= round(left * self.test_fraction)
-        return three_ways(
-            given,
-            test_fraction=self.test_fraction,
-            validation=self._validation(left),
-            seed=self.split_seed,
-            strata=strata,
-            groups=groups,
-        )
+        return splits_of(self.sample, chosen, (first, second, third))
 
 
 def _tables(files: Sequence[Path]) -> list[Path]:
