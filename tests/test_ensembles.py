@@ -20,6 +20,7 @@ KILLED_IN_THE_SECOND_MEMBER = """
 import os, signal
 from dlkit.training.fit import Keeper
 begun, begin = [], Keeper.begin
+Keeper._save_cost = property(lambda self: 0.0, lambda self, seconds: None)  # every epoch is kept, however slow the disk
 def counted(self, *arguments):
     begun.append(self)
     begin(self, *arguments)
