@@ -33,17 +33,20 @@ recipe = Recipe(
         "fast": Variant(
             fast.fast,
             task=Classification(targets="one_hot", label_smoothing=0.2),
+            # The paper's settings, but 256 rows at once instead of 1,024: a quarter of its learning rate. Its weight
+            # decay goes through the momentum, Keras' does not: hence over 1 - 0.85.
             training=Training(
-                epochs=10,
-                batch_size=512,
+                epochs=12,
+                batch_size=256,
                 optimizer="sgd",
-                learning_rate=0.75,
+                learning_rate=0.375,
                 momentum=0.85,
                 nesterov=True,
-                weight_decay=2.7e-3,
+                weight_decay=8.9e-3,
                 schedule="one_cycle",
-                augment=("flip", "shift"),
+                augment=("flip", "nudge"),
                 keep="last",
+                precision="auto",
             ),
         ),
     },

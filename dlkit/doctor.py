@@ -9,9 +9,10 @@ import shutil
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from dlkit.training.precision import instructions
+
 _NEEDED = ("tensorflow", "keras", "keras-hub", "tensorflow-datasets", "scikit-learn", "ai-edge-litert", "numpy")
 _EXTRAS = {"serve": "nicegui", "onnx": "onnxruntime", "augment": "keras_cv"}
-_INSTRUCTIONS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8", "asimd")
 
 
 def diagnose() -> dict[str, object]:
@@ -33,7 +34,7 @@ def diagnose() -> dict[str, object]:
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-        "instructions": _instructions(),
+        "instructions": instructions(),
         "memory_gb": _memory_gb(),
         "free_disk_gb": round(free / 1e9, 1),
         "packages": packages,
@@ -53,13 +54,6 @@ def _version(package: str) -> str | None:
 
 def _existing(path: Path) -> Path:
     return path if path.exists() else _existing(path.parent)
-
-
-def _instructions() -> list[str]:
-    """Vector instructions that speed up training and inference, where the system tells."""
-    information = Path("/proc/cpuinfo")
-    words = set(information.read_text(encoding="utf-8").split()) if information.is_file() else set()
-    return [name for name in _INSTRUCTIONS if name in words]
 
 
 def _memory_gb() -> float | None:

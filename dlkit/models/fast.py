@@ -15,7 +15,7 @@ def fast(
     spec: Spec,
     *,
     widths: tuple[int, ...] = (64, 256, 256),
-    bias_rate: float = 1.0,
+    bias_rate: float = 64.0,
     test_flip: bool = True,
 ) -> keras.Model:
     """The network of airbench94, which learns CIFAR-10 in ten epochs (Jordan 2024, arXiv 2404.00498, section 2).
@@ -23,9 +23,8 @@ def fast(
     Whitened 2x2 patches; a block of two 3x3 convolutions for each of `widths`, the first pooled; the strongest response
     of each filter; a linear head without bias, its input divided by 9. Filters start as the identity. Batch
     normalisation keeps 0.6 of its statistics at a step and has a bias, no scale. `bias_rate`: how many times as fast as
-    other weights these biases learn (see `QuickBias`); airbench94 takes 64, which wants its falling
-    learning rate. `test_flip`: outside of training the answer comes from the mean of the logits of a picture and its
-    mirror image, in every artefact too.
+    other weights these biases learn (section 3.4; see `QuickBias`). `test_flip`: outside of training the answer comes
+    from the mean of the logits of a picture and its mirror image, in every artefact too.
 
     A picture of 32x32x3 takes 118 million multiply-adds (`images.multiply_adds`), with `test_flip` 236 million outside
     of training.

@@ -20,6 +20,7 @@ from dlkit.models.layers import side_by_side
 from dlkit.training import checkpoints
 from dlkit.training.checkpoints import State
 from dlkit.training.losses import named
+from dlkit.training.precision import quickest
 from dlkit.training.schedules import OneCycle
 from dlkit.training.settings import Training
 
@@ -227,7 +228,7 @@ def _held_out(validation: Examples, settings: Training) -> object:
 @contextlib.contextmanager
 def _precision(settings: Training) -> Iterator[None]:
     before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(settings.precision)
+    keras.config.set_dtype_policy(quickest() if settings.precision == "auto" else settings.precision)
     try:
         yield
     finally:

@@ -22,8 +22,9 @@ class Training:
     batch, so that recurrent networks do not read padding. `momentum`: of optimizer "sgd". `tensorboard`: also write
     logs into the run. `augment`: random changes to pictures, see `data.augmentation`. `balance`: rare classes come as
     often as the largest. `precision`: "mixed_bfloat16" computes in 16 bits and keeps weights in 32, quicker on
-    processors that have such units; exports are float32 all the same. `warmup`: share of all steps in which schedule
-    "one_cycle" rises from a twentieth of the learning rate to it, before it falls to 0 (Smith & Topin 2018).
+    processors that have such units; "auto" does so where this machine has them; exports are float32 all the same.
+    `warmup`: share of all steps in which schedule "one_cycle" rises from a twentieth of the learning rate to it, before
+    it falls to 0 (Smith & Topin 2018).
     """
 
     epochs: int = 20
@@ -43,7 +44,7 @@ class Training:
     nesterov: bool = False
     augment: tuple[str, ...] = ()
     balance: bool = False
-    precision: Literal["float32", "mixed_bfloat16"] = "float32"
+    precision: Literal["float32", "mixed_bfloat16", "auto"] = "float32"
     tensorboard: bool = True
 
     def __post_init__(self) -> None:

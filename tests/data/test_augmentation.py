@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dlkit.contracts import Examples, Rows
-from dlkit.data.augmentation import CHANGES, SHIFT, augmented, check, flip, shift
+from dlkit.data.augmentation import CHANGES, augmented, check, flip, shift
 from dlkit.data.batches import Batches
 from dlkit.errors import SettingsError
 from dlkit.inference.images import ImagePixels, Pictures
@@ -39,11 +39,10 @@ def test_flip_mirrors_about_half_of_the_pictures_and_leaves_the_others() -> None
     assert sum(mirrored) + sum(same) == ROWS and 10 < sum(mirrored) < 30
 
 
-def test_a_shifted_picture_is_a_window_of_the_reflected_one() -> None:
-    found = shift(NOISE, dice())
+@pytest.mark.parametrize(("name", "down", "across"), [("shift", 2, 3), ("nudge", 1, 2)])
+def test_a_shifted_picture_is_a_window_of_the_reflected_one(name: str, down: int, across: int) -> None:
+    found = CHANGES[name](NOISE, dice())
     assert found.shape == NOISE.shape and found.dtype == np.uint8
-    down, across = round(HEIGHT * SHIFT), round(WIDTH * SHIFT)
-    assert (down, across) == (2, 3)
     places = set()
     for new, old in zip(found, NOISE, strict=True):
         padded = np.pad(old, ((down, down), (across, across), (0, 0)), mode="reflect")
@@ -54,7 +53,8 @@ def test_a_shifted_picture_is_a_window_of_the_reflected_one() -> None:
         }
         (place,) = [place for place, window in windows.items() if np.array_equal(new, window)]
         places.add(place)
-    assert {top for top, _ in places} == set(range(5)) and {left for _, left in places} == set(range(7))
+    assert {top for top, _ in places} == set(range(2 * down + 1))
+    assert {left for _, left in places} == set(range(2 * across + 1))
 
 
 @pytest.mark.parametrize("channels", [3, 1])
