@@ -11,12 +11,15 @@ pictures: a folder a class, a zip of it, or a CSV of paths and labels; they are 
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from dlkit import Classification, ImageData, Images, Recipe, Training, Variant
 from dlkit.models import fast, images
 
 deep = Training(
-    epochs=30, batch_size=128, learning_rate=2e-3, schedule="one_cycle", augment=("flip", "shift"), keep="last"
-)
+    epochs=15, batch_size=128, learning_rate=2e-3, schedule="one_cycle", augment=("flip", "nudge"), keep="last",
+    precision="auto",
+)  # fmt: skip
 
 recipe = Recipe(
     data=ImageData("cifar10"),
@@ -29,7 +32,7 @@ recipe = Recipe(
         "cnn_bn": Variant(images.cnn_bn, training=deep),
         "inception": Variant(images.inception, training=deep),
         "resnet": Variant(images.resnet, training=deep),
-        "separable": Variant(images.separable, training=deep),
+        "separable": Variant(images.separable, training=replace(deep, epochs=8, precision="float32")),
         "fast": Variant(
             fast.fast,
             task=Classification(targets="one_hot", label_smoothing=0.2),
@@ -47,7 +50,7 @@ recipe = Recipe(
                 augment=("flip", "nudge"),
                 keep="last",
                 precision="auto",
-            ),
+            ),  # fmt: skip
         ),
     },
 )

@@ -29,7 +29,9 @@ recipe = Recipe(
         ),
         "scratch": Variant(
             partial(backbones.transfer, weights="none"),
-            training=Training(epochs=30, batch_size=64, learning_rate=1e-3, augment=("flip",), patience=5),
+            training=Training(
+                epochs=30, batch_size=64, learning_rate=1e-3, augment=("flip",), patience=5, precision="auto"
+            ),
         ),
     },
 )
