@@ -12,6 +12,7 @@ from dlkit.contracts import Head, Split, Splits, Targets, Task
 from dlkit.data.delimited import parse_number
 from dlkit.errors import DataError, SettingsError, did_you_mean
 from dlkit.inference.answers import ClassAnswer, JointAnswer, ValueAnswer
+from dlkit.inference.inputs import as_word
 
 
 @dataclass(frozen=True)
@@ -239,8 +240,7 @@ def _as_labels(column: np.ndarray, name: str) -> np.ndarray:
     for row, value in enumerate(column.tolist()):
         if not isinstance(value, str) and not np.isfinite(value):
             raise DataError(f"The target {name!r} is a class, and row {row} holds {value}. Leave the row out.")
-        whole = not isinstance(value, str) and float(value).is_integer()
-        labels[row] = str(int(value)) if whole else str(value)
+        labels[row] = as_word(value)
     return labels
 
 

@@ -32,6 +32,7 @@ from dlkit.data.samples import sample, splits_of
 from dlkit.data.sources import source
 from dlkit.data.splitting import check_enough, check_fraction, check_names, check_seed, file_fingerprint, three_ways
 from dlkit.errors import DataError, SettingsError
+from dlkit.inference.inputs import as_word
 
 Goal = Literal["value", "label"]
 Kind = Literal["number", "category"]
@@ -207,7 +208,7 @@ class TableData:
         for name in self.categorical:
             if kinds[name] == "number":
                 values = inputs[name].tolist()
-                inputs[name] = strings([None if math.isnan(value) else _word(value) for value in values])
+                inputs[name] = strings([None if math.isnan(value) else as_word(value) for value in values])
         return Split(inputs, split.targets)
 
     def _sample(self) -> Splits:
@@ -236,11 +237,6 @@ class TableData:
             seed=self.split_seed,
             strata=strata,
         )
-
-
-def _word(number: float) -> str:
-    """A number as a file would have it: 4, not 4.0."""
-    return str(int(number)) if number.is_integer() else repr(number)
 
 
 def _inputs(

@@ -81,9 +81,12 @@ def _category(value: object, where: str) -> str | None:
         return None
     if not isinstance(value, str | int | float):
         raise InputError(f"{where}: expected a category, got {type(value).__name__} {str(value)[:40]!r}.")
-    # JSON has one kind of number: 4.0 is the 4 of a file.
-    whole = isinstance(value, float) and value.is_integer()
-    return (str(int(value)) if whole else str(value)).strip() or None
+    return as_word(value).strip() or None
+
+
+def as_word(value: str | float) -> str:
+    """A category as a file would have it: JSON and numpy have 4.0 for its 4."""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def _image(value: object, where: str) -> np.ndarray:
