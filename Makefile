@@ -13,7 +13,7 @@ help: ## What can be made
 $(READY): setup.cfg pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable '.[dev,serve]'
+	$(BIN)/python -m pip install --quiet --editable '.[dev,serve,onnx]'
 	touch $(READY)
 
 demo: $(READY) ## The main job on the bundled sample: train, export, prove, ask

@@ -161,8 +161,8 @@ def bench(folder: Path, *, data: str | Path | None, say: Say, seconds: float = 1
     """Size, latency of one raw row and throughput of raw rows in bulk, for each artefact of a run, in one process.
 
     `latency_us`: median microseconds from one raw row to outputs. `rows_per_second`: of batches of 256 raw rows.
-    `speedup`: latency of the SavedModel divided by the artefact's. For the LiteRT file and the SavedModel also the
-    network alone, without encoding, one row at a time: see `export.latency.network_figures`.
+    `speedup`: latency of the SavedModel divided by the artefact's. But for the Keras file also the network alone,
+    without encoding, one row at a time: see `export.latency.network_figures`.
     """
     finished = Finished(folder)
     rows = finished.splits(data, say).test
@@ -183,7 +183,8 @@ def bench(folder: Path, *, data: str | Path | None, say: Say, seconds: float = 1
         figures["speedup"] = round(base / figures["latency_us"], 2)
     say("timing the networks alone")
     some = rows.take(np.arange(min(len(rows), _ROWS_ONE_BY_ONE))).inputs
-    for name, more in network_figures(folder, list(result), finished.transform, some, seconds=seconds).items():
+    paths = {name: artefact_path(folder, finished.record, name) for name in result}
+    for name, more in network_figures(paths, finished.transform, some, seconds=seconds).items():
         result[name] |= more
     return {"run": str(folder), "artefacts": result}
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import math
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -199,15 +199,25 @@ def test_export_puts_a_removed_artefact_back(cli, runs: Path, form: str):
     assert cli("verify", "boston").code == 0
 
 
-def test_export_to_onnx_works_or_says_which_extra_is_missing(cli, runs: Path):
+@pytest.mark.parametrize("recipe", ["boston", "imdb"])
+def test_an_onnx_file_is_proven_and_timed_beside_the_others(cli, runs: Path, monkeypatch, recipe: str):
+    from dlkit import finished
+
+    pytest.importorskip("tf2onnx")
+    monkeypatch.setitem(finished.bench.__kwdefaults__, "seconds", 0.05)
+    ended = cli("export", recipe, "--format", "onnx", "--json")
+    assert ended.code == 0, ended.err
+    assert ended.document["agreement"] == 1.0
+    entry = cli("bench", recipe, "--json").document["artefacts"]["onnx"]
+    assert entry["network_latency_us"] > 0 and entry["network_speedup"] > 0
+
+
+def test_export_to_onnx_says_which_extra_is_missing(cli, runs: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "tf2onnx", None)
     ended = cli("export", "boston", "--format", "onnx", "--json")
-    if importlib.util.find_spec("tf2onnx") and importlib.util.find_spec("onnxruntime"):
-        assert ended.code == 0, ended.err
-        assert ended.document["agreement"] == 1.0
-    else:
-        assert ended.code == 1
-        assert "pip install 'dlkit[onnx]'" in ended.message
-        assert not (runs / "boston" / "1" / "model.onnx").exists()
+    assert ended.code == 1
+    assert "pip install 'dlkit[onnx]'" in ended.message
+    assert not list((runs / "boston" / "1").glob("*.onnx*"))
 
 
 def test_bench_gives_size_latency_and_throughput_of_each_artefact(cli, runs: Path, monkeypatch: pytest.MonkeyPatch):

@@ -1,7 +1,7 @@
-"""How long does a network alone take for one row, as LiteRT file and as SavedModel?
+"""How long does a network alone take for one row, as LiteRT file, as SavedModel and as ONNX file?
 
-Both take inputs that are encoded already and lie in numpy arrays, and give a numpy array, in one process and in turns,
-so that what else the machine does meets both. LiteRT uses one thread; TensorFlow uses what it likes.
+All take inputs that are encoded already and lie in numpy arrays, and give a numpy array, in one process and in turns,
+so that what else the machine does meets all. LiteRT and ONNX Runtime use one thread; TensorFlow uses what it likes.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from dlkit.contracts import Columns, Transform, take
+from dlkit.export.onnx import OnnxModel
 from dlkit.export.saved_model import SavedModel
 from dlkit.inference.litert import LiteRT
 from dlkit.inference.predictor import takes_sets
@@ -23,16 +24,16 @@ Network = Callable[[Inputs], np.ndarray]
 
 
 def network_figures(
-    folder: Path, artefacts: Sequence[str], transform: Transform, columns: Columns, *, seconds: float
+    artefacts: Mapping[str, Path], transform: Transform, columns: Columns, *, seconds: float
 ) -> dict[str, dict[str, float]]:
-    """Figures of "saved_model" and "tflite", of those among `artefacts`; none of a SavedModel that is too old.
+    """Figures of each of `artefacts` but "keras"; none of a SavedModel that is too old.
 
     `network_latency_us`: median microseconds of one row, the rows of `columns` in turn. Texts differ in length, and at
     each change of it LiteRT makes its tensors anew: that is in the figure. `network_latency_same_length_us`: the same
     rows, each several times on end, and only the calls that found the length they had before. `network_speedup`:
     latency of the SavedModel divided by the artefact's, lengths changing. `seconds`: to spend on each artefact.
     """
-    networks = _networks(folder, artefacts, transform)
+    networks = _networks(artefacts, transform)
     encoded = transform.encode(columns)
     count = len(next(iter(encoded.values())))
     rows = [{name: take(values, np.array([row])) for name, values in encoded.items()} for row in range(count)]
@@ -88,12 +89,15 @@ def _timed(network: Network, rows: Sequence[Inputs], repeats: int) -> list[float
     return times
 
 
-def _networks(folder: Path, artefacts: Sequence[str], transform: Transform) -> dict[str, Network]:
+def _networks(artefacts: Mapping[str, Path], transform: Transform) -> dict[str, Network]:
     networks: dict[str, Network] = {}
-    if "saved_model" in artefacts:
-        model = SavedModel(folder, transform)
-        if model.has_network:
-            networks["saved_model"] = model.network
-    if "tflite" in artefacts:
-        networks["tflite"] = LiteRT(folder / "model.tflite", round_up=takes_sets(transform)).run
+    for name, path in artefacts.items():
+        if path.suffix == ".tflite":
+            networks[name] = LiteRT(path, round_up=takes_sets(transform)).run
+        elif path.suffix == ".onnx":
+            networks[name] = OnnxModel(path, transform, threads=1).network
+        elif name == "saved_model":
+            model = SavedModel(path.parent, transform)
+            if model.has_network:
+                networks[name] = model.network
     return networks

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -21,9 +23,14 @@ def write_onnx(path: Path, model: keras.Model, tensors: Mapping[str, Tensor]) ->
         keras.InputSpec(shape=(None, *tensor.shape), dtype=tensor.dtype, name=name) for name, tensor in tensors.items()
     ]
     try:
-        model.export(aside, format="onnx", verbose=False, input_signature=signature)
+        importlib.import_module("tf2onnx")
     except ImportError as error:
         raise MissingExtraError("ONNX export", "onnx") from error
+    try:
+        with warnings.catch_warnings():
+            # Keras looks whether numpy still has the `np.object` that tf2onnx uses, which numpy warns of.
+            warnings.simplefilter("ignore", FutureWarning)
+            model.export(aside, format="onnx", verbose=False, input_signature=signature)
     except Exception as error:
         # tf2onnx fails with whatever its rewriters raise.
         aside.unlink(missing_ok=True)
@@ -32,23 +39,29 @@ def write_onnx(path: Path, model: keras.Model, tensors: Mapping[str, Tensor]) ->
 
 
 class OnnxModel:
-    """An ONNX file, loaded: raw columns to the network's outputs."""
+    """An ONNX file, loaded: raw columns to the network's outputs. `threads`: as many as it likes where that is 0."""
 
-    def __init__(self, path: Path, transform: Transform) -> None:
+    def __init__(self, path: Path, transform: Transform, *, threads: int = 0) -> None:
         try:
             import onnxruntime
         except ImportError as error:
             raise MissingExtraError("Running ONNX", "onnx") from error
-        self._session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        self._names = {one.name.split(":")[0]: one.name for one in self._session.get_inputs()}
         self._transform = transform
 
     def outputs(self, columns: Columns) -> np.ndarray:
         inputs = self._transform.encode(columns)
-        names = {one.name.split(":")[0]: one.name for one in self._session.get_inputs()}
         rows = len(next(iter(inputs.values())))
         parts = []
         for start in range(0, rows, _ROWS_AT_ONCE):
             indices = np.arange(start, min(start + _ROWS_AT_ONCE, rows))
-            batch = {names.get(name, name): take(values, indices) for name, values in inputs.items()}
-            parts.append(self._session.run(None, batch)[0])
+            parts.append(self.network({name: take(values, indices) for name, values in inputs.items()}))
         return np.concatenate(parts)
+
+    def network(self, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Encoded inputs by name, (rows, ...) each, to the network's outputs."""
+        found = self._session.run(None, {self._names.get(name, name): rows for name, rows in inputs.items()})
+        return np.asarray(found[0])
