@@ -17,7 +17,7 @@ from dlkit import Classification, ImageData, Images, Recipe, Training, Variant
 from dlkit.models import fast, images
 
 deep = Training(
-    epochs=15, batch_size=128, learning_rate=2e-3, schedule="one_cycle", augment=("flip", "nudge"), keep="last",
+    epochs=10, batch_size=128, learning_rate=2e-3, schedule="one_cycle", augment=("flip", "nudge"), keep="last",
     precision="auto",
 )  # fmt: skip
 
@@ -39,7 +39,7 @@ recipe = Recipe(
         "cnn_bn": Variant(images.cnn_bn, training=deep),
         "inception": Variant(images.inception, training=deep),
         "resnet": Variant(images.resnet, training=deep),
-        "separable": Variant(images.separable, training=replace(deep, epochs=8, precision="float32")),
+        "separable": Variant(images.separable, training=replace(deep, epochs=5, precision="float32")),
         "fast": Variant(
             fast.fast,
             task=Classification(targets="one_hot", label_smoothing=0.2),
