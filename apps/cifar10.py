@@ -33,7 +33,7 @@ recipe = Recipe(
     preprocessing=Images(size=32),
     task=Classification(),
     model=images.cnn,
-    training=Training(epochs=20, batch_size=128, optimizer="rmsprop"),
+    training=Training(epochs=20, batch_size=128, optimizer="rmsprop", precision="auto"),
     variants={
         "lenet": Variant(images.lenet, training=Training(epochs=20, batch_size=128)),
         "cnn_bn": Variant(images.cnn_bn, training=deep),

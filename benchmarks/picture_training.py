@@ -2,11 +2,12 @@
 
     DLKIT_DATA=DIR python benchmarks/picture_training.py [--rows N] [--rounds N] [--seed N]
 
-Four ways to train Conv 32, MaxPool, Dense 512, softmax on the same CIFAR-10 pictures, batches of 128, RMSprop:
+Five ways to train Conv 32, MaxPool, Dense 512, softmax on the same CIFAR-10 pictures, batches of 128, RMSprop:
 
 * notes: float32 arrays divided by 255, one-hot targets, `model.fit(x, y)` with its defaults.
-* dlkit: the recipe's network, uint8 pictures scaled inside of it, `Batches`.
+* dlkit: the recipe's network, uint8 pictures scaled inside of it, `Batches`, in 16 bits where the machine has them.
 * dlkit, augmented: the same with flips and shifts.
+* dlkit, 32 bits: the same without either.
 * no pipeline: the recipe's network on one batch again and again, which no pipeline has to make: what the others take
   longer is the share of a step that waits for data.
 
@@ -35,6 +36,7 @@ from dlkit import catalog
 from dlkit.contracts import Examples, Spec
 from dlkit.data import builders
 from dlkit.data.batches import Batches
+from dlkit.training.precision import Precision, computing_in
 
 TARGET, MOST_WAITING = 1.3, 0.05
 
@@ -59,8 +61,9 @@ def main() -> None:
     spec = Spec(transform.tensors, recipe.task.heads(answer), transform.sizes, transform.tables)
     size = recipe.training.batch_size
 
-    def network() -> keras.Model:
-        model = recipe.build(spec)
+    def network(precision: Precision = recipe.training.precision) -> keras.Model:
+        with computing_in(precision):
+            model = recipe.build(spec)
         assert isinstance(model, keras.Model)
         model.compile("rmsprop", "sparse_categorical_crossentropy", metrics=["accuracy"], jit_compile=False)
         return model
@@ -70,6 +73,7 @@ def main() -> None:
         "notes": notes(train.inputs["image"], targets, size),
         "dlkit": epoch_of(network(), Batches(examples, size, seed=options.seed)),
         "dlkit, augmented": epoch_of(network(), Batches(examples, size, seed=options.seed, augment=augmented)),
+        "dlkit, 32 bits": epoch_of(network("float32"), Batches(examples, size, seed=options.seed)),
         "no pipeline": one_batch(network(), examples, size, options.rows // size),
     }
     seconds = in_rounds(epochs, options.rounds)

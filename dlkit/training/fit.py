@@ -20,7 +20,7 @@ from dlkit.models.layers import side_by_side
 from dlkit.training import checkpoints
 from dlkit.training.checkpoints import State
 from dlkit.training.losses import named
-from dlkit.training.precision import quickest
+from dlkit.training.precision import computing_in
 from dlkit.training.schedules import OneCycle
 from dlkit.training.settings import Training
 
@@ -73,7 +73,7 @@ def fit(
     when the loss is not finite, NothingTrainedError when the user interrupts before the first epoch is done.
     """
     with seeded(seed):
-        with _precision(settings):
+        with computing_in(settings.precision):
             whole = model = build()
         if not settings.augment and backbones.learns_on_features(model):
             say("features of the frozen backbone are computed once")
@@ -223,16 +223,6 @@ def outputs(model: keras.Model, examples: Examples, *, batch_size: int = 256) ->
 def _held_out(validation: Examples, settings: Training) -> object:
     batches = Batches(validation, max(settings.batch_size, 256), by_length=settings.length_bucketing)
     return batches.dataset()
-
-
-@contextlib.contextmanager
-def _precision(settings: Training) -> Iterator[None]:
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(quickest() if settings.precision == "auto" else settings.precision)
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)
 
 
 @contextlib.contextmanager

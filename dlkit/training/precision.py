@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
-Policy = Literal["float32", "mixed_bfloat16"]
+Precision = Literal["float32", "mixed_bfloat16", "auto"]
 
 _KNOWN = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8", "asimd", "bf16")
 _BFLOAT16 = {"avx512_bf16", "amx_bf16", "bf16"}
@@ -18,7 +20,7 @@ def instructions() -> list[str]:
     return [name for name in _KNOWN if name in words]
 
 
-def quickest() -> Policy:
+def quickest() -> Literal["float32", "mixed_bfloat16"]:
     """16 bits on a GPU of compute capability 8 or more, or without a GPU on a processor with instructions for them.
 
     Elsewhere they would be emulated: 32.
@@ -32,3 +34,16 @@ def quickest() -> Policy:
     else:
         capable = not _BFLOAT16.isdisjoint(instructions())
     return "mixed_bfloat16" if capable else "float32"
+
+
+@contextlib.contextmanager
+def computing_in(precision: Precision) -> Iterator[None]:
+    """Networks that are made meanwhile compute in it; their weights have 32 bits."""
+    import keras
+
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(quickest() if precision == "auto" else precision)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)

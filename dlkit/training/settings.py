@@ -7,6 +7,7 @@ from typing import Literal, get_args, get_origin, get_type_hints
 
 from dlkit.data.augmentation import check as check_augmentation
 from dlkit.errors import SettingsError, did_you_mean
+from dlkit.training.precision import Precision
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Training:
     nesterov: bool = False
     augment: tuple[str, ...] = ()
     balance: bool = False
-    precision: Literal["float32", "mixed_bfloat16", "auto"] = "float32"
+    precision: Precision = "float32"
     tensorboard: bool = True
 
     def __post_init__(self) -> None:
