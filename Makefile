@@ -1,5 +1,6 @@
 # Every target makes its own virtual environment on a fresh machine and re-uses it afterwards.
 PYTHON ?= python3
+JOBS ?= 2
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
@@ -21,7 +22,7 @@ demo: $(READY) ## The main job on the bundled sample: train, export, prove, ask
 	$(BIN)/dlkit predict imdb "A wonderful film with great acting" "A boring film with a terrible plot"
 
 test: $(READY) ## All tests; those on real data run when DLKIT_DATA is set
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
 lint: $(READY) types ## Style and types
 	$(BIN)/ruff check .
