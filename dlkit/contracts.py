@@ -22,7 +22,8 @@ translation       source text / target text      ids of source, of target     id
                                                  in and of target out         loop belongs to the Answer
 forecasting       a column a channel / None      windows: `Rows`, cut on      inverse scaling with the
                                                  `take`, never n copies       training statistics
-anomaly           channels / labels if any       windows, target = input      score, threshold, decision
+anomaly           windows / labels if any        `Rows` scaled on `take`;     score, threshold, decision;
+                                                 the output is the residual   calibrated after training
 multi-output      images / {"age": …, …}         arrays by name of the head   an answer a head
 ================  =============================  ===========================  ===============================
 """
@@ -36,13 +37,14 @@ from typing import Literal, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
-ColumnKind = Literal["text", "number", "category", "image"]
+ColumnKind = Literal["text", "number", "category", "image", "series", "time"]
 """What a raw column holds: text and category are object arrays of `str` (category: None where missing),
-number is float64 (NaN where missing), image is uint8 (rows, height, width, channels)."""
+number is float64 (NaN where missing), image is uint8 (rows, height, width, channels), series is float64 (rows, steps),
+each row a window of numbers in their order (NaN where missing): of a longer series a view, never n copies; time is
+datetime64[ns] in UTC (NaT where not known)."""
 
 Column = np.ndarray
 Columns = Mapping[str, Column]
-Targets = np.ndarray | Mapping[str, np.ndarray] | None
 
 
 @runtime_checkable
@@ -54,6 +56,9 @@ class Rows(Protocol):
     def take(self, indices: np.ndarray) -> np.ndarray:
         """The rows at `indices` as one dense array, (len(indices), ...)."""
         ...
+
+
+Targets = np.ndarray | Rows | Mapping[str, np.ndarray] | None
 
 
 @dataclass(frozen=True)
@@ -104,6 +109,20 @@ class Joined:
         return rows
 
 
+@dataclass(frozen=True)
+class Chosen:
+    """Some of the rows of `rows`, by their numbers."""
+
+    rows: Rows
+    numbers: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def take(self, indices: np.ndarray) -> np.ndarray:
+        return self.rows.take(self.numbers[indices])
+
+
 def joined(first: np.ndarray | Rows, second: np.ndarray | Rows) -> np.ndarray | Rows:
     """One set of rows out of two."""
     if isinstance(first, np.ndarray) and isinstance(second, np.ndarray):
@@ -130,11 +149,13 @@ class Split:
     """Raw rows, as a user has them.
 
     `inputs`: columns of equal length, see `ColumnKind`. `targets`: (rows,) labels as `str` or values as
-    float64; a mapping of those for several heads; None where there is nothing to predict.
+    float64; a mapping of those for several heads; None where there is nothing to predict. `times`: (rows,)
+    datetime64[ns] in UTC, when each row was, of a window its last step; None where that is not known.
     """
 
     inputs: Columns
     targets: Targets = None
+    times: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(next(iter(self.inputs.values())))
@@ -144,13 +165,16 @@ class Split:
         if isinstance(targets, Mapping):
             targets = {name: column[indices] for name, column in targets.items()}
         elif targets is not None:
-            targets = targets[indices]
-        return Split({name: column[indices] for name, column in self.inputs.items()}, targets)
+            targets = take(targets, indices)
+        times = None if self.times is None else self.times[indices]
+        return Split({name: column[indices] for name, column in self.inputs.items()}, targets, times)
 
     def joined(self, other: Split) -> Split:
         """These rows, then those of `other` (same columns)."""
         inputs = {name: np.concatenate([column, other.inputs[name]]) for name, column in self.inputs.items()}
-        return Split(inputs, _joined_targets(self.targets, other.targets))
+        both = self.times is not None and other.times is not None
+        times = np.concatenate([self.times, other.times]) if both else None
+        return Split(inputs, _joined_targets(self.targets, other.targets), times)
 
 
 @dataclass(frozen=True)
@@ -190,6 +214,14 @@ class Examples:
         inputs = {name: joined(rows, other.inputs[name]) for name, rows in self.inputs.items()}
         return Examples(inputs, _joined_targets(self.targets, other.targets))
 
+    def take(self, indices: np.ndarray) -> Examples:
+        """Some of these rows, of one target each; those that are made on demand still are."""
+        inputs = {
+            name: rows[indices] if isinstance(rows, np.ndarray) else Chosen(rows, indices)
+            for name, rows in self.inputs.items()
+        }
+        return Examples(inputs, self.targets[indices] if isinstance(self.targets, np.ndarray) else None)
+
 
 def raw_targets(rows: Split | Examples) -> np.ndarray | Mapping[str, np.ndarray]:
     """Targets that are there: an array, or one for each of several answers."""
@@ -199,9 +231,11 @@ def raw_targets(rows: Split | Examples) -> np.ndarray | Mapping[str, np.ndarray]
 def _joined_targets(first: Targets, second: Targets) -> Targets:
     if isinstance(first, Mapping) and isinstance(second, Mapping):
         return {name: np.concatenate([column, second[name]]) for name, column in first.items()}
-    if isinstance(first, np.ndarray) and isinstance(second, np.ndarray):
-        return np.concatenate([first, second])
-    return None
+    if first is None or second is None or isinstance(first, Mapping) or isinstance(second, Mapping):
+        return None
+    # Steps to forecast are views of a series: never n copies.
+    views = isinstance(first, np.ndarray) and first.ndim > 2
+    return Joined(first, second) if views else joined(first, second)
 
 
 @dataclass(frozen=True)
@@ -341,6 +375,7 @@ class Task(Protocol[AnswerT]):
 
 
 __all__ = [
-    "Answer", "Column", "ColumnKind", "Columns", "Examples", "Head", "Joined", "Preprocessing", "Ragged", "Rows",
-    "Spec", "Split", "Splits", "Targets", "Task", "Tensor", "Transform", "joined", "lengths", "raw_targets", "take",
+    "Answer", "Chosen", "Column", "ColumnKind", "Columns", "Examples", "Head", "Joined", "Preprocessing", "Ragged",
+    "Rows", "Spec", "Split", "Splits", "Targets", "Task", "Tensor", "Transform", "joined", "lengths", "raw_targets",
+    "take",
 ]  # fmt: skip

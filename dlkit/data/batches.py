@@ -87,7 +87,7 @@ class Batches:
             return inputs
         if isinstance(targets, Mapping):
             return inputs, {name: column[indices] for name, column in targets.items()}
-        return inputs, targets[indices]
+        return inputs, take(targets, indices)
 
     def _signature(self) -> object:
         inputs = _single({name: _spec(rows) for name, rows in self.examples.inputs.items()})
@@ -119,6 +119,8 @@ def _spec(rows: np.ndarray | Rows) -> tf.TensorSpec:
         return tf.TensorSpec((None, *rows.shape[1:]), rows.dtype)
     row = rows.take(np.arange(0, min(1, len(rows))))
     if row.dtype == np.uint8 and row.ndim == 4:
+        return tf.TensorSpec((None, *row.shape[1:]), row.dtype)
+    if row.ndim == 3:  # windows of a series
         return tf.TensorSpec((None, *row.shape[1:]), row.dtype)
     # On-demand rows may differ in length from batch to batch along their first axis (ragged word ids).
     return tf.TensorSpec((None, None, *row.shape[2:]), row.dtype)

@@ -217,6 +217,7 @@ def _features(dataset: Source) -> dict[str, tfds.features.FeatureConnector]:
         "category": tfds.features.Text(),
         "number": tfds.features.Tensor(shape=(), dtype=np.float64, encoding=as_bytes),
         "image": tfds.features.Tensor(shape=dataset.image_shape or (), dtype=np.uint8, encoding=as_bytes),
+        "series": tfds.features.Tensor(shape=(dataset.window or 1,), dtype=np.float64, encoding=as_bytes),
     }
     features = {name: made[kind] for name, kind in dataset.kinds.items()}
     if dataset.target is not None:
@@ -274,6 +275,8 @@ def _columns(dataset: Source, records: tfds.core.data_sources.BaseDataSource) ->
 def _empty(dataset: Source, kind: ColumnKind, count: int) -> np.ndarray:
     if kind == "image":
         return np.empty((count, *(dataset.image_shape or ())), np.uint8)
+    if kind == "series":
+        return np.empty((count, dataset.window or 1))
     return np.empty(count, np.float64 if kind == "number" else object)
 
 

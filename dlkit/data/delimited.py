@@ -54,15 +54,38 @@ class Delimited:
 
 def read_delimited(path: Path) -> Delimited:
     """The file's columns; DataError with the line where it is not a table with a header."""
-    if not path.is_file():
-        what = "a folder" if path.is_dir() else "not a regular file" if path.exists() else "not there"
-        raise DataNotFoundError(f"{path}: expected a CSV or TSV file, and this is {what}.")
+    _check_file(path)
     try:
         encoding, notes = _encoding(path)
         with _long_fields():
             return _read(path, encoding, notes)
     except OSError as error:
         raise unreadable(path, error) from error
+
+
+def delimited_blocks(path: Path, size: int) -> Iterator[Delimited]:
+    """As `read_delimited`, `size` rows at a time, for a file that is too large to hold as text; every block has rows.
+
+    A column without a name is left out, and quotation marks must come in pairs. Notes come with the first block.
+    """
+    _check_file(path)
+    try:
+        encoding, notes = _encoding(path)
+        delimiter = _delimiter(path, encoding)
+        for header, columns, lines in _row_blocks(path, encoding, delimiter, csv.QUOTE_MINIMAL, size):
+            named = {name: column for name, column in zip(header, columns, strict=True) if name}
+            yield Delimited(path, named, np.array(lines, np.int64), delimiter, tuple(notes))
+            notes = []
+    except csv.Error as error:
+        raise _unpaired(path, error, delimiter) from None
+    except OSError as error:
+        raise unreadable(path, error) from error
+
+
+def _check_file(path: Path) -> None:
+    if not path.is_file():
+        what = "a folder" if path.is_dir() else "not a regular file" if path.exists() else "not there"
+        raise DataNotFoundError(f"{path}: expected a CSV or TSV file, and this is {what}.")
 
 
 def _read(path: Path, encoding: str, notes: list[str]) -> Delimited:
@@ -73,15 +96,19 @@ def _read(path: Path, encoding: str, notes: list[str]) -> Delimited:
         try:  # Some writers do not quote at all: then a quotation mark is a character like any other.
             header, rows, lines = _rows(path, encoding, delimiter, csv.QUOTE_NONE)
         except (csv.Error, DataError):
-            raise DataError(
-                f"{path}, {error}. A quoted field ends with one quotation mark before the delimiter {delimiter!r}; "
-                'write a quotation mark inside it as "".'
-            ) from None
+            raise _unpaired(path, error, delimiter) from None
         notes.append("quotation marks do not come in pairs, so they are read as part of the text")
     if not lines:
         raise DataError(f"{path}: a header ({', '.join(header)[:200]}) and no rows below it. Add rows of data.")
     columns, dropped = _named(path, header, rows)
     return Delimited(path, columns, np.array(lines, np.int64), delimiter, (*notes, *dropped))
+
+
+def _unpaired(path: Path, error: csv.Error, delimiter: str) -> DataError:
+    return DataError(
+        f"{path}, {error}. A quoted field ends with one quotation mark before the delimiter {delimiter!r}; "
+        'write a quotation mark inside it as "".'
+    )
 
 
 def _encoding(path: Path) -> tuple[str, list[str]]:
@@ -167,21 +194,38 @@ def _rows(
     path: Path, encoding: str, delimiter: str, quoting: Literal[0, 3]
 ) -> tuple[list[str], list[list[str]], list[int]]:
     """Header, fields by column, and the line at which each row begins. csv.Error begins with "line N: "."""
+    ((header, columns, lines),) = _row_blocks(path, encoding, delimiter, quoting, None)
+    return header, columns, lines
+
+
+def _row_blocks(
+    path: Path, encoding: str, delimiter: str, quoting: Literal[0, 3], size: int | None
+) -> Iterator[tuple[list[str], list[list[str]], list[int]]]:
+    """As `_rows`, `size` rows at a time (None: all at once)."""
     with path.open(encoding=encoding, newline="") as file:
         reader = csv.reader(file, delimiter=delimiter, quoting=quoting, strict=True)
         header: list[str] = []
         columns: list[list[str]] = []
+        rows: list[list[str]] = []
         lines: list[int] = []
         before = 0
         try:
             for row in reader:
                 begins, before = before + 1, reader.line_num
-                if not any(field.strip("\x1a \t") for field in row):
+                filled = row and row[0].strip("\x1a \t")  # the first field tells of nearly every row
+                if not filled and not any(field.strip("\x1a \t") for field in row):
                     continue  # a blank line, or the row of bare delimiters that spreadsheets leave at the end
                 if not header:
                     header = [name.strip() for name in row]
                     _check_header(path, begins, header)
                     columns = [[] for _ in header]
+                    continue
+                if size is not None and len(row) == len(header):
+                    rows.append(row)  # turned into columns a block at a time, which takes a third of the time
+                    lines.append(begins)
+                    if len(lines) == size:
+                        yield header, [list(column) for column in zip(*rows, strict=True)], lines
+                        rows, lines = [], []
                     continue
                 if len(row) != len(header):
                     raise _ragged(path, begins, header, row, delimiter)
@@ -192,7 +236,10 @@ def _rows(
             raise csv.Error(f"line {before + 1}: {error}") from error
     if not header:
         raise DataError(f"{path}: nothing but blank lines; expected a header line and rows of data.")
-    return header, columns, lines
+    if size is None:
+        yield header, columns, lines
+    elif lines:
+        yield header, [list(column) for column in zip(*rows, strict=True)], lines
 
 
 def _ragged(path: Path, line: int, header: list[str], row: list[str], delimiter: str) -> DataError:

@@ -53,10 +53,11 @@ class Source:
     `forms`: each form is the files that together hold the dataset; the first that is there whole is taken,
     the first with addresses is downloaded. `read`: the files of a form, in their order, to examples by split.
     `rows`: split to its count, which is checked. `kinds`: input columns. `labels`: all of them, in the order
-    of their ids, where known. `image_shape`: (height, width, channels) of image columns. `ordered`: keep the
-    rows' order (a series); otherwise they lie in a fixed order that depends on their keys alone. `version`:
-    raised when `read` changes what it makes of the same file. `notes`: what a user should know of this data.
-    `folder`: where the files lie in `$DLKIT_DATA`, where that is that of another dataset; otherwise `name`.
+    of their ids, where known. `image_shape`: (height, width, channels) of image columns. `window`: steps of series
+    columns, each row of which is a window. `ordered`: keep the rows' order (a series); otherwise they lie in a fixed
+    order that depends on their keys alone. `version`: raised when `read` changes what it makes of the same file.
+    `notes`: what a user should know of this data. `folder`: where the files lie in `$DLKIT_DATA`, where that is that of
+    another dataset; otherwise `name`.
     """
 
     name: str
@@ -69,6 +70,7 @@ class Source:
     target_kind: TargetKind | None = None
     labels: tuple[str, ...] | None = None
     image_shape: tuple[int, int, int] | None = None
+    window: int | None = None
     ordered: bool = False
     version: str = "1.0.0"
     home: str = ""

@@ -77,7 +77,7 @@ def read_table(
     targets, of_targets = _targets(fields_of(file, target, rows), task)
     names = [name for name in file.columns if name != target and name not in ignore]
     wanted: dict[str, Kind] = {**dict.fromkeys(numeric, "number"), **dict.fromkeys(categorical, "category")}
-    inputs, kinds, of_inputs = _inputs(file, names, rows, wanted)
+    inputs, kinds, of_inputs = inputs_of(file, names, rows, wanted)
     if not inputs:
         raise DataError(f"{path}: no column is left to predict {target!r} from. {'; '.join(of_inputs)}")
     return Table(
@@ -239,7 +239,7 @@ class TableData:
         )
 
 
-def _inputs(
+def inputs_of(
     file: Delimited, names: Sequence[str], rows: np.ndarray, wanted: Mapping[str, Kind]
 ) -> tuple[dict[str, Column], dict[str, ColumnKind], list[str]]:
     inputs: dict[str, Column] = {}

@@ -9,7 +9,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
-from dlkit.contracts import Split
+from dlkit.contracts import Split, raw_targets
 from dlkit.data.text_files import Labelled
 
 # Chinese and Japanese; Thai, Lao, Burmese and Khmer. Eight in a row are no longer one word among others.
@@ -81,4 +81,4 @@ def unjudged(train: Split, test: Split, different: Sequence[str]) -> list[str]:
 
 
 def _labels(split: Split) -> list[str]:
-    return list(split.targets) if split.targets is not None else []
+    return list(raw_targets(split)) if split.targets is not None else []

@@ -14,8 +14,9 @@ import numpy as np
 
 from dlkit.contracts import Column, ColumnKind, Columns
 from dlkit.errors import InputError, did_you_mean
+from dlkit.inference import times as clock
 
-_MISSING = ("", "na", "n/a", "nan", "null", "none", "?")
+MISSING = ("", "na", "n/a", "nan", "null", "none", "?")
 """What stands where a number is not known, in lower case."""
 
 
@@ -63,7 +64,7 @@ def _text(value: object, where: str) -> str:
 
 
 def _number(value: object, where: str) -> float:
-    if value is None or (isinstance(value, str) and value.strip().lower() in _MISSING):
+    if value is None or (isinstance(value, str) and value.strip().lower() in MISSING):
         return math.nan
     try:
         number = float(value) if isinstance(value, str | int | float) else None
@@ -105,6 +106,33 @@ def _image(value: object, where: str) -> np.ndarray:
     )
 
 
+def _series(value: object, where: str) -> np.ndarray:
+    """A list of numbers, null where one is missing, to (steps,) float64."""
+    if not isinstance(value, list | tuple | np.ndarray) or not len(value):
+        raise InputError(f"{where}: expected a list of numbers, got {type(value).__name__} {str(value)[:40]!r}.")
+    if isinstance(value, np.ndarray) and value.dtype == np.float64 and value.ndim == 1 and not np.isinf(value).any():
+        return value
+    return np.array([_number(_plain(one), f"{where}, number {step}") for step, one in enumerate(value, start=1)])
+
+
+def _time(value: object, where: str) -> np.datetime64:
+    """The time of a row, or the last of a list of them; NaT where none is given."""
+    if isinstance(value, list | tuple | np.ndarray):
+        value = value[-1] if len(value) else None
+    if isinstance(value, np.datetime64):
+        return value.astype("datetime64[ns]")
+    text = "" if value is None else str(value)
+    ways = clock.written([text])
+    if len(ways) > 1 or (not ways and text.strip()):
+        raise InputError(f"{where}: expected a time such as 2024-12-31 23:59:00, got {text[:40]!r}.")
+    return np.datetime64("NaT", "ns") if not ways else ways[0].parse([text])[0]
+
+
+def _plain(value: object) -> object:
+    """A number of numpy as Python has it."""
+    return value.item() if isinstance(value, np.generic) else value
+
+
 def _from_numbers(rows: list[object], where: str) -> np.ndarray:
     """Pixels as JSON has them: rows of columns of channels."""
     try:
@@ -117,19 +145,31 @@ def _from_numbers(rows: list[object], where: str) -> np.ndarray:
     return pixels.astype(np.uint8)
 
 
-Value = str | float | np.ndarray | None
+Value = str | float | np.ndarray | np.datetime64 | None
 _CHECKS: dict[ColumnKind, Callable[[object, str], Value]] = {
     "text": _text,
     "number": _number,
     "category": _category,
     "image": _image,
+    "series": _series,
+    "time": _time,
 }
 
 
 def _column(values: list[Value], kind: ColumnKind) -> Column:
     if kind == "number":
         return np.array(values, np.float64)
+    if kind == "time":
+        return np.array(values, "datetime64[ns]")
+    if kind == "series":
+        return _windows([np.asarray(value) for value in values])
     column = np.empty(len(values), object)
     for row, value in enumerate(values):  # at once, numpy would make one array of pictures of one size
         column[row] = value
     return column
+
+
+def _windows(rows: list[np.ndarray]) -> np.ndarray:
+    """Windows as one array, (rows, steps): of longer ones the newest steps."""
+    shortest = min((len(row) for row in rows), default=0)
+    return np.stack([row[-shortest:] for row in rows]) if rows else np.zeros((0, 0))

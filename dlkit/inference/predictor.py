@@ -9,7 +9,9 @@ import numpy as np
 
 from dlkit.contracts import ColumnKind, Columns, Transform
 from dlkit.errors import DlkitError, InputError, RunError
+from dlkit.inference.anomalies import AnomalyAnswer
 from dlkit.inference.answers import AnyAnswer, ClassAnswer, JointAnswer, ValueAnswer
+from dlkit.inference.forecasts import ForecastAnswer
 from dlkit.inference.images import ImagePixels
 from dlkit.inference.inputs import columns_from
 from dlkit.inference.joined import JoinedTransform
@@ -17,8 +19,10 @@ from dlkit.inference.litert import LiteRT
 from dlkit.inference.ngrams import NgramText
 from dlkit.inference.runs import ASSETS, ROOT, artefact_path, check_assets, find_run, read_json, read_run
 from dlkit.inference.sequences import SequenceText
+from dlkit.inference.series import SeriesInputs
 from dlkit.inference.tables import TableRows
 from dlkit.inference.text import MultiHotText
+from dlkit.inference.windows import ScaledWindows
 
 _TRANSFORMS: dict[str, Callable[[Path, Mapping[str, object]], Transform]] = {
     MultiHotText.kind: MultiHotText.load,
@@ -26,12 +30,16 @@ _TRANSFORMS: dict[str, Callable[[Path, Mapping[str, object]], Transform]] = {
     NgramText.kind: NgramText.load,
     TableRows.kind: TableRows.load,
     ImagePixels.kind: ImagePixels.load,
+    ScaledWindows.kind: ScaledWindows.load,
+    SeriesInputs.kind: SeriesInputs.load,
     JoinedTransform.kind: lambda folder, settings: JoinedTransform.load(folder, settings, _transform_in),
 }
 _ANSWERS: dict[str, Callable[[Mapping[str, object]], AnyAnswer]] = {
     ClassAnswer.kind: ClassAnswer.load,
     ValueAnswer.kind: ValueAnswer.load,
     JointAnswer.kind: JointAnswer.load,
+    AnomalyAnswer.kind: AnomalyAnswer.load,
+    ForecastAnswer.kind: ForecastAnswer.load,
 }
 
 
@@ -84,6 +92,9 @@ class Predictor:
                 f"Item {int(finite.argmin()) + 1}: the answer is no finite number, so a value lies far outside what "
                 "the model was trained on. Correct it, or leave it out if it is not known."
             )
+        if isinstance(self.transform, SeriesInputs):
+            times = self.transform.following(columns)
+            answers = [{"time": one} | answer for one, answer in zip(times, answers, strict=True)]
         for answer, remark in zip(answers, self.transform.remarks(columns), strict=True):
             if remark is not None:
                 answer["warning"] = remark

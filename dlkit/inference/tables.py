@@ -30,12 +30,14 @@ class TableRows:
     """Columns of numbers and categories to one row of float32 features.
 
     `numbers`: column name to how it is scaled. `categories`: column name to the values seen in training, one
-    feature each (one-hot: they have no order); a missing or unseen value is all zeros.
+    feature each (one-hot: they have no order); a missing or unseen value is all zeros. `furthest`: where it is given,
+    scaled numbers end at it, below 0 and above.
     Features stand in the order numbers, then categories, each as listed.
     """
 
     numbers: Mapping[str, NumberColumn]
     categories: Mapping[str, tuple[str, ...]]
+    furthest: float | None = None
 
     kind = "table"
 
@@ -78,7 +80,9 @@ class TableRows:
         for name, column in self.numbers.items():
             values = np.asarray(inputs[name], np.float64)
             missing = np.isnan(values)
-            features.append((np.where(missing, column.fill, values) - column.shift) / column.scale)
+            with np.errstate(over="ignore"):
+                scaled = (np.where(missing, column.fill, values) - column.shift) / column.scale
+            features.append(scaled if self.furthest is None else np.clip(scaled, -self.furthest, self.furthest))
             if column.flag:
                 features.append(missing)
         for name, known in self.categories.items():
@@ -102,6 +106,7 @@ class TableRows:
             "kind": self.kind,
             "numbers": {name: vars(column) for name, column in self.numbers.items()},
             "categories": {name: list(values) for name, values in self.categories.items()},
+            **({"furthest": self.furthest} if self.furthest is not None else {}),
         }
         text = json.dumps(settings, indent=1, ensure_ascii=False, allow_nan=False)
         (folder / "preprocessing.json").write_text(text + "\n", encoding="utf-8")
@@ -114,4 +119,5 @@ class TableRows:
         return cls(
             {name: NumberColumn(**column) for name, column in numbers.items()},
             {name: tuple(values) for name, values in categories.items()},
+            float(str(settings["furthest"])) if "furthest" in settings else None,
         )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
 
+import numpy as np
 import tensorflow as tf
 
 from dlkit.contracts import Column, ColumnKind, Columns, Transform
@@ -12,9 +13,12 @@ from dlkit.inference.images import ImagePixels
 from dlkit.inference.joined import JoinedTransform
 from dlkit.inference.ngrams import NgramText
 from dlkit.inference.sequences import SequenceText
+from dlkit.inference.series import SeriesInputs
 from dlkit.inference.tables import TableRows
 from dlkit.inference.text import MultiHotText
+from dlkit.inference.windows import FURTHEST, ScaledWindows
 from dlkit.preprocessing.image_graphs import ImagePixelsGraph, encoded
+from dlkit.preprocessing.series_graphs import SeriesInputsGraph
 from dlkit.preprocessing.text_graphs import MultiHotTextGraph, NgramTextGraph, SequenceTextGraph
 
 
@@ -28,19 +32,9 @@ class Graph(Protocol):
 
 def graph_of(transform: Transform) -> Graph:
     """The TensorFlow form of a fitted preprocessing."""
-    if isinstance(transform, MultiHotText):
-        return MultiHotTextGraph(transform)
-    if isinstance(transform, SequenceText):
-        return SequenceTextGraph(transform)
-    if isinstance(transform, NgramText):
-        return NgramTextGraph(transform)
-    if isinstance(transform, ImagePixels):
-        return ImagePixelsGraph(transform)
-    if isinstance(transform, JoinedTransform):
-        return JoinedGraph(transform)
-    if isinstance(transform, TableRows):
-        return TableRowsGraph(transform)
-    raise TypeError(f"{type(transform).__name__} has no TensorFlow form yet: add it to preprocessing/graphs.py.")
+    if type(transform) not in _GRAPHS:
+        raise TypeError(f"{type(transform).__name__} has no TensorFlow form yet: add it to preprocessing/graphs.py.")
+    return _GRAPHS[type(transform)](transform)
 
 
 def raw_tensors(columns: Columns, kinds: Mapping[str, ColumnKind]) -> dict[str, tf.Tensor]:
@@ -56,6 +50,8 @@ def _tensor(column: Column, kind: ColumnKind) -> tf.Tensor:
         )
     if kind == "image":
         return tf.constant([encoded(picture) for picture in column], tf.string)
+    if kind == "time":
+        return tf.constant(column.astype("datetime64[s]").astype(np.int64))
     return tf.constant(column, tf.float64)
 
 
@@ -89,9 +85,43 @@ class TableRowsGraph(tf.Module):
         for name, column in self._transform.numbers.items():
             missing = tf.math.is_nan(raw[name])
             filled = tf.where(missing, tf.constant(column.fill, tf.float64), raw[name])
-            features.append((filled - column.shift) / column.scale)
+            scaled = (filled - column.shift) / column.scale
+            limit = self._transform.furthest
+            features.append(scaled if limit is None else tf.clip_by_value(scaled, -limit, limit))
             if column.flag:
                 features.append(tf.cast(missing, tf.float64))
         for name, known in self._transform.categories.items():
             features += [tf.cast(raw[name] == value, tf.float64) for value in known]
         return {"features": tf.cast(tf.stack(features, axis=1), tf.float32)}
+
+
+class ScaledWindowsGraph(tf.Module):
+    """The TensorFlow form of `ScaledWindows`: channels by name, (rows, window) float64, NaN where missing, to
+    `{"window": (rows, window, channels) float32}`. Arithmetic in float64, as there.
+    """
+
+    def __init__(self, transform: ScaledWindows) -> None:
+        super().__init__()
+        self._transform = transform
+        self.signature = {
+            name: tf.TensorSpec((None, transform.window), tf.float64, name=name) for name in transform.numbers
+        }
+
+    def encode(self, raw: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        scaled = []
+        for name, column in self._transform.numbers.items():
+            filled = tf.where(tf.math.is_nan(raw[name]), tf.constant(column.fill, tf.float64), raw[name])
+            scaled.append(tf.clip_by_value((filled - column.shift) / column.scale, -FURTHEST, FURTHEST))
+        return {"window": tf.cast(tf.stack(scaled, axis=2), tf.float32)}
+
+
+_GRAPHS: dict[type, Callable[[Any], Graph]] = {
+    MultiHotText: MultiHotTextGraph,
+    SequenceText: SequenceTextGraph,
+    NgramText: NgramTextGraph,
+    ImagePixels: ImagePixelsGraph,
+    JoinedTransform: JoinedGraph,
+    TableRows: TableRowsGraph,
+    ScaledWindows: ScaledWindowsGraph,
+    SeriesInputs: SeriesInputsGraph,
+}

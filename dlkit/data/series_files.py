@@ -1,0 +1,345 @@
+"""What was measured when? A CSV of measurements, with its times parsed, as columns of numbers in time order.
+
+A file is read some rows at a time, so that its text is never in memory as a whole: ten million rows of two columns are
+160 MB of numbers. Gaps, repeated times and irregular steps are reported, not repaired.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from dlkit.data.columns import MOSTLY, check_known
+from dlkit.data.delimited import LARGEST_NUMBER, Delimited, delimited_blocks, is_missing, parse_number
+from dlkit.data.sources import Example, Examples
+from dlkit.errors import DataError
+from dlkit.inference import times as clock
+
+BLOCK_ROWS = 1 << 16
+_LOOKED_AT = 1_000
+"""Rows by which it is told whether a column holds numbers."""
+_PLAIN = str.maketrans("", "", "0123456789.+-eE")
+
+
+@dataclass(frozen=True)
+class Series:
+    """`times`: (rows,) datetime64[ns] in UTC, in ascending order, or None where the file has none. `values`: column to
+    (rows,) float64, NaN where nothing was measured. `step`: between neighbours, as `times.step_of` has it; None
+    without times. `notes`: what a user should know: gaps, repeated times, columns left out. `time`: name of the column
+    of times.
+    """
+
+    times: np.ndarray | None
+    values: dict[str, np.ndarray]
+    step: np.timedelta64 | None
+    notes: tuple[str, ...] = ()
+    time: str | None = None
+
+    def __len__(self) -> int:
+        return len(next(iter(self.values.values())))
+
+
+@dataclass(frozen=True)
+class Block:
+    """Some rows of a file that follow each other, as `Series` has them. `lines`: (rows,) int64, where each begins."""
+
+    times: np.ndarray | None
+    values: dict[str, np.ndarray]
+    lines: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+
+def read_series(
+    path: Path,
+    time: str | None = None,
+    columns: Sequence[str] | None = None,
+    *,
+    ignore: Sequence[str] = (),
+    sort: bool = False,
+) -> Series:
+    """All rows of a CSV or TSV file.
+
+    `time`: the column of times; found by looking where it is None. `columns`: of numbers; all others that hold numbers
+    where it is None, but for those in `ignore`. `sort`: put rows in the order of their times; DataError otherwise where
+    they are not.
+    """
+    layout = _Layout(path, time, columns, tuple(ignore))
+    blocks = list(layout.blocks(BLOCK_ROWS))
+    values = {name: np.concatenate([block.values[name] for block in blocks]) for name in layout.numbers}
+    times = None if layout.time is None else np.concatenate([block.times for block in blocks])
+    notes = list(layout.notes)
+    if times is not None:
+        lines = np.concatenate([block.lines for block in blocks])
+        back = np.flatnonzero(np.diff(times) < np.timedelta64(0))
+        if len(back) and not sort:
+            raise _unordered(path, str(layout.time), times, lines, back)
+        if len(back):
+            order = np.argsort(times, kind="stable")
+            times, values = times[order], {name: column[order] for name, column in values.items()}
+            notes.append(f"the rows were put in the order of their times: {len(back)} of them went back")
+    values = _usable(path, values, columns, notes)
+    step = None if times is None else clock.step_of(times)
+    if times is not None:
+        notes += irregularities(times, step)
+    return Series(times, values, step, tuple(notes), layout.time)
+
+
+def last_rows(path: Path, time: str | None, columns: Sequence[str], rows: int) -> Block:
+    """The last `rows` rows of a file of any length, or all where it has fewer; times must ascend through all of it."""
+    layout = _Layout(path, time, columns)
+    kept: list[Block] = []
+    for block in layout.blocks(BLOCK_ROWS):
+        if block.times is not None:
+            before = kept[-1].times[-1:] if kept and kept[-1].times is not None else block.times[:1]
+            back = np.flatnonzero(np.diff(block.times, prepend=before) < np.timedelta64(0))
+            if len(back):
+                row = int(back[0])
+                earlier = block.times[row - 1] if row else before[0]
+                raise DataError(
+                    f"{path}, line {block.lines[row]}, column {layout.time!r}: expected times in ascending order, got "
+                    f"{clock.shown(block.times[row : row + 1])[0]} after {clock.shown(np.array([earlier]))[0]}. Sort "
+                    "the file."
+                )
+        kept.append(block)
+        while len(kept) > 1 and sum(map(len, kept[1:])) >= rows:
+            kept.pop(0)
+    times = None if layout.time is None else np.concatenate([block.times for block in kept])[-rows:]
+    values = {name: np.concatenate([block.values[name] for block in kept])[-rows:] for name in columns}
+    return Block(times, values, np.concatenate([block.lines for block in kept])[-rows:])
+
+
+def series_blocks(
+    path: Path, time: str | None = None, columns: Sequence[str] | None = None, *, rows: int = BLOCK_ROWS
+) -> Iterator[Block]:
+    """The rows of a file, `rows` at a time in the file's order, for a file that is too large to hold."""
+    yield from _Layout(path, time, columns).blocks(rows)
+
+
+def irregularities(times: np.ndarray, step: np.timedelta64 | None) -> list[str]:
+    """What a user should know of times in ascending order: repeated ones, gaps, those beside the grid of steps."""
+    notes = []
+    repeated = np.flatnonzero(np.diff(times) == np.timedelta64(0))
+    if len(repeated):
+        what = "time stands" if len(repeated) == 1 else "times stand"
+        notes.append(f"{len(repeated)} {what} more than once, the first {clock.shown(times[repeated[:1]])[0]}")
+    if step is None:
+        return notes
+    counts = clock.steps_between(times, step)
+    whole = np.abs(counts - np.round(counts)) < 1e-6
+    gaps = np.flatnonzero(whole & (counts > 1.5))
+    if len(gaps):
+        missing = int(np.round(counts[gaps]).sum()) - len(gaps)
+        longest = gaps[counts[gaps].argmax()]
+        notes.append(
+            f"gaps: {missing} rows are missing in {len(gaps)} places from a step of {clock.shown_step(step)}; the "
+            f"longest gap follows {clock.shown(times[longest : longest + 1])[0]}"
+        )
+    beside = np.flatnonzero(~whole)
+    if len(beside):
+        notes.append(
+            f"{len(beside)} of {len(counts)} steps are no multiple of {clock.shown_step(step)}, the first after "
+            f"{clock.shown(times[beside[:1]])[0]}"
+        )
+    return notes
+
+
+def parts_of(path: Path, columns: Sequence[str], rows: Mapping[str, int]) -> Examples:
+    """The file of a named dataset, cut by time: `rows` of each split, one after the other; what is left is not used.
+
+    `columns`: all of them, that of the times first.
+    """
+    starts = np.cumsum([0, *rows.values()]).tolist()
+    return {split: _part(path, columns, start, rows[split]) for split, start in zip(rows, starts, strict=False)}
+
+
+def _part(path: Path, columns: Sequence[str], start: int, count: int) -> Iterator[tuple[str, Example]]:
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        reader = csv.reader(file)
+        header = next(reader, [])
+        if header != list(columns):
+            raise DataError(f"{path}: expected the columns {', '.join(columns)}, got {', '.join(header)[:200]}.")
+        for number, row in enumerate(islice(reader, start, start + count), start):
+            try:
+                time, *values = row
+                yield f"{number:08d}", {columns[0]: time} | dict(zip(columns[1:], map(float, values), strict=True))
+            except ValueError as error:
+                raise DataError(f"{path}, line {number + 2}: {error}. Get the file again.") from error
+
+
+@dataclass
+class _Layout:
+    """Which columns of a file hold what; decided on its first block, kept for the others."""
+
+    path: Path
+    wanted_time: str | None
+    wanted: Sequence[str] | None
+    ignored: tuple[str, ...] = ()
+    time: str | None = None
+    style: clock.Written | None = None
+    numbers: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def blocks(self, rows: int) -> Iterator[Block]:
+        first = True
+        for table in delimited_blocks(self.path, rows):
+            if first:
+                self._decide(table)
+                first = False
+            times = None if self.time is None or self.style is None else self._times(table, self.time, self.style)
+            yield Block(times, {name: self._numbers(table, name) for name in self.numbers}, table.lines)
+        if first:
+            raise DataError(f"{self.path}: a header and no rows below it. Add rows of data.")
+
+    def _decide(self, table: Delimited) -> None:
+        names = list(table.columns)
+        self.notes += table.notes
+        _check_not_times(self.path, names)
+        if self.wanted_time is not None:
+            check_known("data.time", [self.wanted_time], names, str(self.path))
+        if self.wanted is not None:
+            check_known("data.columns", self.wanted, names, str(self.path))
+        check_known("data.ignore", self.ignored, names, str(self.path))
+        self._find_times(table)
+        for name in names if self.wanted is None else self.wanted:
+            if name not in (self.time, *self.ignored) and (self.wanted is not None or self._holds_numbers(table, name)):
+                self.numbers.append(name)
+        if not self.numbers:
+            raise DataError(
+                f"{self.path}: expected at least one column of numbers, got {', '.join(names)}. "
+                + "; ".join(self.notes)
+            )
+
+    def _find_times(self, table: Delimited) -> None:
+        likely = sorted(table.columns, key=lambda name: name.strip().lower() not in clock.NAMES)
+        for name in likely if self.wanted_time is None else [self.wanted_time]:
+            named = name == self.wanted_time or name.strip().lower() in clock.NAMES
+            fields = table.columns[name]
+            if not named and all(clock.is_number(value) for value in fields[:10]):
+                continue
+            # A column of times is told from one of words by its first row; a fault further down is then said as one.
+            ways = clock.written(fields) or clock.written(fields[:1])[:1]
+            if ways:
+                self.time, self.style = name, self._one_style(table, name, ways)
+                return
+        if self.wanted_time is not None:
+            value = next((v for v in table.columns[self.wanted_time] if not is_missing(v)), "nothing")
+            raise DataError(
+                f"{self.path}, column {self.wanted_time!r}: expected times, got {value[:40]!r}. Write them as "
+                "2024-12-31 23:59:00, or as seconds since 1970."
+            )
+        self.notes.append("no column of times was found, so rows are taken in their order; data.time names one")
+
+    def _one_style(self, table: Delimited, name: str, ways: list[clock.Written]) -> clock.Written:
+        """The only way to read these times, or the only one in which they ascend."""
+        if len(ways) > 1:
+            times = [(way, way.parse(table.columns[name])) for way in ways]
+            ways = [way for way, read in times if (np.diff(read) >= np.timedelta64(0)).all()]
+            if len(ways) != 1:
+                value = next(v for v in table.columns[name] if not is_missing(v))
+                raise DataError(
+                    f"{self.path}, column {name!r}: {value[:40]!r} may be day or month first, and all rows can be read "
+                    "both ways. Write dates as 2024-12-31."
+                )
+            self.notes.append(f"times in {name!r} are read with the {ways[0].style}: only so do they ascend")
+        if ways[0].zoned:
+            self.notes.append(f"times in {name!r} have a zone; they are shown in UTC")
+        return ways[0]
+
+    def _times(self, table: Delimited, name: str, style: clock.Written) -> np.ndarray:
+        fields = table.columns[name]
+        try:
+            times = style.parse(fields)
+        except clock.TimeFormatError as fault:
+            first = next(value for value in fields if not is_missing(value))
+            raise DataError(
+                f"{self.path}, line {table.lines[fault.row]}, column {name!r}: {fault.value[:40]!r} is no time "
+                f"written as the others, such as {first[:40]!r}. Write all times of a column alike."
+            ) from None
+        missing = np.flatnonzero(np.isnat(times))
+        if len(missing):
+            raise DataError(
+                f"{self.path}, line {table.lines[missing[0]]}, column {name!r}: expected a time, got nothing. "
+                "Fill it in or leave the row out."
+            )
+        return times
+
+    def _holds_numbers(self, table: Delimited, name: str) -> bool:
+        """Whether a column that nobody asked for is one of numbers, by its first rows."""
+        present = [value.strip() for value in table.columns[name][:_LOOKED_AT] if not is_missing(value)]
+        numbers = sum(parse_number(value, decimal_comma=table.delimiter == ";") is not None for value in present)
+        if present and numbers < MOSTLY * len(present):
+            self.notes.append(f"column {name!r} holds words; left out")
+            return False
+        return True
+
+    def _numbers(self, table: Delimited, name: str) -> np.ndarray:
+        fields, comma = table.columns[name], table.delimiter == ";"
+        # Plain numbers alone are read all at once, thirty times as fast; numpy would also take "1_0" for a number.
+        if not "".join(fields).translate(_PLAIN):
+            with contextlib.suppress(ValueError):
+                column = np.array(fields).astype(np.float64)
+                if (np.abs(column) <= LARGEST_NUMBER).all():
+                    return column
+        column = np.full(len(fields), np.nan)
+        for row, value in enumerate(fields):
+            text = value.strip()
+            if is_missing(text):
+                continue
+            number = parse_number(text, decimal_comma=comma)
+            if number is None or np.isinf(number):
+                what = "expected a number" if number is None else "infinite or too large to count with"
+                remedy = "Correct it, leave it empty, or leave the column out (data.ignore)."
+                raise DataError(
+                    f"{self.path}, line {table.lines[row]}, column {name!r}: {what}, got {text[:40]!r}. {remedy}"
+                )
+            column[row] = number
+        return column
+
+
+def _check_not_times(path: Path, names: Sequence[str]) -> None:
+    for name in names:
+        if clock.written([name]) and not clock.is_number(name):
+            raise DataError(
+                f"{path}, line 1: expected column names, got the time {name!r}. Add a header line, such as time,value."
+            )
+
+
+def _unordered(path: Path, name: str, times: np.ndarray, lines: np.ndarray, back: np.ndarray) -> DataError:
+    row = int(back[0])
+    before, after = clock.shown(times[row : row + 2])
+    return DataError(
+        f"{path}, line {lines[row + 1]}, column {name!r}: expected times in ascending order, got {after} after "
+        f"{before} (and {len(back) - 1} more steps back). Sort the file, or say --set data.sort=true."
+    )
+
+
+def _usable(
+    path: Path, values: dict[str, np.ndarray], wanted: Sequence[str] | None, notes: list[str]
+) -> dict[str, np.ndarray]:
+    """Columns with at least one number; a note on those that are empty, constant or in part missing."""
+    missing = []
+    for name, column in list(values.items()):
+        lost = int(np.isnan(column).sum())
+        if lost == len(column):
+            if wanted is not None:
+                raise DataError(f"{path}, column {name!r}: no row holds a number. Choose another column.")
+            notes.append(f"column {name!r} has no values; left out")
+            del values[name]
+            continue
+        if len(column) > 1 and np.nanmin(column) == np.nanmax(column):
+            notes.append(f"column {name!r} is {np.nanmin(column):g} on every row")
+        if lost:
+            missing.append(f"{name} ({lost})")
+    if not values:
+        raise DataError(f"{path}: no column holds a number. {'; '.join(notes)}")
+    if missing:
+        notes.append(f"missing values in {', '.join(missing)}")
+    return values

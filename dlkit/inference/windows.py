@@ -1,0 +1,124 @@
+"""How does a window of numbers, raw as it was measured, become what a network takes?"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from dlkit.contracts import ColumnKind, Columns, Rows, Tensor
+from dlkit.errors import InputError
+from dlkit.inference.tables import NumberColumn
+
+NORMAL, ANOMALY = "normal", "anomaly"
+"""What is known of a row; None where nobody knows."""
+FURTHEST = 1e4
+"""In standard deviations; values further off count as so far: a wild one is to end in an alarm, not in infinity."""
+
+
+@dataclass(frozen=True)
+class ScaledWindows:
+    """Windows of `window` steps of one or several channels, each scaled: (x - shift) / scale.
+
+    `numbers`: channel to how it is scaled; a missing number is filled with `fill`, the training rows' median.
+    """
+
+    window: int
+    numbers: Mapping[str, NumberColumn]
+
+    kind = "windows"
+
+    @property
+    def kinds(self) -> Mapping[str, ColumnKind]:
+        return dict.fromkeys(self.numbers, "series")
+
+    @property
+    def features(self) -> list[str]:
+        """Name of each channel, in their order."""
+        return list(self.numbers)
+
+    @property
+    def tensors(self) -> Mapping[str, Tensor]:
+        return {"window": Tensor((self.window, len(self.numbers)))}
+
+    @property
+    def sizes(self) -> Mapping[str, int]:
+        return {"window": self.window, "channels": len(self.numbers)}
+
+    @property
+    def tables(self) -> Mapping[str, np.ndarray]:
+        return {}
+
+    @property
+    def choices(self) -> Mapping[str, tuple[str, ...]]:
+        return {}
+
+    def encode(self, inputs: Columns) -> dict[str, np.ndarray | Rows]:
+        """`{channel: (rows, steps)}` to `{"window": (rows, window, channels) float32}`, scaled when they are asked for;
+        of longer rows the newest steps.
+        """
+        columns = {name: np.asarray(inputs[name], np.float64) for name in self.numbers}
+        steps = {name: column.shape[1] for name, column in columns.items()}
+        for name, count in steps.items():
+            if count < self.window:
+                raise InputError(
+                    f"Column {name!r}: expected a window of {self.window} numbers, or more of which the newest count, "
+                    f"got {count}."
+                )
+        if len(set(steps.values())) > 1:
+            found = ", ".join(f"{name} {count}" for name, count in steps.items())
+            raise InputError(f"The channels of a window differ in length: {found}. Give as many numbers of each.")
+        return {"window": Windows({name: column[:, -self.window :] for name, column in columns.items()}, self)}
+
+    def scaled(self, name: str, values: np.ndarray) -> np.ndarray:
+        """Raw values of a channel, of any shape, as the network takes them: float32."""
+        column = self.numbers[name]
+        filled = np.where(np.isnan(values), column.fill, values)
+        with np.errstate(over="ignore"):
+            return np.clip((filled - column.shift) / column.scale, -FURTHEST, FURTHEST).astype(np.float32)
+
+    def remarks(self, inputs: Columns) -> list[str | None]:
+        missing = sum(np.isnan(np.asarray(inputs[name], np.float64)).sum(axis=1) for name in self.numbers)
+        return [
+            f"{count} of its {self.window * len(self.numbers)} numbers are missing; the usual value stands in for them"
+            if count
+            else None
+            for count in np.asarray(missing).tolist()
+        ]
+
+    def figures(self, inputs: Columns) -> dict[str, float]:
+        """The share of numbers that are missing."""
+        missing = [float(np.isnan(np.asarray(inputs[name], np.float64)).mean()) for name in self.numbers]
+        return {"missing_share": float(np.mean(missing))}
+
+    def save(self, folder: Path) -> None:
+        numbers = {name: vars(column) for name, column in self.numbers.items()}
+        settings = {"kind": self.kind, "window": self.window, "numbers": numbers}
+        text = json.dumps(settings, indent=1, ensure_ascii=False, allow_nan=False)
+        (folder / "preprocessing.json").write_text(text + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path, settings: Mapping[str, object]) -> ScaledWindows:  # noqa: ARG003 (one signature for all kinds)
+        numbers = settings["numbers"]
+        if not isinstance(numbers, dict):
+            raise TypeError("numbers is a JSON object")
+        return cls(int(str(settings["window"])), {name: NumberColumn(**column) for name, column in numbers.items()})
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Raw windows as `Rows`: scaled when they are asked for, so that of a long stream there are no copies."""
+
+    columns: Columns
+    transform: ScaledWindows
+
+    def __len__(self) -> int:
+        return len(next(iter(self.columns.values())))
+
+    def take(self, indices: np.ndarray) -> np.ndarray:
+        """(len(indices), window, channels) float32."""
+        scaled = [self.transform.scaled(name, column[indices]) for name, column in self.columns.items()]
+        return np.stack(scaled, axis=-1)

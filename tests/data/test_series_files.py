@@ -1,0 +1,117 @@
+"""Is a CSV of measurements read whole or refused with its line, and is what is wrong with its times said?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dlkit.data.series_files import last_rows, read_series, series_blocks
+from dlkit.errors import DataError, SettingsError
+
+
+def file(folder: Path, rows: Sequence[str], header: str = "time,load") -> Path:
+    path = folder / "series.csv"
+    path.write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
+    return path
+
+
+def hourly(count: int) -> list[str]:
+    start = np.datetime64("2024-01-01T00:00")
+    return [f"{start + np.timedelta64(row, 'h')},{row / 2}" for row in range(count)]
+
+
+def test_times_numbers_and_step_are_found(tmp_path: Path) -> None:
+    series = read_series(file(tmp_path, hourly(30)))
+    assert list(series.values) == ["load"] and len(series) == 30
+    assert series.times is not None and series.times.dtype == "datetime64[ns]"
+    assert series.step == np.timedelta64(1, "h") and series.notes == ()
+    np.testing.assert_array_equal(series.values["load"], np.arange(30) / 2)
+
+
+@pytest.mark.parametrize(
+    "change, expected",
+    [
+        (lambda rows: rows[:10] + rows[13:], "gaps: 3 rows are missing in 1 places from a step of 1 hour"),
+        (lambda rows: [*rows[:10], rows[9], *rows[10:]], "1 time stands more than once, the first 2024-01-01T09:00"),
+        (lambda rows: [*rows[:10], "2024-01-01T09:30,1", *rows[10:]], "2 of 30 steps are no multiple of 1 hour"),
+        (lambda rows: [*rows[:10], "2024-01-01T10:00,", *rows[11:]], "missing values in load (1)"),
+        (lambda rows: [row.split(",")[0] + ",5" for row in rows], "column 'load' is 5 on every row"),
+    ],
+)
+def test_what_is_not_even_is_reported(tmp_path: Path, change: object, expected: str) -> None:
+    notes = read_series(file(tmp_path, change(hourly(30)))).notes  # type: ignore[operator]  # a function
+    assert len(notes) == 1 and notes[0].startswith(expected)
+
+
+@pytest.mark.parametrize(
+    "change, expected",
+    [
+        (lambda rows: [rows[1], rows[0], *rows[2:]], "line 3, column 'time': expected times in ascending order"),
+        (
+            lambda rows: [*rows[:5], "03.01.2024 00:00,1"],
+            "line 7, column 'time': '03.01.2024 00:00' is no time",
+        ),
+        (lambda rows: [*rows[:5], ",1"], "line 7, column 'time': expected a time, got nothing"),
+        (lambda rows: [*rows, "2024-01-09T00:00,broken"], "line 32, column 'load': expected a number, got 'broken'"),
+        (lambda rows: [*rows, "2024-01-09T00:00,inf"], "line 32, column 'load': infinite or too large"),
+        (lambda rows: [*rows, "2024-01-09T00:00,1_0"], "line 32, column 'load': expected a number, got '1_0'"),
+        (lambda rows: [row.split(",")[0] + "," for row in rows], "no column holds a number"),
+        (lambda _: [], "a header and no rows below it"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_with_its_line(tmp_path: Path, change: object, expected: str) -> None:
+    with pytest.raises(DataError) as caught:
+        read_series(file(tmp_path, change(hourly(30))))  # type: ignore[operator]  # a function
+    assert expected in str(caught.value)
+
+
+def test_rows_are_sorted_on_request_alone(tmp_path: Path) -> None:
+    rows = hourly(30)
+    series = read_series(file(tmp_path, [*rows[20:], *rows[:20]]), sort=True)
+    np.testing.assert_array_equal(series.values["load"], np.arange(30) / 2)
+    assert series.notes == ("the rows were put in the order of their times: 1 of them went back",)
+
+
+def test_dates_that_may_be_read_two_ways_are_read_as_they_ascend_or_refused(tmp_path: Path) -> None:
+    ascending = [f"0{day}/01/2024,1.5" for day in range(1, 10)]
+    series = read_series(file(tmp_path, [*ascending, "01/02/2024,2"]))
+    assert series.step == np.timedelta64(1, "D") and "day first" in series.notes[0]
+    with pytest.raises(DataError, match=r"may be day or month first"):
+        read_series(file(tmp_path, [f"0{day}/0{day}/2024,1.5" for day in range(1, 9)]))
+
+
+def test_a_file_without_times_is_read_in_its_order(tmp_path: Path) -> None:
+    series = read_series(file(tmp_path, ["1.5,4", "2.5,5", "3.5,7"], "wind,load"))
+    assert series.times is None and series.step is None and list(series.values) == ["wind", "load"]
+    assert "no column of times was found" in series.notes[0]
+
+
+def test_other_columns_are_left_out_or_asked_for(tmp_path: Path) -> None:
+    rows = [f"{row},mill,{number}" for number, row in enumerate(hourly(12))]
+    path = file(tmp_path, rows, "time,load,site,wind")
+    assert list(read_series(path).values) == ["load", "wind"]
+    assert list(read_series(path, columns=["wind"]).values) == ["wind"]
+    assert list(read_series(path, ignore=["wind"]).values) == ["load"]
+    with pytest.raises(DataError, match=r"column 'site': expected a number, got 'mill'"):
+        read_series(path, columns=["site"])
+    with pytest.raises(SettingsError, match=r"Did you mean 'wind'"):
+        read_series(path, columns=["wnd"])
+
+
+def test_a_file_comes_in_blocks_that_are_its_rows(tmp_path: Path) -> None:
+    blocks = list(series_blocks(file(tmp_path, hourly(25)), rows=10))
+    assert [len(block) for block in blocks] == [10, 10, 5]
+    np.testing.assert_array_equal(np.concatenate([block.values["load"] for block in blocks]), np.arange(25) / 2)
+    assert blocks[1].lines[0] == 12
+
+
+def test_the_last_rows_are_those_of_the_whole_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dlkit.data.series_files.BLOCK_ROWS", 4)
+    block = last_rows(file(tmp_path, hourly(25)), None, ["load"], 7)
+    np.testing.assert_array_equal(block.values["load"], np.arange(18, 25) / 2)
+    assert block.times is not None and str(block.times[-1])[:16] == "2024-01-02T00:00"
+    with pytest.raises(DataError, match=r"line 26, column 'time': expected times in ascending order"):
+        last_rows(file(tmp_path, [*hourly(24), hourly(1)[0]]), None, ["load"], 7)
