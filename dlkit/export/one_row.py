@@ -81,7 +81,7 @@ def _is_plain(layer: keras.layers.Layer) -> bool:
 
 
 class StepByStep(keras.layers.Layer):
-    """A recurrent layer on one row, (1, length, features), that has no padding; same output as the layer's."""
+    """A recurrent layer on rows without padding, (rows, length, features), how many is known; output as the layer's."""
 
     def __init__(self, layer: keras.layers.Layer) -> None:
         super().__init__(name=f"{layer.name}_steps")
@@ -107,9 +107,12 @@ class StepByStep(keras.layers.Layer):
 def _run(layer: keras.layers.RNN, inputs: tf.Tensor) -> tf.Tensor:
     if layer.go_backwards:
         inputs = tf.reverse(inputs, [1])
-    products, step, states = _PREPARED[type(layer)](layer.cell, inputs[0])
-    length, units = tf.shape(products)[0], layer.cell.units
-    start = tuple(tf.zeros((1, units)) for _ in range(states))
+    rows, units = inputs.shape[0], layer.cell.units  # more than one where a row's channels are read one by one
+    steps = inputs[0] if rows == 1 else tf.reshape(tf.transpose(inputs, (1, 0, 2)), (-1, inputs.shape[2]))
+    products, step, states = _PREPARED[type(layer)](layer.cell, steps)
+    products = tf.reshape(products, (-1, rows, products.shape[1]))
+    length = tf.shape(products)[0]
+    start = tuple(tf.zeros((rows, units)) for _ in range(states))
     if not layer.return_sequences:
         return tf.while_loop(
             lambda at, *_: at < length,
@@ -119,16 +122,18 @@ def _run(layer: keras.layers.RNN, inputs: tf.Tensor) -> tf.Tensor:
 
     def kept(at: tf.Tensor, outputs: tf.Tensor, *before: tf.Tensor) -> tuple[tf.Tensor, ...]:
         after = step(tf.gather(products, at), before)
-        return (at + 1, keras.ops.slice_update(outputs, (at, 0), after[0]), *after)
+        return (at + 1, keras.ops.slice_update(outputs, (at if rows == 1 else at * rows, 0), after[0]), *after)
 
     shapes = (tf.TensorShape([]), tf.TensorShape([None, units]), *(state.shape for state in start))
-    outputs = tf.zeros(tf.stack([length, units]))
+    outputs = tf.zeros(tf.stack([length if rows == 1 else length * rows, units]))
     found = tf.while_loop(lambda at, *_: at < length, kept, (tf.constant(0), outputs, *start), shape_invariants=shapes)
-    return tf.expand_dims(found[1], 0)
+    if rows == 1:
+        return tf.expand_dims(found[1], 0)
+    return tf.transpose(tf.reshape(found[1], (-1, rows, units)), (1, 0, 2))
 
 
 Prepared = tuple[tf.Tensor, Callable[[tf.Tensor, State], State], int]
-"""The inputs' products (length, gates x units), the states (1, units) after a step, the output first; how many."""
+"""The products of inputs (steps, gates x units), the states (rows, units) after a step, the output first; how many."""
 
 
 def _simple_rnn(cell: keras.layers.SimpleRNNCell, inputs: tf.Tensor) -> Prepared:
@@ -155,7 +160,7 @@ def _gru(cell: keras.layers.GRUCell, inputs: tf.Tensor) -> Prepared:
 
     def step(product: tf.Tensor, states: State) -> State:
         (output,) = states
-        update_in, reset_in, new_in = tf.split(tf.expand_dims(product, 0), 3, axis=1)
+        update_in, reset_in, new_in = tf.split(product, 3, axis=1)
         of_state = tf.matmul(output, cell.recurrent_kernel) + biases[1]
         update_state, reset_state, new_state = tf.split(of_state, 3, axis=1)
         update = cell.recurrent_activation(update_in + update_state)

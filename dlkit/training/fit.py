@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import random
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,7 +73,9 @@ def fit(
     The same seed, rows and settings give the same weights, bit for bit, on the same machine. Raises TrainingError
     when the loss is not finite, NothingTrainedError when the user interrupts before the first epoch is done.
     """
-    with seeded(seed):
+    with seeded(seed), warnings.catch_warnings():
+        # The last value again, as a network, has none.
+        warnings.filterwarnings("ignore", "The model does not have any trainable weights")
         with computing_in(settings.precision):
             whole = model = build()
         if not settings.augment and backbones.learns_on_features(model):
@@ -140,7 +143,7 @@ class Keeper(keras.callbacks.Callback):
             self.say(f"resumed after epoch {self.state.epoch}")
         else:
             self.best = model.get_weights()
-            if held_out is not None:
+            if held_out is not None and not is_solved(model):
                 self.state.untrained_loss = float(model.evaluate(held_out, verbose=0, return_dict=True)["loss"])
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002 (Keras' signature)
@@ -270,6 +273,11 @@ def _start_from_rows(model: keras.Model, train: Examples) -> None:
     for layer in model.layers:
         if hasattr(layer, "start_from"):
             layer.start_from(train)
+
+
+def is_solved(model: keras.Model) -> bool:
+    """Whether there is no untrained network to beat: nothing to learn, or a layer finds its weights by `start_from`."""
+    return not model.trainable_variables or any(getattr(layer, "solved", False) for layer in model.layers)
 
 
 def _tensorboard(logs: Path | None, settings: Training) -> list[keras.callbacks.Callback]:

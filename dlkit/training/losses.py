@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import keras
+import numpy as np
 from keras import ops
 
 SIDE = 5.0
@@ -35,6 +36,28 @@ def margin(targets: keras.KerasTensor, probabilities: keras.KerasTensor) -> kera
     return ops.sum(ops.square(missing), axis=-1) / SIDE
 
 
+@keras.saving.register_keras_serializable("dlkit")
+class Pinball(keras.losses.Loss):
+    """Mean pinball loss of several quantiles (Koenker & Bassett 1978): an answer below the truth costs the quantile's
+    share of the difference, one above it the rest of the share.
+
+    `targets`: (rows, steps, targets). Answers: (rows, steps, targets x quantiles), a target's quantiles side by side.
+    """
+
+    def __init__(self, shares: Sequence[float], **kwargs: object) -> None:
+        super().__init__(**kwargs)
+        self.shares = tuple(shares)
+
+    def call(self, y_true: keras.KerasTensor, y_pred: keras.KerasTensor) -> keras.KerasTensor:
+        shares = ops.convert_to_tensor(np.array(self.shares, np.float32))
+        short = ops.repeat(y_true, len(self.shares), axis=-1) - y_pred
+        shares = ops.tile(shares, (y_pred.shape[-1] // len(self.shares),))
+        return ops.mean(ops.maximum(shares * short, (shares - 1) * short), axis=-1)
+
+    def get_config(self) -> dict[str, object]:
+        return super().get_config() | {"shares": self.shares}
+
+
 LOSSES = {"margin": margin}
 """By the name that a task uses; all other names are Keras'."""
 
@@ -43,10 +66,16 @@ SMOOTHED = "smoothed:"
 """Begins the name of cross-entropy on smoothed targets: "smoothed:0.2"."""
 
 
+PINBALL = "pinball:"
+"""Begins the name of the loss of quantiles: "pinball:0.1,0.5,0.9"."""
+
+
 def named(loss: object) -> object:
     """Our loss of that name, or by the names of several outputs; what is none of ours, as it is."""
     if isinstance(loss, Mapping):
         return {name: named(one) for name, one in loss.items()}
     if isinstance(loss, str) and loss.startswith(SMOOTHED):
         return keras.losses.CategoricalCrossentropy(label_smoothing=float(loss.removeprefix(SMOOTHED)))
+    if isinstance(loss, str) and loss.startswith(PINBALL):
+        return Pinball([float(share) for share in loss.removeprefix(PINBALL).split(",")])
     return LOSSES.get(loss, loss) if isinstance(loss, str) else loss

@@ -12,6 +12,7 @@ import pytest
 from dlkit.contracts import Tensor
 from dlkit.export.litert import write_litert
 from dlkit.inference.litert import LiteRT
+from dlkit.models import series_layers
 
 IDS = {"ids": Tensor((None,), "int32")}
 WORDS, UNITS = 40, 5
@@ -138,3 +139,15 @@ def test_a_step_does_no_masking_and_no_copying(tmp_path: Path) -> None:
     assert len(steps) == 2
     assert max(map(len, steps)) <= 17
     assert not {"SELECT_V2", "CONCATENATION", "SLICE"} & {name for step in steps for name in step}
+
+
+@pytest.mark.parametrize("name", ["simple_rnn", "lstm", "gru"])
+def test_channels_of_a_row_are_read_one_by_one(name: str, tmp_path: Path) -> None:
+    layer = {"simple_rnn": keras.layers.SimpleRNN, "lstm": keras.layers.LSTM, "gru": keras.layers.GRU}[name]
+    inputs = keras.Input((8, 3), name="past")
+    steps = series_layers.Patches(2, 2, independent=True)(inputs)
+    states = keras.layers.Bidirectional(layer(4))(layer(5, return_sequences=True)(steps))
+    model = stirred(keras.Model(inputs, keras.layers.Flatten()(series_layers.ChannelsBack(3)(states))))
+    rows = np.random.default_rng(0).normal(size=(5, 8, 3)).astype(np.float32)
+    write_litert(tmp_path / "m.tflite", model, {"past": Tensor((8, 3))})
+    np.testing.assert_allclose(LiteRT(tmp_path / "m.tflite").run({"past": rows}), model(rows), atol=1e-5)

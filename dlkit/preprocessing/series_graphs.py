@@ -1,0 +1,96 @@
+"""How does a SavedModel make standardised windows of raw measurements, and times of a forecast?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+import tensorflow as tf
+
+from dlkit.inference.series import CYCLES, Channel, SeriesInputs
+
+_SECONDS_A_DAY = 86_400
+
+
+class SeriesInputsGraph(tf.Module):
+    """The TensorFlow form of `SeriesInputs`: channels by name, (rows, steps) float64 of `window` steps or more, known
+    covariates `horizon` steps further, and the time of each row's last step, (rows,) int64 seconds since 1970, to the
+    network's inputs. Arithmetic in float64, as there; a step that is missing makes the forecast NaN.
+    """
+
+    def __init__(self, transform: SeriesInputs) -> None:
+        super().__init__()
+        self._transform = transform
+        self.signature = {
+            name: tf.TensorSpec((None,), tf.int64, name=name)
+            if kind == "time"
+            else tf.TensorSpec((None, None), tf.float64, name=name)
+            for name, kind in transform.kinds.items()
+        }
+
+    def encode(self, raw: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        made = self._transform
+        past = [self._scaled(raw, channel, made.window, made.logarithm) for channel in made.channels]
+        found = {"past": tf.cast(tf.stack(past, axis=2), tf.float32)}
+        if made.covariates:
+            length = made.window + made.horizon
+            known = [self._scaled(raw, channel, length, False) for channel in made.known]
+            known += self._calendar(raw)
+            found["known"] = tf.cast(tf.stack(known, axis=2), tf.float32)
+        return found
+
+    def _scaled(self, raw: Mapping[str, tf.Tensor], channel: Channel, length: int, logarithm: bool) -> tf.Tensor:
+        values = tf.ensure_shape(raw[channel.name][:, -length:], (None, length))
+        values = tf.math.log(values) if logarithm else values
+        return (values - channel.mean) / channel.scale
+
+    def _calendar(self, raw: Mapping[str, tf.Tensor]) -> list[tf.Tensor]:
+        made = self._transform
+        if not made.cycles or made.time is None or made.step is None:
+            return []
+        offsets = np.arange(-made.window + 1, made.horizon + 1) * (made.step / np.timedelta64(1, "s"))
+        moments = tf.cast(raw[made.time], tf.float64)[:, tf.newaxis] + offsets
+        angles = [2 * math.pi * (tf.math.floormod(moments, CYCLES[cycle]) / CYCLES[cycle]) for cycle in made.cycles]
+        return [*map(tf.sin, angles), *map(tf.cos, angles)]
+
+    def times(self, raw: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """{"time": (rows, horizon) int64 seconds since 1970}; nothing where the series has no times."""
+        made = self._transform
+        if made.time is None or made.step is None:
+            return {}
+        ahead = np.arange(1, made.horizon + 1)
+        last = raw[made.time][:, tf.newaxis]
+        if np.datetime_data(made.step.dtype)[0] != "M":
+            return {"time": last + tf.constant(ahead * int(made.step / np.timedelta64(1, "s")), tf.int64)}
+        return {"time": _months_after(last, tf.constant(ahead * int(made.step / np.timedelta64(1, "M")), tf.int64))}
+
+
+def _months_after(seconds: tf.Tensor, months: tf.Tensor) -> tf.Tensor:
+    """Seconds since 1970 so many months later; the end of a month is followed by ends of months."""
+    days, clock = seconds // _SECONDS_A_DAY, seconds % _SECONDS_A_DAY
+    month, day = _month_of(days)
+    ends = tf.equal(day + 1, _first_day(month + 1) - _first_day(month))
+    later = month + months
+    length = _first_day(later + 1) - _first_day(later)
+    placed = tf.where(ends, length - 1, tf.minimum(day, length - 1))
+    return (_first_day(later) + placed) * _SECONDS_A_DAY + clock
+
+
+def _first_day(month: tf.Tensor) -> tf.Tensor:
+    """The first day of a month, both counted from January 1970 (Hinnant 2013, days_from_civil)."""
+    shifted = month + 1970 * 12 - 2  # years that begin in March, so that the leap day is their last
+    year, of_year = shifted // 12, shifted % 12
+    era, year = year // 400, year % 400
+    return era * 146_097 + year * 365 + year // 4 - year // 100 + (153 * of_year + 2) // 5 - 719_468
+
+
+def _month_of(days: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Month counted from January 1970, and the day in it from 0 on (Hinnant 2013, civil_from_days)."""
+    shifted = days + 719_468
+    era, day = shifted // 146_097, shifted % 146_097
+    year = (day - day // 1460 + day // 36_524 - day // 146_096) // 365
+    of_year = day - (365 * year + year // 4 - year // 100)
+    month = (5 * of_year + 2) // 153
+    counted = (era * 400 + year) * 12 + month + 2 - 1970 * 12
+    return counted, of_year - (153 * month + 2) // 5
