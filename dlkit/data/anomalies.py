@@ -1,0 +1,337 @@
+"""Anomalies: which windows of a stream, or rows of a table, are normal, to learn from, and which are to be judged?
+
+A CSV of the user's own (with times a stream, else a table), a named dataset or a generated sample, all to the same
+`Splits`: targets are "normal", "anomaly", or None where nobody knows. Training rows that are known to be anomalies are
+left out. A stream is split by time first and cut into windows then, so that no window reaches into another part.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from dlkit.contracts import ColumnKind, Split, Splits
+from dlkit.data.anomaly_samples import SAMPLES
+from dlkit.data.columns import check_known
+from dlkit.data.delimited import delimited_blocks, is_missing, parse_number, read_delimited
+from dlkit.data.paths import belongs_to, one_table, present
+from dlkit.data.series_files import BLOCK_ROWS, Series, read_series, series_blocks
+from dlkit.data.sources import source
+from dlkit.data.splitting import (
+    FEWEST_ROWS,
+    check_enough,
+    check_fraction,
+    check_names,
+    check_seed,
+    file_fingerprint,
+    fingerprint,
+    three_ways,
+)
+from dlkit.data.tables import inputs_of
+from dlkit.errors import DataError, SettingsError, did_you_mean
+from dlkit.inference.windows import ANOMALY, NORMAL
+
+MOST_WINDOWS = {"train": 50_000, "validation": 20_000, "test": 200_000}
+"""Of a longer stream every second, third, … window is taken: neighbours share all but one row of a window."""
+PROBATION = 750
+"""Of a benchmark's stream, the first rows that at most are there to learn from (Lavin & Ahmad 2015)."""
+_WORDS = ("normal", "0", "no", "false", "ok")
+
+Layout = Literal["auto", "stream", "table"]
+
+
+@dataclass(frozen=True)
+class AnomalyData:
+    """Settings: which rows an anomaly recipe learns from and is judged on.
+
+    `dataset`: taken where no path is given; `stream`: which one of it, where it has several. `layout`: whether the rows
+    of an own file are a "stream", cut into windows, or a "table" of rows by themselves; "auto": a stream where there is
+    a column of times. `window`: rows of a stream that are looked at together. `time`, `columns`, `ignore`: found by
+    looking where nothing is said. `sort`: put rows in the order of their times. `label`: the column that says which
+    rows are normal, by one of the words of `normal` (none: 'normal', '0', 'no', 'false', 'ok'). `sample`: "beats"
+    (windows), "pump" (a stream) or "machines" (a table).
+    `test_fraction`: the last part of a stream, or a random share of other rows (none: 0.3; of the streams of a
+    benchmark all behind the first 15 %, 750 rows at most). `validation_fraction`: of the rest; it sets the threshold.
+    """
+
+    dataset: str = "ecg5000"
+    stream: str = "realKnownCause/nyc_taxi"
+    layout: Layout = "auto"
+    window: int = 64
+    time: str | None = None
+    columns: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    sort: bool = False
+    label: str | None = None
+    normal: tuple[str, ...] = ()
+    sample: str = "beats"
+    test_fraction: float | None = None
+    validation_fraction: float = 0.2
+    split_seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_names(dataset=self.dataset, stream=self.stream, time=self.time, label=self.label, sample=self.sample)
+        if self.layout not in ("auto", "stream", "table"):
+            raise SettingsError(f"data.layout: expected auto, stream or table, got {self.layout!r}.")
+        if isinstance(self.window, bool) or not isinstance(self.window, int) or self.window < 2:
+            raise SettingsError(
+                f"data.window={self.window!r}: expected 2 rows or more; rows by themselves are --set data.layout=table."
+            )
+        for name in ("columns", "ignore", "normal"):
+            if not isinstance(getattr(self, name), tuple):
+                raise SettingsError(f"data.{name}={getattr(self, name)!r}: expected names, such as a,b.")
+        if self.test_fraction is not None:
+            check_fraction("data.test_fraction", self.test_fraction)
+        check_fraction("data.validation_fraction", self.validation_fraction)
+        check_seed("data.split_seed", self.split_seed)
+
+    def load(
+        self, path: Path | Literal["sample"] | None, *, say: Callable[[str], None], allow_download: bool = True
+    ) -> Splits:
+        """The rows of `path`, or of the named dataset where it is None."""
+        if path == "sample":
+            return self._sample()
+        found = None if path is None else present(path)
+        if found is not None and not belongs_to(found, self.dataset):
+            return self._own(one_table(found), say)
+        return self._named(found, say, allow_download)
+
+    def _own(self, path: Path, say: Callable[[str], None]) -> Splits:
+        say(f"Reading {path}")
+        origin = _Origin(path.stem, str(path), file_fingerprint(path))
+        wanted = self._wanted(path)
+        series = None if self.layout == "table" else read_series(path, self.time, wanted, sort=self.sort)
+        if series is not None and (series.times is not None or self.layout == "stream"):
+            labels = None if self.label is None else self._labels(path)
+            if labels is not None and self.sort:
+                times = np.concatenate([block.times for block in series_blocks(path, self.time, wanted)])
+                labels = labels[np.argsort(times, kind="stable")]
+            return self._parted(_Stream(series, labels), origin)
+        rows, kinds, notes = self._table(path)
+        return self._splits(rows, kinds, notes, origin)
+
+    def _wanted(self, path: Path) -> tuple[str, ...] | None:
+        """Columns to read as numbers; None: all that hold such."""
+        left_out = [*self.ignore, *filter(None, [self.label])]
+        header = [name for block in islice(delimited_blocks(path, 1), 1) for name in block.columns]
+        if not header:  # a header without rows: said when it is read
+            return None
+        check_known("data.ignore", self.ignore, header, str(path))
+        check_known("data.label", [self.label] if self.label else [], header, str(path))
+        if self.columns:
+            return tuple(name for name in self.columns if name not in left_out)
+        return None if not left_out else tuple(self._numbers(path, left_out))
+
+    def _numbers(self, path: Path, left_out: Sequence[str]) -> list[str]:
+        """Columns of numbers but for those left out, by the first rows of the file."""
+        (block,) = islice(delimited_blocks(path, 1_000), 1)
+        found = []
+        for name, column in block.columns.items():
+            known = [value.strip() for value in column if not is_missing(value)]
+            numbers = [parse_number(value, decimal_comma=block.delimiter == ";") for value in known]
+            if name not in left_out and name != self.time and known and None not in numbers:
+                found.append(name)
+        return found
+
+    def _labels(self, path: Path) -> np.ndarray:
+        """(rows,) of `label` as targets have it."""
+        name = str(self.label)
+        words = [value for block in delimited_blocks(path, BLOCK_ROWS) for value in block.columns[name]]
+        return self._as_targets(
+            [None if is_missing(word) else word.strip() for word in words], f"{path}, column {name!r}"
+        )
+
+    def _as_targets(self, words: Sequence[str | None], where: str) -> np.ndarray:
+        known = {word.lower() for word in self.normal or _WORDS}
+        normal = {word: _is_one_of(word, known) for word in set(words) if word is not None}
+        if normal and not any(normal.values()):
+            most = ", ".join(repr(word) for word, _ in Counter(word for word in words if word).most_common(5))
+            raise DataError(
+                f"{where}: no row is normal: expected {', '.join(sorted(known))} on some, got {most}. Say which values "
+                "are normal: --set data.normal=VALUE"
+            )
+        targets = np.empty(len(words), object)
+        targets[:] = [None if word is None else NORMAL if normal[word] else ANOMALY for word in words]
+        return targets
+
+    def _table(self, path: Path) -> tuple[Split, dict[str, ColumnKind], list[str]]:
+        file = read_delimited(path)
+        for setting in ("columns", "ignore"):
+            check_known(f"data.{setting}", getattr(self, setting), file.columns, str(path))
+        check_known("data.label", [self.label] if self.label else [], file.columns, str(path))
+        out = {self.label, *self.ignore}
+        names = [name for name in self.columns or file.columns if name not in out]
+        inputs, kinds, notes = inputs_of(file, names, np.arange(len(file)), {})
+        if not inputs:
+            raise DataError(f"{path}: no column is left to look for anomalies in. {'; '.join(notes)}")
+        return Split(inputs, self._labels(path) if self.label else unknown(len(file))), kinds, [*file.notes, *notes]
+
+    def _named(self, path: Path | None, say: Callable[[str], None], allow_download: bool) -> Splits:
+        dataset = source(self.dataset)
+        kinds = set(dataset.kinds.values())
+        if dataset.target_kind != "label" or not ("series" in kinds or {"stream", "time"} <= set(dataset.kinds)):
+            raise SettingsError(
+                f"data.dataset={self.dataset!r}: {dataset.title} has no windows or streams with labels to find "
+                "anomalies in. Take ecg5000 or nab, or a file of your own: --data PATH."
+            )
+        from dlkit.data import builders
+
+        loaded = builders.load(self.dataset, path=path, allow_download=allow_download, say=say)
+        rows, origin = loaded.splits["train"], _Origin(self.dataset, loaded.source, loaded.fingerprint)
+        # A source with labels lists the normal one first.
+        targets = np.where(np.asarray(rows.targets) == (dataset.labels or (NORMAL,))[0], NORMAL, ANOMALY).astype(object)
+        if "series" in kinds:
+            rows = Split(rows.inputs, targets)
+            return self._splits(rows, loaded.kinds, loaded.notes, origin)
+        streams = rows.inputs["stream"]
+        inside = np.flatnonzero(streams == self.stream)
+        if not len(inside):
+            known = list(dict.fromkeys(streams.tolist()))
+            raise SettingsError(
+                f"data.stream: {dataset.title} has no {self.stream!r}.{did_you_mean(self.stream, known)}"
+            )
+        values = {name: rows.inputs[name][inside] for name, kind in dataset.kinds.items() if kind == "number"}
+        times = rows.inputs["time"][inside].astype("datetime64[ns]")
+        stream = _Stream(Series(times, values, None, tuple(loaded.notes)), targets[inside])
+        origin = _Origin(f"{self.dataset}/{self.stream}", loaded.source, fingerprint([loaded.fingerprint, self.stream]))
+        probation = 1 - min(round(0.15 * len(inside)), PROBATION) / len(inside)
+        return self._parted(stream, origin, held=probation)
+
+    def _sample(self) -> Splits:
+        if self.sample not in SAMPLES:
+            raise SettingsError(f"data.sample: no such sample.{did_you_mean(self.sample, SAMPLES)}")
+        made = SAMPLES[self.sample]()
+        origin = _Origin(self.sample, f"sample: {made.title}", made.fingerprint, sample=True)
+        if made.layout == "stream":
+            values = {name: np.asarray(column) for name, column in made.rows.inputs.items()}
+            stream = _Stream(Series(made.rows.times, values, None, made.notes), np.asarray(made.rows.targets))
+            return self._parted(stream, origin)
+        return self._splits(made.rows, made.kinds, made.notes, origin)
+
+    def _splits(
+        self,
+        rows: Split,
+        kinds: Mapping[str, ColumnKind],
+        notes: Sequence[str],
+        origin: _Origin,
+    ) -> Splits:
+        """Rows by themselves, split at random, normal and other rows in proportion."""
+        check_enough(origin.where, len(rows))
+        targets = np.asarray(rows.targets)
+        parts = three_ways(
+            {"train": rows},
+            test_fraction=self.test_fraction or 0.3,
+            validation=self.validation_fraction,
+            seed=self.split_seed,
+            strata=targets.tolist(),
+        )
+        return self._finished(parts, kinds, notes, origin)
+
+    def _parted(self, stream: _Stream, origin: _Origin, *, held: float = 0.3) -> Splits:
+        """A stream, split by time, each part cut into windows then."""
+        rows = len(stream.series)
+        needed = self.window + FEWEST_ROWS
+        tested = round(rows * (self.test_fraction or held))
+        validated = round((rows - tested) * self.validation_fraction)
+        sizes = {"train": rows - tested - validated, "validation": validated, "test": tested}
+        short = {part: size for part, size in sizes.items() if size < needed}
+        if short:
+            found = ", ".join(f"{part} {size}" for part, size in sizes.items())
+            raise DataError(
+                f"{origin.where}: too few rows for windows of {self.window}: expected at least {needed} in each part, "
+                f"got {found}. Choose a shorter window (data.window) or give more rows."
+            )
+        parts, start, notes = [], 0, list(stream.series.notes)
+        # The same for all parts: a figure a week has to mean the same in each.
+        stride = max(-(-size // MOST_WINDOWS[part]) for part, size in sizes.items())
+        if stride > 1:
+            notes.append(f"one window in {stride} is taken: neighbours are nearly the same")
+        for size in sizes.values():
+            parts.append(stream.windows(start, start + size, self.window, stride))
+            start += size
+        kinds: dict[str, ColumnKind] = dict.fromkeys(stream.series.values, "series")
+        return self._finished((parts[0], parts[1], parts[2]), kinds, notes, origin)
+
+    def _finished(
+        self,
+        parts: tuple[Split, Split, Split],
+        kinds: Mapping[str, ColumnKind],
+        notes: Sequence[str],
+        origin: _Origin,
+    ) -> Splits:
+        train, validation, test = parts
+        normal = np.flatnonzero(np.asarray(train.targets) != ANOMALY)
+        check_enough(f"{origin.where}, training part", len(normal), "normal rows")
+        check_enough(
+            f"{origin.where}, validation part",
+            int(np.sum(np.asarray(validation.targets) != ANOMALY)),
+            "normal rows, which set the threshold",
+        )
+        if len(normal) < len(train):
+            notes = [*notes, f"{len(train) - len(normal)} training rows are known anomalies and are not learned from"]
+            train = train.take(normal)
+        if all(label is None for label in np.asarray(test.targets)):
+            notes = [*notes, "no test row has a label: how many anomalies are found cannot be said (data.label)"]
+        return Splits(
+            train=train,
+            validation=validation,
+            test=test,
+            kinds=kinds,
+            name=origin.name,
+            source=origin.where,
+            fingerprint=origin.fingerprint,
+            sample=origin.sample,
+            target_name=self.label or "anomaly",
+            notes=tuple(notes),
+        )
+
+
+@dataclass(frozen=True)
+class _Origin:
+    """What a report says of where rows come from."""
+
+    name: str
+    where: str
+    fingerprint: str
+    sample: bool = False
+
+
+@dataclass(frozen=True)
+class _Stream:
+    """A series with a label a row, None where nobody knows any."""
+
+    series: Series
+    labels: np.ndarray | None
+
+    def windows(self, start: int, stop: int, window: int, stride: int) -> Split:
+        """The rows from `start` to `stop` as windows, views of the series; a window's label is that of its last row."""
+        inputs = {
+            name: sliding_window_view(column[start:stop], window)[::stride]
+            for name, column in self.series.values.items()
+        }
+        last = slice(start + window - 1, stop, stride)
+        times = None if self.series.times is None else self.series.times[last]
+        if self.labels is None:
+            return Split(inputs, unknown(len(next(iter(inputs.values())))), times)
+        targets = self.labels[last]
+        # Behind an anomaly, a window still holds some of it: it is neither normal nor to be found.
+        touched = sliding_window_view(self.labels[start:stop] == ANOMALY, window)[::stride].any(axis=1)
+        return Split(inputs, np.where(touched & (targets != ANOMALY), unknown(1), targets), times)
+
+
+def unknown(rows: int) -> np.ndarray:
+    """(rows,) targets of which nobody knows any."""
+    return np.full(rows, None, object)
+
+
+def _is_one_of(word: str, known: set[str]) -> bool:
+    """Whether a value is one of `known`, as text or as a number: "0.0" is "0"."""
+    number = parse_number(word)
+    return word.lower() in known or (number is not None and f"{number:g}" in known)

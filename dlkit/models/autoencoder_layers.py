@@ -1,0 +1,143 @@
+"""Which layers do autoencoders need that Keras does not have?"""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+from keras import ops
+
+from dlkit.contracts import Examples, take
+
+_ROWS_AT_ONCE = 1_024
+
+
+@keras.saving.register_keras_serializable("dlkit")
+class ContractiveDense(keras.layers.Layer):
+    """`Dense(units, "sigmoid")` whose Jacobian is kept small: (batch, n) to (batch, units), each in (0, 1).
+
+    In training, `strength` times the mean over rows of ||dh/dx||², the squared Frobenius norm of the Jacobian, is added
+    to the loss: sum_j (h_j (1 - h_j))² sum_i w_ij² (Rifai et al. 2011, eq. 8).
+    """
+
+    def __init__(self, units: int, *, strength: float, **kwargs: object) -> None:
+        super().__init__(**kwargs)
+        self.units, self.strength = units, strength
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        self.kernel = self.add_weight(shape=(input_shape[-1], self.units), initializer="glorot_uniform", name="kernel")
+        self.bias = self.add_weight(shape=(self.units,), initializer="zeros", name="bias")
+
+    def call(self, inputs: keras.KerasTensor, training: bool | None = None) -> keras.KerasTensor:
+        hidden = ops.sigmoid(ops.matmul(inputs, self.kernel) + self.bias)
+        if training:
+            slopes = ops.square(hidden * (1 - hidden))
+            norms = ops.sum(ops.square(self.kernel), axis=0)
+            self.add_loss(self.strength * ops.mean(ops.matmul(slopes, ops.expand_dims(norms, 1))))
+        return hidden
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        return (input_shape[0], self.units)
+
+    def get_config(self) -> dict[str, object]:
+        return super().get_config() | {"units": self.units, "strength": self.strength}
+
+
+@keras.saving.register_keras_serializable("dlkit")
+class SparsePenalty(keras.layers.Layer):
+    """A code (batch, units) as it is; in training its mean absolute activity over rows and units, times `strength`, is
+    added to the loss.
+
+    Keras' own activity regularizers sum over the rows, so that their weight would change with the size of a batch.
+    """
+
+    def __init__(self, *, strength: float, **kwargs: object) -> None:
+        super().__init__(**kwargs)
+        self.strength = strength
+
+    def call(self, inputs: keras.KerasTensor, training: bool | None = None) -> keras.KerasTensor:
+        if training:
+            self.add_loss(self.strength * ops.mean(ops.abs(inputs)))
+        return inputs
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        return input_shape
+
+    def get_config(self) -> dict[str, object]:
+        return super().get_config() | {"strength": self.strength}
+
+
+@keras.saving.register_keras_serializable("dlkit")
+class LatentCode(keras.layers.Layer):
+    """The Gaussian code of a variational autoencoder: [mean, log-variance] (batch, 2, units) to (batch, units).
+
+    In training a sample of it, and `weight` times its divergence from the standard normal distribution is added to the
+    loss (Kingma & Welling 2014, appendix B); otherwise its mean, so that an export holds no random operation.
+    """
+
+    def __init__(self, *, weight: float, seed: int = 0, **kwargs: object) -> None:
+        super().__init__(**kwargs)
+        self.weight, self.seed = weight, seed
+        self._generator = keras.random.SeedGenerator(seed)
+
+    def call(self, inputs: keras.KerasTensor, training: bool | None = None) -> keras.KerasTensor:
+        mean, log_variance = inputs[:, 0], inputs[:, 1]
+        if not training:
+            return mean
+        divergence = ops.exp(log_variance) + ops.square(mean) - 1 - log_variance
+        self.add_loss(self.weight * 0.5 * ops.mean(ops.sum(divergence, axis=-1)))
+        noise = keras.random.normal(ops.shape(mean), dtype=mean.dtype, seed=self._generator)
+        return mean + ops.exp(0.5 * log_variance) * noise
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        return (input_shape[0], input_shape[2])
+
+    def get_config(self) -> dict[str, object]:
+        return super().get_config() | {"weight": self.weight, "seed": self.seed}
+
+
+@keras.saving.register_keras_serializable("dlkit")
+class PrincipalComponents(keras.layers.Layer):
+    """Rows (batch, n) brought onto the `units` principal components of the training rows and back: (batch, n).
+
+    The linear limit of an autoencoder: mean + (x - mean) W Wᵀ has the least squared error of all linear networks with
+    as narrow a code (Baldi & Hornik 1989). It is solved, not trained: `start_from` finds mean and W.
+    """
+
+    solved = True
+
+    def __init__(self, units: int, **kwargs: object) -> None:
+        super().__init__(**kwargs)
+        self.units = units
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        self.mean = self.add_weight(shape=(input_shape[-1],), initializer="zeros", name="mean")
+        self.components = self.add_weight(
+            shape=(input_shape[-1], self.units), initializer="orthogonal", name="components"
+        )
+
+    def call(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
+        codes = ops.matmul(inputs - self.mean, self.components)
+        return self.mean + ops.matmul(codes, ops.transpose(self.components))
+
+    def start_from(self, train: Examples) -> None:
+        """Mean and components of the training rows, some rows at a time; the largest entry of each is above 0."""
+        (rows,) = train.inputs.values()
+        total, size = np.zeros(self.mean.shape[0]), self.mean.shape[0]
+        products = np.zeros((size, size))
+        for start in range(0, len(rows), _ROWS_AT_ONCE):
+            indices = np.arange(start, min(start + _ROWS_AT_ONCE, len(rows)))
+            part = take(rows, indices).reshape(len(indices), size).astype(np.float64)
+            total += part.sum(axis=0)
+            products += part.T @ part
+        mean = total / len(rows)
+        _, vectors = np.linalg.eigh(products / len(rows) - np.outer(mean, mean))
+        components = vectors[:, ::-1][:, : self.units]
+        largest = components[np.abs(components).argmax(axis=0), np.arange(components.shape[1])]
+        self.mean.assign(mean.astype(np.float32))
+        self.components.assign((components * np.sign(largest)).astype(np.float32))
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        return input_shape
+
+    def get_config(self) -> dict[str, object]:
+        return super().get_config() | {"units": self.units}

@@ -1,0 +1,163 @@
+"""Do streams and tables become normal rows to learn from, without a look ahead and without copies?"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dlkit.contracts import Splits
+from dlkit.data.anomalies import AnomalyData
+from dlkit.data.anomaly_samples import SAMPLES
+from dlkit.errors import DataError, DataNotFoundError, SettingsError
+
+HEADER = "time,a,b"
+
+
+def lines(rows: int = 300) -> list[str]:
+    minutes = [f"2024-03-01 {row // 60:02}:{row % 60:02}:00" for row in range(rows)]
+    return [f"{time},{row},{row % 7}.5" for row, time in enumerate(minutes)]
+
+
+def written(folder: Path, rows: list[str], header: str = HEADER) -> Path:
+    path = folder / "own.csv"
+    path.write_text("\n".join([header, *rows]) + "\n")
+    return path
+
+
+def loaded(path: Path, **settings: object) -> Splits:
+    return AnomalyData(**{"window": 8, **settings}).load(path, say=lambda _: None)  # type: ignore[arg-type]  # settings
+
+
+def test_a_stream_is_split_by_time_before_it_is_cut_into_windows(tmp_path: Path) -> None:
+    splits = loaded(written(tmp_path, lines()), test_fraction=0.3, validation_fraction=0.2)
+    # Column a counts the rows: no row of one part is in a window of another.
+    seen = [set(part.inputs["a"].ravel().tolist()) for part in (splits.train, splits.validation, splits.test)]
+    assert seen[0] == set(range(168)) and seen[1] == set(range(168, 210)) and seen[2] == set(range(210, 300))
+    assert [len(part) for part in (splits.train, splits.validation, splits.test)] == [161, 35, 83]
+    np.testing.assert_array_equal(splits.test.inputs["a"][0], np.arange(210, 218))
+    assert splits.test.times is not None and splits.test.times[0] == np.datetime64("2024-03-01T03:37")
+
+
+def test_windows_are_views_of_the_series(tmp_path: Path) -> None:
+    train = loaded(written(tmp_path, lines())).train.inputs["a"]
+    assert not train.flags.owndata and train.strides[0] == train.strides[1] == 8
+    assert np.shares_memory(train[0], train[5])
+
+
+def test_of_a_very_long_stream_not_every_window_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dlkit.data.anomalies.MOST_WINDOWS", {"train": 60, "validation": 50, "test": 100})
+    splits = loaded(written(tmp_path, lines()))
+    assert [len(part) for part in (splits.train, splits.validation, splits.test)] == [54, 12, 28]
+    assert not splits.train.inputs["a"].flags.owndata and "one window in 3" in " ".join(splits.notes)
+    np.testing.assert_array_equal(splits.train.inputs["a"][1], np.arange(3, 11))
+
+
+def test_known_anomalies_are_not_learned_from_nor_windows_that_hold_some(tmp_path: Path) -> None:
+    rows = [f"{line},{'bad' if 50 <= row < 55 or 250 <= row < 260 else 'normal'}" for row, line in enumerate(lines())]
+    splits = loaded(written(tmp_path, rows, HEADER + ",state"), label="state")
+    assert "state" not in splits.kinds
+    learned = splits.train.inputs["a"][np.asarray(splits.train.targets) == "normal"]
+    assert not (set(learned.ravel().tolist()) & set(range(50, 55)))
+    assert not (np.asarray(splits.train.targets) == "anomaly").any()
+    tested = np.asarray(splits.test.targets)
+    ends = splits.test.inputs["a"][:, -1]
+    assert set(ends[tested == "anomaly"].tolist()) == set(range(250, 260))
+    # The windows that end behind it and still hold some of it are neither.
+    assert set(ends[tested == np.array(None)].tolist()) == set(range(260, 267))
+
+
+def test_labels_follow_their_rows_where_a_file_is_put_in_order(tmp_path: Path) -> None:
+    rows = [f"{line},{int(250 <= row < 260)}" for row, line in enumerate(lines())]
+    splits = loaded(written(tmp_path, rows[::-1], HEADER + ",fault"), label="fault", sort=True)
+    ends = splits.test.inputs["a"][np.asarray(splits.test.targets) == "anomaly"][:, -1]
+    assert set(ends.tolist()) == set(range(250, 260))
+
+
+@pytest.mark.parametrize("word", ["0", "0.0", "Normal", "no", "FALSE"])
+def test_what_is_normal_is_known_by_common_words(tmp_path: Path, word: str) -> None:
+    rows = [f"{line},{'1' if row == 250 else word}" for row, line in enumerate(lines())]
+    splits = loaded(written(tmp_path, rows, HEADER + ",fault"), label="fault")
+    assert (np.asarray(splits.test.targets) == "anomaly").sum() == 1
+
+
+def test_a_file_without_times_is_a_table_of_rows_by_themselves(tmp_path: Path) -> None:
+    rows = [f"{row % 11},{row % 5},{'xy'[row % 2]},{'odd' if row % 20 == 0 else 'ok'}" for row in range(200)]
+    splits = loaded(written(tmp_path, rows, "a,b,c,state"), label="state")
+    assert splits.kinds == {"a": "number", "b": "number", "c": "category"}
+    assert splits.train.times is None and (np.asarray(splits.train.targets) == "normal").all()
+    assert (np.asarray(splits.test.targets) == "anomaly").sum() == 3
+
+
+def test_without_labels_it_is_said_what_cannot_be_known(tmp_path: Path) -> None:
+    splits = loaded(written(tmp_path, lines()))
+    assert any("no test row has a label" in note for note in splits.notes)
+    assert all(target is None for target in np.asarray(splits.test.targets))
+
+
+def _with(row: int, text: str) -> list[str]:
+    made = lines()
+    made[row] = text
+    return made
+
+
+@pytest.mark.parametrize(
+    ("rows", "settings", "why"),
+    [
+        (lines()[::-1], {}, "expected times in ascending order"),
+        ([line.split(",")[0] + ",," for line in lines()], {}, "no column holds a number"),
+        (lines(), {"window": 5000}, "too few rows for windows of 5000: expected at least 5010 in each part, got train"),
+        (lines(1), {}, "too few rows for windows of 8.*train 1, validation 0, test 0"),
+        ([], {}, "a header and no rows"),
+        (_with(200, "2024-03-01 03:20:00,broken,1"), {}, "line 202, column 'a': expected a number, got 'broken'"),
+        (_with(200, "01.03.2024 03:20,5,1"), {}, "'01.03.2024 03:20' is no time written as the others"),
+        (_with(200, "2024-03-01 03:20:00,inf,1"), {}, "infinite"),
+        (lines(), {"label": "b", "normal": ("x",)}, "no row is normal: expected x on some, got"),
+    ],
+)
+def test_a_bad_file_is_said_with_its_remedy(
+    tmp_path: Path, rows: list[str], settings: dict[str, object], why: str
+) -> None:
+    with pytest.raises(DataError, match=f"(?s)own.csv.*{re.escape(why) if '*' not in why else why}"):
+        loaded(written(tmp_path, rows), **settings)
+
+
+def test_a_constant_column_and_a_gap_are_noted(tmp_path: Path) -> None:
+    rows = [f"{line.split(',')[0]},5,{row}" for row, line in enumerate(lines())]
+    notes = loaded(written(tmp_path, rows[:100] + rows[150:])).notes
+    assert "column 'a' is 5 on every row" in notes and any("50 rows are missing" in note for note in notes)
+
+
+@pytest.mark.parametrize(
+    ("settings", "why"),
+    [
+        ({"window": 1}, "data.window=1: expected 2 rows or more"),
+        ({"layout": "rows"}, "data.layout"),
+        ({"test_fraction": 1.0}, "data.test_fraction"),
+        ({"label": "stat"}, "no such column. Did you mean 'state'"),
+        ({"ignore": ("c",)}, "data.ignore='c'"),
+        ({"dataset": "imdb"}, "no windows or streams"),
+    ],
+)
+def test_a_wrong_setting_is_said(tmp_path: Path, settings: dict[str, object], why: str) -> None:
+    rows = [f"{line},ok" for line in lines()]
+    path = None if "dataset" in settings else written(tmp_path, rows, HEADER + ",state")
+    with pytest.raises(SettingsError, match=why):
+        AnomalyData(**settings).load(path, say=lambda _: None)  # type: ignore[arg-type]  # settings
+
+
+def test_a_file_that_is_not_there_is_said() -> None:
+    with pytest.raises(DataNotFoundError, match="no such file"):
+        AnomalyData().load(Path("nowhere.csv"), say=lambda _: None)
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_a_sample_is_the_same_every_time_and_has_both_kinds(name: str) -> None:
+    first, again = (AnomalyData(sample=name, window=16).load("sample", say=lambda _: None) for _ in range(2))
+    assert first.fingerprint == again.fingerprint and first.sample
+    for column, others in zip(first.test.inputs.values(), again.test.inputs.values(), strict=True):
+        np.testing.assert_array_equal(column, others)
+    assert {"normal", "anomaly"} <= set(first.test.targets)  # type: ignore[arg-type]  # an array
+    assert not (np.asarray(first.train.targets) == "anomaly").any()

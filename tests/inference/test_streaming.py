@@ -1,0 +1,276 @@
+"""Does a stream go on whatever it brings, and is a row judged the same however the rows arrive?"""
+
+from __future__ import annotations
+
+import os
+import tracemalloc
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dlkit.contracts import Columns
+from dlkit.errors import DataNotFoundError, InputError
+from dlkit.inference import following
+from dlkit.inference.anomalies import AnomalyAnswer, Tail
+from dlkit.inference.answers import ClassAnswer
+from dlkit.inference.following import Follower, file_chunks, pipe_chunks
+from dlkit.inference.streaming import NEW_CLOCK, Judged, StreamRows, StreamScorer
+
+WINDOW = 3
+
+
+@dataclass
+class Mean:
+    """Stands for a predictor: what is left of a window is its distance from 10."""
+
+    answer: AnomalyAnswer | ClassAnswer
+    window: int = WINDOW
+    run: Path = Path("saved_models/anomaly/1")
+    task: str = "anomaly"
+
+    @property
+    def kinds(self) -> dict[str, str]:
+        return dict.fromkeys(("heat", "flow"), "number" if self.window == 1 else "series")
+
+    def outputs(self, columns: Columns) -> np.ndarray:
+        assert all(len(column) <= 5_000 for column in columns.values()), "too many rows at once"
+        rows = np.stack([np.asarray(columns[name]) for name in self.kinds], axis=-1) - 10
+        return np.nan_to_num(rows).astype(np.float32)
+
+
+def predictor(window: int = WINDOW) -> Mean:
+    answer = AnomalyAnswer(
+        ("heat", "flow"), window=window, level=(1.0, 4.0), threshold=8.0, normal=(0.0, 1.0), tail=Tail(1, 0.1, 1, 0)
+    )
+    return Mean(answer, window)
+
+
+def said() -> tuple[list[str], Callable[[str], None]]:
+    lines: list[str] = []
+    return lines, lines.append
+
+
+def follower(window: int = WINDOW) -> tuple[Follower, list[str]]:
+    lines, say = said()
+    return Follower(predictor(window), say=say), lines  # type: ignore[arg-type]
+
+
+def judged(one: Follower, *chunks: bytes) -> Judged:
+    parts = list(one.follow(iter(chunks)))
+    return Judged(
+        tuple(time for part in parts for time in part.times),
+        np.concatenate([np.zeros(0), *[part.scores for part in parts]]),
+        np.concatenate([np.zeros(0, bool), *[part.alarms for part in parts]]),
+        {},
+    )
+
+
+def csv(rows: int, start: int = 0) -> bytes:
+    values = np.random.default_rng(rows + start).normal(10, 1, (rows, 2)).tolist()
+    minutes = np.datetime64("2024-01-01T00:00") + np.arange(start, start + rows)
+    return "".join(f"{t},{a!r},x,{b!r}\n" for t, (a, b) in zip(minutes, values, strict=True)).encode()
+
+
+HEADER = b"time,heat,note,flow\n"
+
+
+@pytest.mark.parametrize("cut", [1, 7, 100, 10_000])
+def test_scores_do_not_depend_on_how_the_bytes_arrive(cut: int) -> None:
+    text = HEADER + csv(60)
+    whole = judged(follower()[0], text)
+    pieces = judged(follower()[0], *[text[start : start + cut] for start in range(0, len(text), cut)])
+    assert np.array_equal(whole.scores, pieces.scores, equal_nan=True)
+    assert whole.times == pieces.times
+    assert np.isnan(whole.scores[: WINDOW - 1]).all()
+    assert np.isfinite(whole.scores[WINDOW - 1 :]).all()
+
+
+def test_a_streamed_score_is_that_of_its_window() -> None:
+    one = predictor()
+    values = np.random.default_rng(1).normal(10, 2, (50, 2))
+    scorer = StreamScorer(one)  # type: ignore[arg-type]
+    found = [scorer.push({"heat": row[:1], "flow": row[1:]}).scores[0] for row in values]
+    windows = np.stack([values[row - WINDOW + 1 : row + 1] for row in range(WINDOW - 1, 50)])
+    assert np.allclose(found[WINDOW - 1 :], one.answer.scores((windows - 10).astype(np.float32)))  # type: ignore[union-attr]
+
+
+def test_an_alarm_comes_with_its_time_and_channel() -> None:
+    one, _ = follower()
+    parts = list(one.follow(iter([HEADER + b"2024-01-01,10,x,10\n2024-01-02,10,x,10\n2024-01-03,10,x,90\n"])))
+    assert [part.times for part in parts] == [("2024-01-01", "2024-01-02", "2024-01-03")]
+    assert parts[0].alarms.tolist() == [False, False, True]
+    assert parts[0].channels == {2: pytest.approx({"heat": 0.0, "flow": 1.0})}
+    assert one.summary.line() == "3 rows, 1 scored, 1 alarms, none skipped"
+
+
+def test_garbage_is_skipped_and_counted_and_said_once() -> None:
+    bad = (
+        b"2024-01-01T01:00,warm,x,10\n2024-01-01T01:00,inf,x,10\n2024-01-01T01:00,1_0,x,10\n"
+        b"half a row\n\n\xff\xfe\x00,,\n,,,,,,\nno time,10,x,10\n2024-01-01T01:00,,x,NaN\n"
+    )
+    one, lines = follower()
+    found = judged(one, HEADER + csv(10), bad, csv(10, start=200))
+    assert len(found.scores) == 21, "a missing number is filled, as in training"
+    assert one.summary.skipped == {"not 4 fields": 3, "no time": 1, "no finite number in 'heat'": 3}
+    assert len(lines) == 3
+    assert "got 'warm'" in lines[2]
+
+
+def test_rows_from_the_past_are_skipped_until_the_clock_is_plainly_set_back() -> None:
+    one, lines = follower()
+    judged(one, HEADER + csv(5, start=10_000) + csv(NEW_CLOCK))
+    assert (one.summary.rows, one.summary.skipped) == (5, {"a time before the one of the row above": NEW_CLOCK})
+    found = judged(one, csv(20, start=NEW_CLOCK))
+    assert len(found.scores) == 20
+    assert np.isnan(found.scores[: WINDOW - 1]).all(), "rows behind a set clock do not follow those before it"
+    assert "the clock was set back to 2024-01-01T01:40" in lines[-1]
+
+
+def test_a_jump_into_the_future_does_not_silence_the_stream() -> None:
+    one, _ = follower()
+    judged(one, HEADER + csv(5) + b"2199-01-01T00:00,10,x,10\n", csv(300, start=5))
+    assert one.summary.rows == 6 + 300 - NEW_CLOCK
+
+
+def test_a_stream_without_times_is_taken_in_its_order() -> None:
+    one, _ = follower()
+    found = judged(one, b"flow;heat\r\n10,5;10\r\n10;10,25\r\n10;10\r\n")
+    assert found.scores[2] == pytest.approx((0.25 / 4 + 0.0625) / 6)
+    assert found.times == ()
+
+
+def test_quoted_fields_are_read_as_csv() -> None:
+    one, _ = follower()
+    found = judged(one, HEADER + b'2024-01-01,10,"a, b",10\n2024-01-02,"10",x,10\n2024-01-03,10,"open,10\n')
+    assert len(found.scores) == 2
+    assert one.summary.skipped == {"not 4 fields": 1}
+
+
+def test_a_stream_of_other_columns_is_refused() -> None:
+    with pytest.raises(InputError, match=r"heat, flow among them; got 'time,heatt,flow', without 'heat'.*'heatt'"):
+        judged(follower()[0], b"time,heatt,flow\n")
+
+
+def test_only_a_run_that_finds_anomalies_follows() -> None:
+    with pytest.raises(InputError, match="a run of an anomaly recipe"):
+        StreamScorer(Mean(ClassAnswer(("a", "b")), task="classification"))  # type: ignore[arg-type]
+
+
+def test_a_line_without_an_end_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(following, "LONGEST_LINE", 50)
+    one, _ = follower()
+    found = judged(one, HEADER, *[b"9" * 40] * 100, b"\n" + csv(5))
+    assert len(found.scores) == 5
+    assert one.summary.skipped == {"a line without an end": 1}
+
+
+def test_rows_of_a_table_are_judged_one_by_one() -> None:
+    found = judged(follower(window=1)[0], HEADER + csv(9))
+    assert np.isfinite(found.scores).all()
+
+
+def test_memory_does_not_grow_with_the_stream() -> None:
+    one, _ = follower()
+    peaks = []
+    tracemalloc.start()
+    try:
+        for part in range(6):
+            list(one.follow(iter([HEADER + csv(2_000, start=2_000 * part)])))
+            peaks.append(tracemalloc.get_traced_memory()[0])
+    finally:
+        tracemalloc.stop()
+    assert one.summary.rows == 12_000
+    assert peaks[-1] - peaks[1] < 20_000
+
+
+def test_many_rows_at_once_are_scored_some_at_a_time() -> None:
+    assert len(judged(follower()[0], HEADER + csv(9_000)).scores) == 9_000
+
+
+class Hand:
+    """Passes the time of `file_chunks`: each wait does the next thing to the file."""
+
+    def __init__(self, *deeds: Callable[[], object]) -> None:
+        self.deeds = iter(deeds)
+
+    def __call__(self, _seconds: float) -> None:
+        next(self.deeds, lambda: None)()
+
+
+def appended(path: Path, content: bytes) -> None:
+    with path.open("ab") as file:
+        file.write(content)
+
+
+def test_a_growing_file_is_read_to_its_end_and_on(tmp_path: Path) -> None:
+    path = tmp_path / "stream.csv"
+    path.write_bytes(HEADER + csv(5)[:-3])
+    rest = csv(5)[-3:] + csv(5, start=5)
+    one, _ = follower()
+    found = judged(one, *file_chunks(path, idle=1.0, wait=Hand(lambda: None, lambda: appended(path, rest))))
+    assert len(found.scores) == 10
+    assert one.summary.skipped == {}
+
+
+def test_a_file_that_was_cut_off_or_replaced_is_begun_anew(tmp_path: Path) -> None:
+    path, other = tmp_path / "stream.csv", tmp_path / "new.csv"
+    path.write_bytes(HEADER + csv(5) + b"2024-01-")
+    other.write_bytes(HEADER + csv(7, start=30))
+    hand = Hand(lambda: path.write_bytes(HEADER + csv(3, start=20)), lambda: other.replace(path), path.unlink)
+    one, _ = follower()
+    found = judged(one, *file_chunks(path, idle=1.0, wait=hand))
+    assert len(found.scores) == 15
+    assert one.summary.skipped == {}
+
+
+def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(DataNotFoundError, match=r"--file: .*none.csv cannot be read"):
+        next(file_chunks(tmp_path / "none.csv"))
+
+
+def test_a_pipe_is_read_until_it_is_closed() -> None:
+    end, start = os.pipe()
+    os.write(start, HEADER + csv(4))
+    os.close(start)
+    with os.fdopen(end, "rb") as stream:
+        assert len(judged(follower()[0], *pipe_chunks(stream)).scores) == 4
+
+
+def test_the_summary_is_whole_at_any_time() -> None:
+    one, _ = follower()
+
+    def chunks() -> Iterator[bytes]:
+        yield HEADER + csv(4) + b"bad\n"
+        assert one.summary.line() == "4 rows, 2 scored, 0 alarms, 1 skipped (1 not 4 fields)"
+
+    list(one.follow(chunks()))
+
+
+def test_rows_know_their_columns_by_the_header_alone() -> None:
+    rows = StreamRows({"b": "number"}, print)
+    ((columns, times, fresh),) = list(rows.parse(["a,b\n", "1,2\n"]))
+    assert (columns["b"].tolist(), times, fresh) == ([2.0], [], False)
+
+
+def test_times_that_may_be_day_or_month_first_are_taken_as_they_come() -> None:
+    one, _ = follower()
+    found = judged(
+        one, b"date,heat,flow\n13.02.2024,10,10\n" + b"".join(b"01/0%d/2024,10,10\n" % day for day in (5, 2, 9))
+    )
+    assert len(found.scores) + sum(one.summary.skipped.values()) == 4
+    other, _ = follower()
+    found = judged(other, b"date,heat,flow\n" + b"".join(b"01/0%d/2024,10,10\n" % day for day in (5, 2, 9)))
+    assert found.times == ("01/05/2024", "01/02/2024", "01/09/2024")
+
+
+def test_an_empty_last_field_is_a_field() -> None:
+    found = judged(follower()[0], b"heat\tflow\tnote\r\n" + b"10\t10\t\r\n" * 4)
+    assert len(found.scores) == 4
+
+
+def test_a_header_that_is_no_text_is_refused() -> None:
+    with pytest.raises(InputError, match="to name its columns"):
+        judged(follower()[0], b'\x00\x00"\n1,2\n')

@@ -1,0 +1,99 @@
+"""Is a CSV of a stream cut into the windows that a model takes, and is its answer one that a person can read?"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+import dlkit
+from dlkit import asking
+from dlkit.cli import commands
+from dlkit.contracts import Head, Spec
+from dlkit.errors import DataNotFoundError, InputError
+from dlkit.inference.anomalies import AnomalyAnswer
+from dlkit.inference.tables import NumberColumn
+from dlkit.inference.windows import ScaledWindows
+from dlkit.models import autoencoders
+from dlkit.run_folder import Content, write_content
+
+MADE = ScaledWindows(4, {"bar": NumberColumn(5.0, 5.0, 1.0), "flow": NumberColumn(80.0, 80.0, 10.0)})
+
+
+def stream(folder: Path, rows: int = 10, header: str = "time,bar,flow") -> Path:
+    path = folder / "stream.csv"
+    lines = [f"2024-03-01 00:{row:02}:00,{5 + row},{80 + row}" for row in range(rows)]
+    path.write_text("\n".join([header, *lines]) + "\n")
+    return path
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of an untrained network, whole all the same."""
+    folder = tmp_path_factory.mktemp("runs") / "anomaly" / "1"
+    folder.mkdir(parents=True)
+    keras.utils.set_random_seed(0)
+    model = autoencoders.dense(Spec(MADE.tensors, {"residual": Head(2)}), units=(4,), code=2)
+    normal = np.random.default_rng(0).normal(size=(100, 4, 2)).astype(np.float32)
+    answer = AnomalyAnswer(("bar", "flow"), window=4).calibrated(np.asarray(model(normal)), rate=0.05)
+    write_content(folder, Content(MADE, answer, model, []), {"recipe": "anomaly", "task": "anomaly", "model": "dense"})
+    return folder
+
+
+def test_each_row_from_the_first_full_window_on_is_an_item(tmp_path: Path) -> None:
+    items, times = asking.windows_from(stream(tmp_path), MADE)
+    assert len(items) == len(times) == 7 and (times[0], times[-1]) == ("2024-03-01T00:03", "2024-03-01T00:09")
+    assert isinstance(items[1], dict)
+    np.testing.assert_array_equal(items[1]["bar"], [6, 7, 8, 9])
+
+
+def test_without_times_rows_are_numbered_from_one(tmp_path: Path) -> None:
+    path = tmp_path / "plain.csv"
+    path.write_text("bar,flow\n" + "5,80\n" * 6)
+    assert asking.windows_from(path, MADE)[1] == ["4", "5", "6"]
+
+
+def test_what_cannot_be_cut_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(InputError, match="a window is 4 rows, and the file has 3"):
+        asking.windows_from(stream(tmp_path, rows=3), MADE)
+    with pytest.raises(InputError, match="no such column"):
+        asking.windows_from(stream(tmp_path, header="time,pressure,flow"), MADE)
+    with pytest.raises(DataNotFoundError, match="not there"):
+        asking.windows_from(tmp_path / "none.csv", MADE)
+    monkeypatch.setattr(asking, "MOST_WINDOWS", 5)
+    with pytest.raises(InputError, match="--follow --idle 0"):
+        asking.windows_from(stream(tmp_path), MADE)
+
+
+def test_the_command_line_judges_a_csv_row_by_row(run: Path, tmp_path: Path) -> None:
+    path = str(stream(tmp_path))
+    plain = CliRunner().invoke(commands, ["predict", str(run), "--file", path], standalone_mode=False)
+    assert plain.exception is None
+    document = dlkit.load(run).predict(asking.windows_from(Path(path), MADE)[0])
+    assert len(document) == 7 and any(answer["anomaly"] for answer in document)
+    lines = asking.answer_lines([{}] * 7, [{"at": "then", **answer} for answer in document]).splitlines()
+    assert all(line.startswith("then  ") for line in lines) and any("ALARM (above" in line for line in lines)
+
+
+def test_a_window_as_json_is_an_item_too(run: Path) -> None:
+    items = asking.items_from(['{"bar": [5, 5, 5, null], "flow": [80, 80, 80, 80]}'], None, None, MADE.kinds)
+    (answer,) = dlkit.load(run).predict(items)
+    assert set(answer) == {"score", "threshold", "anomaly", "rarity", "channels", "moments", "warning"}
+    assert json.dumps(answer) and "1 of its 8 numbers are missing" in str(answer["warning"])
+
+
+def test_a_wild_value_is_an_alarm_and_no_error(run: Path) -> None:
+    (answer,) = dlkit.load(run).predict([{"bar": [5, 5, 5, 1e300], "flow": [80, 80, 80, 80]}])
+    assert answer["anomaly"] is True and np.isfinite(answer["score"])  # type: ignore[arg-type]  # JSON
+
+
+def test_a_server_says_what_an_alarm_holds(run: Path) -> None:
+    from dlkit.serving.rest import _metadata
+
+    signature = _metadata(dlkit.load(run))["metadata"]["signature_def"]["signature_def"]["serving_default"]  # type: ignore[index]  # JSON
+    assert set(signature["outputs"]) == {"score", "threshold", "anomaly"}
+    assert signature["inputs"]["bar"]["dtype"] == "DT_DOUBLE"
