@@ -18,27 +18,35 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from dlkit.api import explain, run
+    from dlkit.data.anomalies import AnomalyData
     from dlkit.data.images import ImageData
+    from dlkit.data.series import SeriesData
     from dlkit.data.tables import TableData
     from dlkit.data.texts import TextData
     from dlkit.errors import DlkitError
     from dlkit.estimators import TableClassifier, TableRegressor, TextClassifier
+    from dlkit.forecasting import Forecasting
     from dlkit.inference import Predictor, load
     from dlkit.preprocessing.images import Images
     from dlkit.preprocessing.ngrams import Ngrams
     from dlkit.preprocessing.sequences import Sequences
+    from dlkit.preprocessing.series import SeriesWindows
     from dlkit.preprocessing.tables import TableFeatures
     from dlkit.preprocessing.text import MultiHot
+    from dlkit.preprocessing.windows import ScaledRows
     from dlkit.recipe import Ensemble, Recipe, Variant
     from dlkit.run_folder import Run
-    from dlkit.tasks import Classification, Joint, Regression
+    from dlkit.tasks import AnomalyDetection, Classification, Joint, Regression
     from dlkit.training.settings import Training
     from dlkit.variants import text_variants
 
 _HOMES = {
+    "AnomalyData": "dlkit.data.anomalies",
+    "AnomalyDetection": "dlkit.tasks",
     "Classification": "dlkit.tasks",
     "DlkitError": "dlkit.errors",
     "Ensemble": "dlkit.recipe",
+    "Forecasting": "dlkit.forecasting",
     "ImageData": "dlkit.data.images",
     "Images": "dlkit.preprocessing.images",
     "Joint": "dlkit.tasks",
@@ -48,7 +56,10 @@ _HOMES = {
     "Recipe": "dlkit.recipe",
     "Regression": "dlkit.tasks",
     "Run": "dlkit.run_folder",
+    "ScaledRows": "dlkit.preprocessing.windows",
     "Sequences": "dlkit.preprocessing.sequences",
+    "SeriesData": "dlkit.data.series",
+    "SeriesWindows": "dlkit.preprocessing.series",
     "TableClassifier": "dlkit.estimators",
     "TableData": "dlkit.data.tables",
     "TableFeatures": "dlkit.preprocessing.tables",
@@ -64,9 +75,12 @@ _HOMES = {
 }
 
 __all__ = [
+    "AnomalyData",
+    "AnomalyDetection",
     "Classification",
     "DlkitError",
     "Ensemble",
+    "Forecasting",
     "ImageData",
     "Images",
     "Joint",
@@ -76,7 +90,10 @@ __all__ = [
     "Recipe",
     "Regression",
     "Run",
+    "ScaledRows",
     "Sequences",
+    "SeriesData",
+    "SeriesWindows",
     "TableClassifier",
     "TableData",
     "TableFeatures",

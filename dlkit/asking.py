@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+import math
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
 from dlkit.contracts import ColumnKind
-from dlkit.errors import DataError, DataNotFoundError, InputError
+from dlkit.errors import DataError, DataNotFoundError, InputError, SettingsError
+from dlkit.inference import times as clock
 
 if TYPE_CHECKING:
     from dlkit.data.delimited import Delimited
+    from dlkit.inference.following import Follower
+    from dlkit.inference.series import SeriesInputs
+    from dlkit.inference.streaming import Judged
+    from dlkit.inference.windows import ScaledWindows
 
 _AT_ONCE = 32
 
@@ -38,6 +48,72 @@ def items_from(
         example = '"a text"' if one_text else f'"{next(iter(kinds))}=…"'
         raise InputError(f"There is nothing to predict on: give {example}, --file FILE, or lines on standard input.")
     return items
+
+
+def recent_from(
+    inputs: Sequence[str], file: Path | None, standard_input: TextIO | None, made: SeriesInputs
+) -> list[object]:
+    """The end of a series as the one item to forecast: from `.csv` or `.tsv`, or a table on standard input. Other
+    inputs are as `items_from` has them: objects of JSON, a list of numbers by column.
+
+    Rows at the end without a value of any channel are times to come: there what is known beforehand is given.
+    """
+    if inputs or (file is not None and file.suffix.lower() not in (".csv", ".tsv")):
+        return items_from(inputs, file, standard_input, made.kinds)
+    if file is not None:
+        return [_recent(file, made)]
+    text = "" if standard_input is None else standard_input.read()
+    if not text.strip():
+        raise InputError("There is nothing to forecast: give --file FILE, or a table with a header on standard input.")
+    if text.lstrip().startswith("{"):
+        return [_json(line, f"Line {number}") for number, line in enumerate(text.splitlines(), 1) if line.strip()]
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "input").write_text(text, encoding="utf-8")
+        try:
+            return [_recent(Path(folder) / "input", made)]
+        except DataError as error:
+            raise InputError(str(error).replace(str(Path(folder) / "input"), "standard input")) from None
+
+
+def _recent(file: Path, made: SeriesInputs) -> dict[str, object]:
+    from dlkit.data.series_files import last_rows
+
+    if not file.is_file():
+        raise DataNotFoundError(f"--file: {file} is {'a folder, no file' if file.is_dir() else 'not there'}.")
+    channels, known = ([one.name for one in some] for some in (made.channels, made.known))
+    try:  # twice the horizon: what lies ahead may be given further than is asked for
+        block = last_rows(file, made.time, [*channels, *known], made.window + 2 * made.horizon)
+    except SettingsError as error:  # a column that the model was trained with is not there
+        raise InputError(str(error).replace("data.time=", "Column ").replace("data.columns=", "Column ")) from None
+    measured = np.flatnonzero(np.isfinite([block.values[name] for name in channels]).any(axis=0))
+    if not len(measured):
+        raise InputError(f"{file}: none of its last {len(block)} rows has a value of {', '.join(channels)}.")
+    end = int(measured[-1]) + 1
+    item: dict[str, object] = {name: block.values[name][:end] for name in channels}
+    item |= {name: block.values[name][: end + made.horizon] for name in known}
+    if len(block) - end < made.horizon and known:
+        raise InputError(
+            f"{file}: {known[0]!r} is known beforehand; expected {made.horizon} rows with it after the last value of "
+            f"{channels[0]!r}, got {len(block) - end}. Add them, with the other columns empty."
+        )
+    if made.time is not None and block.times is not None:
+        item[made.time] = block.times[:end]
+        _check_steps(block.times[max(end - made.window, 0) : end], made, file)
+    return item
+
+
+def _check_steps(times: np.ndarray, made: SeriesInputs, file: Path) -> None:
+    """InputError where a row is missing, or comes twice, among those that the model looks at."""
+    if made.step is None or len(times) < 2:
+        return
+    uneven = np.flatnonzero(np.abs(clock.steps_between(times, made.step) - 1) > 1e-6)
+    # A series whose steps are uneven throughout was learnt from as it is.
+    if len(uneven) and len(uneven) <= len(times) // 2:
+        before, after = clock.shown(times[uneven[0] : uneven[0] + 2])
+        raise InputError(
+            f"{file}: {after} follows {before}; expected a step of {clock.shown_step(made.step)} between the last "
+            f"{made.window} rows. Put in the missing rows, or take out those that come twice."
+        )
 
 
 def _pictures(
@@ -165,21 +241,98 @@ def _json(text: str, where: str) -> object:
         raise InputError(f"{where} is not JSON: {error}.") from error
 
 
+MOST_WINDOWS = 20_000
+"""Of a file that is answered as a whole; a longer one is judged row by row."""
+
+
+def windows_from(file: Path, made: ScaledWindows) -> tuple[list[object], list[str]]:
+    """The windows of a stream in a CSV file as items, one for each row from the first full window on, and the time (or
+    the number) of the last row of each.
+    """
+    from dlkit.data.series_files import read_series
+
+    if not file.is_file():
+        raise DataNotFoundError(f"--file: {file} is {'a folder, no file' if file.is_dir() else 'not there'}.")
+    try:
+        series = read_series(file, columns=list(made.numbers))
+    except SettingsError as error:  # a column that the model was trained with is not there
+        raise InputError(str(error).replace("data.columns=", "Column ")) from None
+    count = len(series) - made.window + 1
+    if count < 1:
+        raise InputError(
+            f"{file}: a window is {made.window} rows, and the file has {len(series)}. Give at least {made.window} rows."
+        )
+    if count > MOST_WINDOWS:
+        raise InputError(
+            f"{file}: {len(series):,} rows are too many to be answered at once. Have them judged one by one, in little "
+            "memory: dlkit predict RUN --file FILE --follow --idle 0"
+        )
+    windows = {name: sliding_window_view(column, made.window) for name, column in series.values.items()}
+    items: list[object] = [{name: column[row] for name, column in windows.items()} for row in range(count)]
+    last = range(made.window - 1, len(series))
+    return items, [str(row + 1) for row in last] if series.times is None else clock.shown(series.times[last.start :])
+
+
+def judged_lines(judged: Judged, follower: Follower, as_json: bool) -> Iterator[str]:
+    """A line for each row of a stream that has a score: for a person, or an object of JSON."""
+    threshold, first = follower.scorer.threshold, follower.summary.rows - len(judged) + 1
+    for row, (score, alarm) in enumerate(zip(judged.scores.tolist(), judged.alarms.tolist(), strict=True)):
+        if math.isnan(score):  # the first window is not full yet
+            continue
+        time = judged.times[row] if judged.times else str(first + row)
+        channels = judged.channels.get(row, {})
+        if as_json:
+            found = {"row": first + row, "time": time, "score": score, "threshold": threshold, "anomaly": alarm}
+            yield json.dumps(found | ({"channels": channels} if alarm else {}))
+        else:
+            ordered = sorted(channels.items(), key=lambda one: -one[1])
+            shares = ", ".join(f"{name} {share:.0%}" for name, share in ordered)
+            yield f"{time}  {score:.4g}" + (f"  ALARM (above {threshold:.4g}): {shares}" if alarm else "")
+
+
 def answer_lines(items: Sequence[object], answers: Sequence[Mapping[str, Any]], *, top: int = 1) -> str:
     """A line an answer. `top`: so many of the likeliest classes."""
     lines = []
     for item, answer in zip(items, answers, strict=True):
         about = " ".join(str(item).split())
-        known = len(items) == 1 or "error" in answer  # an error names its file
+        known = len(items) == 1 or "error" in answer or "at" in answer  # an error names its file, a window its time
         about = "" if known else f"  {about[:60]}{'…' if len(about) > 60 else ''}"
         warning = f"\n  warning: {answer['warning']}" if "warning" in answer else ""
         lines.append(f"{_answer(answer, top)}{about}{warning}")
     return "\n".join(lines)
 
 
+def _forecast(answer: Mapping[str, Any]) -> str:
+    """A line a step: its time or number, and each target, with the outermost quantiles where there are some."""
+    names, unit = list(answer["forecast"]), f" ({answer['unit']})" if answer.get("unit") else ""
+    steps = answer.get("time") or [f"+{step + 1}" for step in range(len(answer["forecast"][names[0]]))]
+    lines = [f"{' ' * len(steps[0])}  {'  '.join(f'{name:>12}' for name in names)}{unit}"]
+    for step, time in enumerate(steps):
+        cells = []
+        for name in names:
+            cell = f"{answer['forecast'][name][step]:12.5g}"
+            if "quantiles" in answer:
+                bands = list(answer["quantiles"][name].values())
+                cell += f" [{bands[0][step]:.5g}, {bands[-1][step]:.5g}]"
+            cells.append(cell)
+        lines.append(f"{time}  {'  '.join(cells)}")
+    return "\n".join(lines)
+
+
+def _alarm(answer: Mapping[str, Any]) -> str:
+    """Score and decision, and of an alarm the channels that carry most of it."""
+    shares = sorted(answer["channels"].items(), key=lambda one: -one[1])[:3]
+    why = ", ".join(f"{name} {share:.0%}" for name, share in shares)
+    found = f"ALARM (above {answer['threshold']:.4g}): {why}" if answer["anomaly"] else "normal"
+    return "  ".join([*filter(None, [answer.get("at")]), f"{answer['score']:.4g}", found])
+
+
 def _answer(answer: Mapping[str, Any], top: int) -> str:
     if "error" in answer:
         return f"error: {answer['error']}"
+    for part, show in (("forecast", _forecast), ("anomaly", _alarm)):
+        if part in answer:
+            return show(answer)
     if "label" in answer and top > 1:
         likeliest = sorted(answer["probabilities"].items(), key=lambda one: -one[1])[:top]
         return "  ".join(f"{label} {chance:.1%}" for label, chance in likeliest)

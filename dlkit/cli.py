@@ -5,6 +5,7 @@ Nothing heavy is imported here: `--help`, `list`, `show` and wrong usage start w
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -130,6 +131,8 @@ def run(
 @click.argument("inputs", nargs=-1, metavar="[INPUT]…")
 @click.option("--file", type=click.Path(path_type=Path), help="Inputs from .txt, .csv, .tsv or .jsonl.")
 @click.option("--top", type=click.IntRange(1), help="Show so many of the likeliest classes. [pictures: 3]")
+@click.option("--follow", is_flag=True, help="Anomalies: judge rows as they arrive in FILE or on standard input.")
+@click.option("--idle", type=click.FloatRange(0), metavar="SECONDS", help="With --follow: end when nothing new came.")
 @_artefact_option
 @_out_option
 @_json_option
@@ -138,25 +141,55 @@ def predict(
     inputs: tuple[str, ...],
     file: Path | None,
     top: int | None,
+    follow: bool,
+    idle: float | None,
     artefact: str,
     out: str,
     as_json: bool,
 ) -> None:
     """Raw input in, answer out; without TensorFlow unless --artefact asks for it."""
-    from dlkit.asking import answer_lines, answered_each, items_from
+    from dlkit.asking import answer_lines, answered_each, items_from, recent_from, windows_from
     from dlkit.inference import load
+    from dlkit.inference.series import SeriesInputs
+    from dlkit.inference.windows import ScaledWindows
 
+    times: list[str] = []
     lite = artefact in LITERT
+    if follow and (inputs or not lite):
+        raise click.UsageError("--follow reads --file or standard input, by a LiteRT artefact: leave the rest out.")
     predictor = load(run_name, root=out, artefact=artefact if lite else "tflite")
+    if follow:
+        _follow(predictor, file, idle, as_json)
+        return
     piped = None if inputs or file or sys.stdin is None or sys.stdin.isatty() else sys.stdin
-    items = items_from(inputs, file, piped, predictor.kinds)
+    if isinstance(predictor.transform, SeriesInputs):
+        items = recent_from(inputs, file, piped, predictor.transform)
+    elif isinstance(predictor.transform, ScaledWindows) and file and file.suffix.lower() in (".csv", ".tsv"):
+        items, times = windows_from(file, predictor.transform)
+    else:
+        items = items_from(inputs, file, piped, predictor.kinds)
     ask = predictor.predict if lite else _asking(predictor, artefact)
     pictures = "image" in predictor.kinds.values()
     answers = answered_each(ask, items) if pictures else ask(items)
+    answers = [{"at": time, **answer} for time, answer in zip(times, answers, strict=True)] if times else answers
     document = {"recipe": predictor.recipe, "run": str(predictor.run), "artefact": artefact, "answers": answers}
     output.result(document, as_json, lambda: answer_lines(items, answers, top=top or (3 if pictures else 1)))
     if all("error" in answer for answer in answers):
         sys.exit(1)
+
+
+def _follow(predictor: Predictor, file: Path | None, idle: float | None, as_json: bool) -> None:
+    """Lines of judged rows until the stream ends, or the user ends it."""
+    from dlkit.asking import judged_lines
+    from dlkit.inference.following import Follower, file_chunks, pipe_chunks
+
+    follower = Follower(predictor, say=output.say)
+    if file is None and not hasattr(sys.stdin, "buffer"):
+        raise click.UsageError("--follow needs --file FILE or rows on standard input; there is none.")
+    chunks = file_chunks(file, idle=idle) if file is not None else pipe_chunks(sys.stdin.buffer)
+    with contextlib.suppress(KeyboardInterrupt):  # the way to end what has no end
+        output.lines(judged_lines(judged, follower, as_json) for judged in follower.follow(chunks))
+    output.say(follower.summary.line())
 
 
 def _asking(predictor: Predictor, artefact: str) -> Callable[[Sequence[object]], list[dict[str, object]]]:
@@ -329,7 +362,9 @@ def doctor(as_json: bool) -> None:
 
 def main() -> None:
     """Entry point of `dlkit`; ends the process with the documented exit code."""
-    sys.exit(output.guarded(lambda: commands(standalone_mode=False), as_json="--json" in sys.argv))
+    # A stream has an object a line, not one for all.
+    one_object = "--json" in sys.argv and "--follow" not in sys.argv
+    sys.exit(output.guarded(lambda: commands(standalone_mode=False), as_json=one_object))
 
 
 if __name__ == "__main__":

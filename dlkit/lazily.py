@@ -21,9 +21,11 @@ from dlkit.inference.quiet import silent_standard_error
 
 _HEAVY_PACKAGES = ("keras", "keras_hub", "tensorflow", "tensorflow_datasets")
 _HEAVY_MODULES = (
+    "dlkit.models.autoencoder_layers",
     "dlkit.models.image_layers",
     "dlkit.models.layers",
     "dlkit.models.pooling",
+    "dlkit.models.series_layers",
     "dlkit.models.text_layers",
 )
 

@@ -13,7 +13,7 @@ import logging
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import click
 
@@ -32,6 +32,16 @@ def result(document: object, as_json: bool, human: Callable[[], str]) -> None:
 
 
 _results: list[str] = []
+
+
+def lines(batches: Iterator[Iterable[str]]) -> None:
+    """Print lines some at a time, as soon as they are made, until there are no more or nobody reads them."""
+    try:
+        for batch in batches:
+            sys.stdout.write("".join(_encodable(line) + "\n" for line in batch))
+            sys.stdout.flush()
+    except BrokenPipeError:
+        _leave_standard_output()
 
 
 def guarded(command: Callable[[], object], *, as_json: bool) -> int:

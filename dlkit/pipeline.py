@@ -15,16 +15,21 @@ import keras
 import numpy as np
 
 from dlkit.contracts import Examples, Spec, Split, Splits, Transform, raw_targets
-from dlkit.errors import NothingTrainedError, TrainingError
+from dlkit.errors import NothingTrainedError, SettingsError, TrainingError
+from dlkit.evaluation import anomaly_figures, forecast_baselines, forecasts
 from dlkit.evaluation.baselines import baselines, k_fold_baseline, warnings_for
 from dlkit.evaluation.scores import score
+from dlkit.forecasting import Forecasting
+from dlkit.inference.anomalies import AnomalyAnswer
 from dlkit.inference.answers import AnyAnswer, ClassAnswer
+from dlkit.inference.forecasts import ForecastAnswer
 from dlkit.inference.joined import JoinedTransform
+from dlkit.inference.series import SeriesInputs
 from dlkit.models.pooling import best_weights, pool, pooled
 from dlkit.preprocessing.joined import Joined, part_examples
 from dlkit.recipe import Recipe, Say
-from dlkit.tasks import Classification, Joint
-from dlkit.training.fit import Objective, Trained, fit, outputs
+from dlkit.tasks import AnomalyDetection, Classification, Joint
+from dlkit.training.fit import Objective, Trained, fit, is_solved, outputs, seeded
 from dlkit.training.k_fold import KFold, cross_validate
 
 _FEW_STEPS = 100
@@ -70,6 +75,21 @@ class Prepared:
         return Examples(examples.inputs, self.recipe.task.encode(self.answer, examples.targets))
 
     @property
+    def watched(self) -> Examples:
+        """The validation rows that choose the epoch: of a search for anomalies the normal ones alone."""
+        task = self.recipe.task
+        if not isinstance(task, AnomalyDetection):
+            return self.validation
+        return self.validation.take(task.normal(np.asarray(self.validation.targets)))
+
+    def settled(self, held_out: np.ndarray) -> Prepared:
+        """With an answer that the outputs on the validation rows settle: the threshold of a search for anomalies."""
+        task, answer = self.recipe.task, self.answer
+        if not isinstance(task, AnomalyDetection) or not isinstance(answer, AnomalyAnswer):
+            return self
+        return replace(self, answer=task.settled(answer, np.asarray(self.validation.targets), held_out))
+
+    @property
     def objective(self) -> Objective:
         task, answer, weights = self.recipe.task, self.answer, None
         if isinstance(task, Classification) and isinstance(answer, ClassAnswer):
@@ -89,7 +109,10 @@ def fitted(recipe: Recipe, train: Split, splits: Splits) -> tuple[Transform, Any
     """Preprocessing and task fitted on `train` alone, and what a model builder may know of them."""
     transform = recipe.preprocessing.fit(train, splits.kinds)
     answer = recipe.task.fit(train, splits.target_name or "value")
-    return transform, answer, Spec(transform.tensors, recipe.task.heads(answer), transform.sizes, transform.tables)
+    if isinstance(recipe.task, AnomalyDetection):
+        answer = recipe.task.of_channels(answer, transform)
+    sizes = {**transform.sizes, **(recipe.task.sizes if isinstance(recipe.task, Forecasting) else {})}
+    return transform, answer, Spec(transform.tensors, recipe.task.heads(answer), sizes, transform.tables)
 
 
 @dataclass(frozen=True)
@@ -117,11 +140,16 @@ def train(
     recipe, settings = prepared.recipe, prepared.recipe.training
     if recipe.members:
         return _train_members(prepared, seed=seed, say=say, checkpoints=checkpoints, logs=logs)
+    if isinstance(recipe.task, AnomalyDetection) and (settings.folds or settings.refit):
+        raise SettingsError(
+            "training.folds and training.refit leave no held-out rows to set the threshold of an anomaly by. "
+            "Say --set training.folds=0 --set training.refit=false."
+        )
     folds, beside = _folds(prepared, seed=seed, say=say, checkpoints=checkpoints) if settings.folds else (None, {})
     trained = fit(
         lambda: recipe.build(prepared.spec),
         prepared.encoded(prepared.train),
-        prepared.encoded(prepared.validation),
+        prepared.encoded(prepared.watched),
         objective=prepared.objective,
         settings=settings,
         seed=seed,
@@ -130,7 +158,8 @@ def train(
         logs=logs,
     )
     answers = outputs(trained.model, prepared.validation)
-    figures = score(recipe.task.name, prepared.answer, raw_targets(prepared.validation), answers)
+    answer = prepared.settled(answers).answer
+    figures = score(recipe.task.name, answer, raw_targets(prepared.validation), answers)
     warnings = _training_warnings(trained, len(prepared.train), settings.batch_size)
     if settings.refit and not trained.interrupted and trained.best_epoch:
         say(f"refit on training and validation rows for {trained.best_epoch} epochs")
@@ -280,12 +309,16 @@ def _training_warnings(trained: Trained, rows: int, batch_size: int) -> list[str
 
 @dataclass(frozen=True)
 class Judged:
-    """Figures on the test rows. `outputs`: the network's, (rows, units)."""
+    """Figures on the test rows. `outputs`: the network's, (rows, units). `more`: what `metrics.json` says beside them;
+    `line`: the forecasts of the linear baseline, (rows, horizon, targets).
+    """
 
     test: dict[str, float]
     baselines: dict[str, dict[str, float]]
     outputs: np.ndarray
     warnings: list[str]
+    more: Mapping[str, object] = field(default_factory=dict)
+    line: np.ndarray | None = None
 
 
 def judge(prepared: Prepared, outcome: Outcome, *, seed: int) -> Judged:
@@ -293,6 +326,10 @@ def judge(prepared: Prepared, outcome: Outcome, *, seed: int) -> Judged:
     recipe, splits = prepared.recipe, prepared.splits
     answers = outputs(outcome.model, prepared.test)
     test = score(recipe.task.name, prepared.answer, raw_targets(prepared.test), answers)
+    if isinstance(prepared.answer, AnomalyAnswer):
+        return _judge_anomalies(prepared, prepared.answer, test, answers, seed=seed)
+    if isinstance(prepared.answer, ForecastAnswer) and isinstance(prepared.transform, SeriesInputs):
+        return _judge_forecasts(prepared, prepared.transform, prepared.answer, test, answers)
     beside = baselines(
         recipe.task.name, prepared.answer, prepared.train, prepared.validation, prepared.test,
         seed=seed, extra=recipe.baselines, refit=recipe.training.refit,
@@ -302,6 +339,42 @@ def judge(prepared: Prepared, outcome: Outcome, *, seed: int) -> Judged:
         rows=len(prepared.test), train=raw_targets(prepared.train),
     )  # fmt: skip
     return Judged(test, beside, answers, found)
+
+
+def _judge_anomalies(
+    prepared: Prepared, answer: AnomalyAnswer, test: dict[str, float], residuals: np.ndarray, *, seed: int
+) -> Judged:
+    """Beside an isolation forest and a windowed Gaussian, and against the network as it was before training."""
+    rows = anomaly_figures.Rows(prepared.train, prepared.validation, prepared.test)
+    beside = anomaly_figures.baselines(answer, rows, seed=seed)
+    with seeded(seed):
+        model = prepared.recipe.build(prepared.spec)
+    untrained = None if is_solved(model) else outputs(model, prepared.test)
+    found = anomaly_figures.warnings_for(
+        answer, np.asarray(prepared.test.targets), residuals, untrained=untrained, test=test, beside=beside
+    )
+    return Judged(test, beside, residuals, found)
+
+
+def _judge_forecasts(
+    prepared: Prepared, transform: SeriesInputs, answer: ForecastAnswer, test: dict[str, float], answers: np.ndarray
+) -> Judged:
+    """Beside the last value, the last season and a line: over all, step by step, and from origin to origin."""
+    refit, targets = prepared.recipe.training.refit, forecasts.steps_of(prepared.test.targets)
+    by_name = forecast_baselines.forecasts(
+        transform, answer, prepared.train, prepared.validation, prepared.test, refit=refit
+    )
+    beside = {name: forecasts.of_points(answer, targets, points) for name, points in by_name.items()}
+    points = {"network": answer.points(answers), **by_name}
+    found = forecasts.warnings_for(answer, test, beside, prepared.splits.best, truths=targets.size)
+    more = {
+        "forecast": {"window": transform.window, "horizon": transform.horizon, "season": transform.season},
+        "skill": forecasts.skill(test, beside),
+        "by_step": {name: forecasts.by_step(answer, targets, one) for name, one in points.items()},
+        "per_target": forecasts.per_target(answer, targets, points["network"]),
+        "backtest": forecasts.backtest(answer, targets, points, prepared.splits.test.times),
+    }
+    return Judged(test, beside, answers, found, more, by_name["linear"])
 
 
 def write_history(path: Path, history: list[dict[str, float]]) -> None:

@@ -70,6 +70,10 @@ def run_summary(metrics: Mapping[str, Any]) -> str:
     rows = [[who, *(figures.get(name, "") for name in names)] for who, figures in named.items()]
     sample = " (generated sample: no real data)" if metrics["data"]["sample"] else ""
     parts = [f"{metrics['recipe']} · {metrics['model']} on {metrics['data']['name']}{sample}"]
+    if "skill" in metrics:
+        from dlkit.evaluation.headline import headline  # with scikit-learn: `dlkit list` has no use for it
+
+        parts.append(headline(metrics))
     parts.append(table(["", *names], rows))
     if lines := [line for one in seen(metrics) if (line := one.line())]:
         parts.append("\n".join(lines))

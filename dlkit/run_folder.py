@@ -6,7 +6,7 @@ import platform
 import resource
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
@@ -17,6 +17,9 @@ import numpy as np
 
 from dlkit.contracts import Columns, Splits, Transform, raw_targets
 from dlkit.evaluation.card import write_card
+from dlkit.evaluation.drawings import Drawing
+from dlkit.evaluation.forecast_drawings import error_by_step, over_history
+from dlkit.evaluation.forecasts import steps_of
 from dlkit.evaluation.gallery import of_pictures
 from dlkit.evaluation.gradients import gradient_by_step
 from dlkit.evaluation.highlights import decisions
@@ -26,7 +29,9 @@ from dlkit.evaluation.report import write_report
 from dlkit.evaluation.scores import Raw, per_class, score
 from dlkit.export import artefacts
 from dlkit.export.proof import Proof, prove, require, runner
+from dlkit.inference.anomalies import AnomalyAnswer
 from dlkit.inference.answers import AnyAnswer, ClassAnswer, ValueAnswer
+from dlkit.inference.forecasts import ForecastAnswer
 from dlkit.inference.forms import STANDARD
 from dlkit.inference.runs import ASSETS, FORMAT, asset_checksums
 from dlkit.ordering import Order
@@ -82,6 +87,8 @@ def make(order: Order, *, say: Say) -> Run:
         _say_resumed(order, space, folder, say)
         with watch.stage("train"):
             outcome = train(prepared, seed=order.seed, say=say, checkpoints=space.checkpoints, logs=space.run / "logs")
+        if outcome.held_out is not None:
+            prepared = prepared.settled(outcome.held_out)
         with watch.stage("evaluate"):
             judged = judge(prepared, outcome, seed=order.seed)
         with watch.stage("export"):
@@ -228,6 +235,7 @@ def _metrics(made: Made, judged: Judged, entries: dict[str, dict[str, object]], 
         "validation": dict(outcome.validation),
         "test": judged.test,
         "baselines": judged.baselines,
+        **judged.more,
         "peak_memory_mb": peak_memory_mb(),
         "parameters": int(outcome.model.count_params()),
         "epochs": len(outcome.trained.history),
@@ -242,6 +250,8 @@ def _metrics(made: Made, judged: Judged, entries: dict[str, dict[str, object]], 
         metrics["folds"] = outcome.folds.summary() | {"baselines": dict(outcome.fold_baselines)}
     if isinstance(answer, ValueAnswer):
         metrics["unit"] = answer.unit
+    elif isinstance(answer, AnomalyAnswer):
+        metrics["decision"] = {"threshold": answer.threshold, "rule": answer.rule, "rate": answer.rate}
     elif isinstance(answer, ClassAnswer):
         metrics["per_class"] = per_class(answer, np.asarray(prepared.test.targets), judged.outputs)
     return metrics
@@ -270,6 +280,7 @@ def _report(made: Made, judged: Judged, metrics: dict[str, object], folder: Path
         folder=folder / "plots",
         fold_histories=outcome.folds.curves if outcome.folds else (),
         more=[
+            *_of_forecast(prepared, judged),
             partial(gradient_by_step, outcome.model, prepared.encoded(prepared.test), prepared.objective.loss),
             *of_pictures(
                 outcome.model,
@@ -298,6 +309,18 @@ def _report(made: Made, judged: Judged, metrics: dict[str, object], folder: Path
         decisions=carried,
     )
     write_card(metrics, question=order.question, settings=settings, command=order.command, folder=folder)
+
+
+def _of_forecast(prepared: Prepared, judged: Judged) -> list[Callable[[], Drawing | None]]:
+    answer, targets = prepared.answer, prepared.test.targets
+    steps = judged.more.get("by_step")
+    if not isinstance(answer, ForecastAnswer) or judged.line is None or not isinstance(steps, dict):
+        return []
+    inputs = prepared.splits.test.inputs
+    return [
+        partial(over_history, answer, inputs, steps_of(targets), judged.outputs, judged.line),
+        partial(error_by_step, steps),
+    ]
 
 
 def _shown_settings(recipe: Recipe) -> dict[str, object]:

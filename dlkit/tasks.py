@@ -8,11 +8,14 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from dlkit.contracts import Head, Split, Splits, Targets, Task
+from dlkit.contracts import Head, Split, Splits, Targets, Task, Transform
 from dlkit.data.delimited import parse_number
 from dlkit.errors import DataError, SettingsError, did_you_mean
+from dlkit.inference.anomalies import RULES, AnomalyAnswer, Rule
 from dlkit.inference.answers import ClassAnswer, JointAnswer, ValueAnswer
 from dlkit.inference.inputs import as_word
+from dlkit.inference.tables import TableRows
+from dlkit.inference.windows import ANOMALY, ScaledWindows
 
 
 @dataclass(frozen=True)
@@ -224,6 +227,89 @@ class Joint:
             name: (_as_labels if isinstance(task, Classification) else _as_numbers)(targets[name], name)
             for name, task in sorted(self.tasks.items())
         }
+
+
+USUAL_RATE, A_WEEK = 0.01, 0.5
+"""Of normal rows, and of events in a stream: how many may be above the threshold where no rate is given."""
+
+
+@dataclass(frozen=True)
+class AnomalyDetection:
+    """Is a window or a row unlike the normal ones that were learned from? The network gives residuals: input -
+    reconstruction.
+
+    `rule`: how the threshold of the score is set on held-out rows: "quantile" of normal scores, "extreme", where their
+    tail says that a normal row lies above it with probability `rate` (Siffer et al. 2017), or "best_f1", which needs
+    labels. `rate`: normal rows (of a stream: events a row) above the threshold; none: one in a hundred, of a stream
+    half an event a week, where that is less. `newest`: so many rows at the end of a window make its score, the others
+    being what they are reconstructed from; 0: all rows. `loss_name`: what training minimises of the residuals: "mse",
+    "mae" or "huber".
+    """
+
+    rule: Rule = "extreme"
+    rate: float | None = None
+    newest: int = 0
+    loss_name: Literal["mse", "mae", "huber"] = "mse"
+
+    name: ClassVar[str] = "anomaly"
+    monitor: ClassVar[tuple[str, Literal["max", "min"]]] = ("roc_auc", "max")
+
+    def __post_init__(self) -> None:
+        if self.rule not in RULES:
+            raise SettingsError(f"task.rule: unknown {self.rule!r}.{did_you_mean(str(self.rule), RULES)}")
+        if self.newest < 0:
+            raise SettingsError(f"task.newest: expected a number of rows, 0 for all of a window, got {self.newest}.")
+        if self.rate is not None and not 0 < self.rate < 1:
+            raise SettingsError(f"task.rate: expected a share of normal rows above 0 and below 1, got {self.rate}.")
+        if self.loss_name not in ("mse", "mae", "huber"):
+            raise SettingsError(f"task.loss_name: expected mse, mae or huber, got {self.loss_name!r}.")
+
+    def fit(self, train: Split, target_name: str) -> AnomalyAnswer:  # noqa: ARG002 (one signature for all tasks)
+        """An answer without channels and threshold yet: see `of_channels` and `settled`."""
+        week, rows_a_week = np.timedelta64(7, "D"), 0.0
+        if train.times is not None and len(train.times) > 1:
+            step = np.median(np.diff(train.times).astype("timedelta64[ns]").astype(np.int64))
+            rows_a_week = float(week / np.timedelta64(int(step), "ns")) if step > 0 else 0.0
+        rate = min(USUAL_RATE, A_WEEK / rows_a_week) if rows_a_week else USUAL_RATE
+        return AnomalyAnswer((), newest=self.newest, rule=self.rule, rate=self.rate or rate, rows_a_week=rows_a_week)
+
+    def of_channels(self, answer: AnomalyAnswer, transform: Transform) -> AnomalyAnswer:
+        """The answer with the channels of a window, or the features of a row, that the network reconstructs."""
+        if not isinstance(transform, ScaledWindows | TableRows):
+            raise SettingsError(
+                "An anomaly recipe takes windows or rows of a table: preprocessing=ScaledRows(), got "
+                f"{type(transform).__name__}."
+            )
+        window = transform.window if isinstance(transform, ScaledWindows) else 1
+        return replace(answer, channels=tuple(transform.features), window=window)
+
+    def settled(self, answer: AnomalyAnswer, labels: np.ndarray, residuals: np.ndarray) -> AnomalyAnswer:
+        """The answer with its threshold, from residuals of held-out rows in their order and what is known of them."""
+        gap = answer.window if answer.rows_a_week else 0
+        found = answer.calibrated(residuals[self.normal(labels)], rate=answer.rate, gap=gap)
+        if self.rule != "best_f1":
+            return found
+        known = np.array([label is not None for label in labels])
+        return found.with_best_f1(residuals[known], labels[known] == ANOMALY)
+
+    def normal(self, labels: np.ndarray) -> np.ndarray:
+        """Numbers of the rows that are normal as far as is known: where any has a label, of those that have one."""
+        known = np.array([label is not None for label in labels], bool)
+        return np.flatnonzero((labels != ANOMALY) & (known | ~known.any()))
+
+    def heads(self, answer: AnomalyAnswer) -> Mapping[str, Head]:
+        return {"residual": Head(len(answer.channels))}
+
+    def encode(self, answer: AnomalyAnswer, targets: Targets) -> np.ndarray:
+        """What is to be left of each row: nothing. (rows, window, channels) or (rows, channels) of 0, not in memory."""
+        shape = (len(answer.channels),) if answer.window == 1 else (answer.window, len(answer.channels))
+        return np.broadcast_to(np.float32(0), (len(_array(targets)), *shape))
+
+    def loss(self, answer: AnomalyAnswer) -> str:  # noqa: ARG002 (one signature for all tasks)
+        return self.loss_name
+
+    def metrics(self, answer: AnomalyAnswer) -> list[str]:  # noqa: ARG002 (one signature for all tasks)
+        return []
 
 
 def readable(task: Task[Any], splits: Splits) -> Splits:

@@ -18,7 +18,7 @@ ROOMS = (
     ("data",),
     ("preprocessing",),
     ("models",),
-    ("tasks",),
+    ("tasks", "forecasting"),
     ("training",),
     ("evaluation",),
     ("export",),

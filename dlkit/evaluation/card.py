@@ -23,6 +23,8 @@ _TITLES = {
 _DOES = {
     "classification": "It takes one row of raw input and names one of its classes, with a probability for each.",
     "regression": "It takes one row of raw input and estimates a number, in the unit of the training data.",
+    "forecasting": "It takes the recent steps of a series, in own units, and forecasts the next ones, with times.",
+    "anomaly": "It takes a window of a series, or a row of a table, and says how unlike normal ones it is, and why.",
     "joint": "It takes one row of raw input and gives several answers about it, each by its name.",
 }
 _OF_PICTURES = {
@@ -32,8 +34,26 @@ _OF_PICTURES = {
 _USES = {
     "classification": "For input of the kind it was trained on, where as many wrong answers as below are acceptable.",
     "regression": "For input of the kind it was trained on, where errors as large as below are acceptable.",
+    "anomaly": (
+        "To draw a person's eye to what is unlike the normal rows it was trained on, where as many false alarms and "
+        "missed anomalies as below are acceptable."
+    ),
+    "forecasting": (
+        "For the series it was trained on, and as long as that behaves as it did, where errors as large as below are "
+        "acceptable. Where its skill against the linear baseline is small or negative, take the line."
+    ),
 }
 _LIMITS = {
+    "forecasting": (
+        "It knows nothing that is not in its window: no strike, no new machine, no holiday unless it is told.",
+        "Figures are of one stretch of time, the last one; the backtest shows how they change from stretch to stretch.",
+        "Steps must follow each other as in training: gaps in the window are refused, not guessed.",
+    ),
+    "anomaly": (
+        "What was in the training rows is normal to it, faults included.",
+        "Unusual is not wrong: a new product or another season raises alarms until it is trained on them.",
+        "Its threshold was set on held-out rows of the same time; where these drift, so does the rate of false alarms.",
+    ),
     "classification": (
         "It always names one of its classes, even for input that belongs to none of them.",
         "Its probabilities are not calibrated: 0.9 need not mean right in nine of ten cases.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from dlkit.evaluation.forecasts import sentence
 from dlkit.evaluation.pages import figure, section
 from dlkit.evaluation.scores import better, higher_is_better, main_figure
 
@@ -25,15 +26,22 @@ def headline(metrics: Mapping[str, object]) -> str:
     """The sentence that opens the report and the model card, from `metrics.json`."""
     task, data = str(metrics["task"]), section(metrics, "data")
     main, direction = main_figure(task)
-    test = section(metrics, "test")
+    test, skills = section(metrics, "test"), section(metrics, "skill")
     rows, unit = data.get("test_rows"), str(metrics.get("unit") or "")
     where = f"On {figure(rows)} test row{'s' * (rows != 1)} of {data.get('name', 'the data')}"
     if data.get("sample"):
         where += " (sample data made for trying out, not the real dataset)"
     say = _SENTENCES.get(task, _plain)
     network = test.get(main)
+    if not isinstance(network, int | float) and "alarm_share" in test:
+        return (
+            f"{where} {float(str(test['alarm_share'])):.1%} are above the threshold; without labels nobody can say how "
+            "many of these are anomalies."
+        )
     if not isinstance(network, int | float):
         return f"{where} the network was not judged."
+    if skills:
+        return f"{where} {sentence({name: float(str(value)) for name, value in skills.items()}, network)}."
     others = {rival.name: rival.value for rival in rivals(metrics) if not rival.is_network}
     if not others:
         return f"{where} {say(main, network, unit)}."
@@ -72,5 +80,8 @@ def _plain(main: str, value: float, unit: str) -> str:
 _SENTENCES: dict[str, Callable[[str, float, str], str]] = {
     "classification": lambda main, value, unit: f"the network gets {_short(main, value, unit)} right",
     "regression": lambda main, value, unit: f"the network is off by {_short(main, value, unit)} on average",
+    "anomaly": lambda main, value, unit: (
+        f"the network scores an anomaly higher than a normal row in {value:.1%} of pairs ({main} {figure(value)}{unit})"
+    ),
     "joint": lambda main, value, unit: f"the network's answers have a mean error of {_short(main, value, unit)}",
 }

@@ -9,8 +9,9 @@ import numpy as np
 
 from dlkit.contracts import Column, Columns
 from dlkit.evaluation.pages import figure, shortened
-from dlkit.evaluation.scores import Classes, Judged, Raw, classes_of, values_of
+from dlkit.evaluation.scores import Classes, Judged, Raw, alarms_of, classes_of, values_of
 from dlkit.evaluation.thumbnails import thumbnail
+from dlkit.inference.windows import ANOMALY, NORMAL
 
 LONGEST = 400
 """Characters of a raw input that are kept."""
@@ -19,7 +20,8 @@ LONGEST = 400
 def worst_mistakes(
     task: str, answer: Judged, inputs: Columns, targets: Raw, outputs: np.ndarray, *, count: int = 10
 ) -> list[dict[str, object]]:
-    """The most confident errors (classes) or the largest ones (values), the worst first; none for other tasks.
+    """The most confident errors (classes), the largest ones (values), or false alarms and missed anomalies, the worst
+    first; none for other tasks.
 
     Each has `row` (counted from 0), `input` (a text, or a mapping of columns, shortened), `truth`, `answer`, and
     `sureness`: the probability of the wrong class, or the error with its sign and unit. Of pictures `input` is their
@@ -65,10 +67,22 @@ def _largest(answer: Judged, targets: np.ndarray, outputs: np.ndarray) -> tuple[
     return rows, [figure(float(values[row])) for row in rows], signed
 
 
+def _alarms(answer: Judged, targets: np.ndarray, outputs: np.ndarray) -> tuple[np.ndarray, list[str], list[str]]:
+    """False alarms and missed anomalies, the furthest from the threshold first."""
+    answer = alarms_of(answer)
+    scores = answer.scores(outputs)
+    flags = scores > answer.threshold
+    wrong = np.flatnonzero(((targets == ANOMALY) & ~flags) | ((targets == NORMAL) & flags))
+    distance = np.abs(np.log((scores[wrong] + 1e-12) / (answer.threshold + 1e-12)))
+    rows = wrong[np.argsort(-distance, kind="stable")]
+    answers = [ANOMALY if flags[row] else NORMAL for row in rows]
+    return rows, answers, [f"score {figure(float(scores[row]))} of {figure(answer.threshold)}" for row in rows]
+
+
 def _shown(inputs: Columns, row: int) -> dict[str, object]:
     values = {name: column[row] for name, column in inputs.items()}
     only = next(iter(values.values())) if len(values) == 1 else None
-    if isinstance(only, bytes | Path | np.ndarray):
+    if isinstance(only, bytes | Path) or (isinstance(only, np.ndarray) and only.ndim > 1):
         small = thumbnail(only)
         picture = {"source": small.source, "width": small.width, "height": small.height}
         return {"input": shortened(small.what, LONGEST), "picture": picture}
@@ -79,6 +93,9 @@ def _shown(inputs: Columns, row: int) -> dict[str, object]:
 def _cell(value: Column | str | float | None) -> str:
     if value is None or (isinstance(value, float) and np.isnan(value)):
         return "missing"
+    if isinstance(value, np.ndarray) and value.ndim == 1:
+        ends = (figure(float(np.nanmin(value))), figure(float(np.nanmax(value)))) if np.isfinite(value).any() else "––"
+        return f"{len(value)} numbers from {ends[0]} to {ends[1]}"
     if isinstance(value, np.ndarray):
         return f"image of {' × '.join(map(str, value.shape))}"
     return figure(float(value)) if isinstance(value, int | float | np.number) else shortened(str(value), LONGEST)
@@ -87,4 +104,5 @@ def _cell(value: Column | str | float | None) -> str:
 _WORST: dict[str, Callable[[Judged, np.ndarray, np.ndarray], tuple[np.ndarray, list[str], list[str]]]] = {
     "classification": _confident,
     "regression": _largest,
+    "anomaly": _alarms,
 }

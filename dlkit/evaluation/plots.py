@@ -21,6 +21,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from dlkit.errors import SettingsError, did_you_mean
+from dlkit.evaluation.anomaly_drawings import course, rankings, score_histogram
 from dlkit.evaluation.drawings import (
     Drawing,
     confusion_matrix,
@@ -31,6 +32,7 @@ from dlkit.evaluation.drawings import (
     scatter,
     unit_in_training,
 )
+from dlkit.evaluation.forecast_drawings import spread_of_errors
 from dlkit.evaluation.pages import write
 from dlkit.evaluation.scores import Judged, Parts, Raw, by_name, task_of
 
@@ -147,4 +149,6 @@ def _save(drawing: Drawing, folder: Path, file_format: Literal["svg", "png"]) ->
 _DRAWINGS: dict[str, tuple[Callable[[Judged, np.ndarray, np.ndarray], Drawing | None], ...]] = {
     "classification": (confusion_matrix, roc),
     "regression": (scatter, residuals),
+    "anomaly": (score_histogram, rankings, course),
+    "forecasting": (spread_of_errors,),
 }

@@ -25,12 +25,16 @@ from sklearn.metrics import (
 )
 
 from dlkit.errors import DataError, SettingsError, TrainingError, did_you_mean
+from dlkit.evaluation.anomaly_figures import figures as anomaly_figures
+from dlkit.evaluation.forecasts import figures as forecast_figures
+from dlkit.inference.anomalies import AnomalyAnswer
 
 SMALLEST_PROBABILITY = 1e-7
 """Keras clips probabilities to [1e-7, 1 - 1e-7] before it takes the logarithm (`keras.config.epsilon`)."""
 
 HIGHER_IS_BETTER = frozenset(
-    {"accuracy", "top_3_accuracy", "macro_f1", "roc_auc", "average_precision", "f1", "r2", "bleu", "chrf"}
+    {"precision", "recall", "event_precision", "event_recall", "events_found"}
+    | {"accuracy", "top_3_accuracy", "macro_f1", "roc_auc", "average_precision", "f1", "r2", "bleu", "chrf"}
 )
 TOP = 3
 """With more classes than this it is also counted how often the truth is among so many most probable ones."""
@@ -70,8 +74,18 @@ class Parts(Protocol):
     def split(self, outputs: np.ndarray) -> dict[str, np.ndarray]: ...
 
 
+@runtime_checkable
+class Steps(Protocol):
+    """An answer of several steps ahead, such as `inference.forecasts.ForecastAnswer`."""
+
+    @property
+    def targets(self) -> tuple[str, ...]: ...
+
+    def points(self, outputs: np.ndarray) -> np.ndarray: ...
+
+
 Single = Classes | Values
-Judged = Single | Parts
+Judged = Single | Parts | AnomalyAnswer | Steps
 Raw = np.ndarray | Mapping[str, np.ndarray]
 """Raw targets: an array, or one for each of several answers."""
 
@@ -101,6 +115,7 @@ def score(task: str, answer: Judged, targets: Raw, outputs: np.ndarray) -> dict[
     classification: `accuracy`, `macro_f1` in [0, 1], `loss` (log loss in nats), with two classes `roc_auc`, with more
     than three `top_3_accuracy`: the share of rows whose class is among the three most probable ones.
     regression: `mae`, `rmse` in the target's unit, `mse` in its square, `r2` at most 1 (needs two rows).
+    anomaly: see `anomaly_figures.figures`. forecasting: see `forecasts.figures`.
     joint: those of each answer behind its name (`age_mae`, `gender_accuracy`), and `mean_error`: the mean over answers
     of 1 - accuracy, or of the mean absolute error in standard deviations of the training targets.
     """
@@ -159,6 +174,13 @@ def _joint_figures(answer: Judged, targets: Raw, outputs: np.ndarray) -> dict[st
         for part, of_part in answer.split(outputs).items()
     }
     return joined_figures(answer, found)
+
+
+def alarms_of(answer: Judged) -> AnomalyAnswer:
+    """The answer, known to be a score with a threshold; SettingsError where the task and its answer do not fit."""
+    if not isinstance(answer, AnomalyAnswer):
+        raise SettingsError(f"anomaly needs an answer with a score and a threshold, got {type(answer).__name__}.")
+    return answer
 
 
 def _one(targets: Raw) -> np.ndarray:
@@ -285,4 +307,9 @@ _JUDGES: dict[str, Judge] = {
         lambda answer, targets, outputs: regression_figures(_one(targets), values_of(answer).values(outputs)),
     ),
     "joint": Judge("mean_error", _joint_figures),
+    "forecasting": Judge("mse", forecast_figures),
+    "anomaly": Judge(
+        "roc_auc",
+        lambda answer, targets, outputs: anomaly_figures(alarms_of(answer), _one(targets), outputs),
+    ),
 }

@@ -15,8 +15,9 @@ TEXT = "A text of your own"
 PICTURE = "photo.jpg"
 _PLACEHOLDERS: dict[ColumnKind, str] = {
     "text": f'"{TEXT}"', "category": '"a"', "number": "1.0", "image": f'"{PICTURE}"',
+    "series": "[1.0, 2.0, 3.0]", "time": '"2024-12-31 23:00"',
 }  # fmt: skip
-_DTYPES: dict[ColumnKind, str] = {"number": "tf.float64"}
+_DTYPES: dict[ColumnKind, str] = {"number": "tf.float64", "series": "tf.float64", "time": "tf.int64"}
 
 
 @dataclass(frozen=True)
@@ -34,10 +35,13 @@ def usage(metrics: Mapping[str, object]) -> Usage:
     inputs = {str(name): str(kind) for name, kind in section(metrics, "inputs").items()}
     quoted = shlex.quote(run)
     only = next(iter(inputs.values())) if len(inputs) == 1 else ""
-    items = {"text": f'"{TEXT}"', "image": f"{PICTURE} folder/"}.get(only, "--file rows.csv")
+    file = "--file recent.csv" if metrics.get("task") == "forecasting" else "--file rows.csv"
+    items = {"text": f'"{TEXT}"', "image": f"{PICTURE} folder/"}.get(only, file)
     commands = [("Ask the model", f"dlkit predict {quoted} {items}")]
     if only == "text" and metrics.get("task") == "classification":
         commands.append(("See which words of a text carried the answer", f'dlkit explain {quoted} "{TEXT}"'))
+    if metrics.get("task") == "anomaly":
+        commands.append(("Judge rows as they arrive", f"dlkit predict {quoted} --file stream.csv --follow"))
     commands += [
         ("Judge it on the test rows again", f"dlkit evaluate {quoted}"),
         ("Prove that all artefacts still agree", f"dlkit verify {quoted}"),
@@ -99,7 +103,9 @@ def _placeholder(kind: str) -> str:
 
 
 def _content(kind: str) -> str:
-    """A placeholder for who reads files himself."""
+    """A placeholder for who reads files himself, and counts time in seconds since 1970."""
+    if kind == "time":
+        return "1735686000"
     return f'open("{PICTURE}", "rb").read()' if kind == "image" else _placeholder(kind)
 
 

@@ -66,7 +66,7 @@ def _keras_runner(path: Path, transform: Transform) -> Callable[[Columns], np.nd
 def keras_model(path: Path) -> keras.Model:
     """A run's `.keras` file, loaded from disk."""
     # dlkit's own layers register themselves with Keras when their module is imported.
-    for module in ("layers", "text_layers", "image_layers", "pooling"):
+    for module in ("layers", "autoencoder_layers", "text_layers", "image_layers", "pooling", "series_layers"):
         importlib.import_module(f"dlkit.models.{module}")
     try:
         with zipfile.ZipFile(path) as archive:

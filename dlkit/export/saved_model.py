@@ -19,11 +19,14 @@ import tensorflow as tf
 
 from dlkit.contracts import Columns, Transform
 from dlkit.errors import RunError
+from dlkit.inference.anomalies import MOST_SHOWN, AnomalyAnswer
 from dlkit.inference.answers import AnyAnswer, JointAnswer, ValueAnswer
+from dlkit.inference.forecasts import MEDIAN, ForecastAnswer
 from dlkit.inference.forms import argument_names
 from dlkit.models.layers import side_by_side
 from dlkit.preprocessing.graphs import graph_of, raw_tensors
 from dlkit.preprocessing.image_graphs import ImagePixelsGraph
+from dlkit.preprocessing.series_graphs import SeriesInputsGraph
 
 PARTS = ("saved_model.pb", "fingerprint.pb", "variables", "assets")
 
@@ -32,9 +35,11 @@ class Servable(tf.Module):
     """`serve`: raw columns in, called as `argument_names` says; "outputs" (the network's own) and the answer out.
 
     A class adds "probabilities" (rows, classes) float32 and "label" (rows,) strings, a number adds "value" (rows,)
-    float64 in own units; several answers add these by their names ("age_value"). `network`: encoded inputs by name as
-    `Transform.tensors` has them, any number of rows, and of any length where that is None; "outputs" out. `arrays`, of
-    a model of pictures: uint8 pixels (rows, height, width, 1, 3 or 4); the same answers out as `serve`.
+    float64 in own units, a search for anomalies "score", "threshold", "anomaly" (rows,) and "contributions" (rows, …)
+    as `AnomalyAnswer.decode` has them; several answers add these by their names ("age_value"). `network`: encoded
+    inputs by name as `Transform.tensors` has them, any number of rows, and of any length where that is None; "outputs"
+    out.
+    `arrays`, of a model of pictures: uint8 pixels (rows, height, width, 1, 3 or 4); the same answers out as `serve`.
     """
 
     def __init__(self, transform: Transform, model: keras.Model, answer: AnyAnswer) -> None:
@@ -61,8 +66,9 @@ class Servable(tf.Module):
             self.functions["arrays"] = self.arrays
 
     def _serve(self, raw: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        inputs = self._graph.encode({column: raw[name] for column, name in self._names.items()})
-        return self._answered(inputs)
+        columns = {column: raw[name] for column, name in self._names.items()}
+        times = self._graph.times(columns) if isinstance(self._graph, SeriesInputsGraph) else {}
+        return self._answered(self._graph.encode(columns)) | times
 
     def _arrays(self, graph: ImagePixelsGraph) -> object:
         pixels = tf.TensorSpec((None, None, None, None), tf.uint8, name="pixels")
@@ -88,9 +94,41 @@ def _answered(answer: AnyAnswer, outputs: tf.Tensor) -> dict[str, tf.Tensor]:
     if isinstance(answer, ValueAnswer):
         value = tf.cast(outputs[:, 0], tf.float64) * answer.scale + answer.mean
         return {"value": tf.exp(value) if answer.logarithm else value}
+    if isinstance(answer, AnomalyAnswer):
+        return _alarm(answer, outputs)
+    if isinstance(answer, ForecastAnswer):
+        return _forecast(answer, outputs)
     probabilities = tf.concat([1 - outputs, outputs], axis=1) if len(answer.labels) == 2 else outputs
     label = tf.gather(tf.constant(answer.labels), tf.argmax(probabilities, axis=1))
     return {"probabilities": probabilities, "label": label}
+
+
+def _alarm(answer: AnomalyAnswer, residuals: tf.Tensor) -> dict[str, tf.Tensor]:
+    """As `AnomalyAnswer.decode`: score, decision, and what each number of a row adds to its score."""
+    parts = tf.square(tf.cast(residuals, tf.float64)) / tf.constant(answer.level, tf.float64)
+    parts = tf.minimum(tf.where(tf.math.is_nan(parts), tf.constant(MOST_SHOWN, tf.float64), parts), MOST_SHOWN)
+    if 0 < answer.newest < answer.window:
+        counted = np.arange(answer.window) >= answer.window - answer.newest
+        parts *= tf.constant(counted[:, np.newaxis] * answer.window / answer.newest, tf.float64)
+    parts /= (answer.window if answer.window > 1 else 1) * len(answer.channels)
+    score = tf.reduce_sum(parts, axis=list(range(1, len(parts.shape))))
+    return {
+        "score": score,
+        "threshold": tf.fill(tf.shape(score), tf.constant(answer.threshold, tf.float64)),
+        "anomaly": score > answer.threshold,
+        "contributions": parts,
+    }
+
+
+def _forecast(answer: ForecastAnswer, outputs: tf.Tensor) -> dict[str, tf.Tensor]:
+    """In own units: "forecast" (rows, horizon, targets) float64, and "quantiles" with one more axis."""
+    every = tf.reshape(tf.cast(outputs, tf.float64), (-1, outputs.shape[1], len(answer.targets), answer.each))
+    every = tf.sort(every, axis=-1) if answer.quantiles else every
+    values = every * np.array(answer.scale)[:, np.newaxis] + np.array(answer.mean)[:, np.newaxis]
+    values = tf.exp(values) if answer.logarithm else values
+    if not answer.quantiles:
+        return {"forecast": values[..., 0]}
+    return {"forecast": values[..., answer.quantiles.index(MEDIAN)], "quantiles": values}
 
 
 def write_saved_model(folder: Path, transform: Transform, model: keras.Model, answer: AnyAnswer) -> list[str]:

@@ -10,6 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
+from dlkit.inference.anomalies import AnomalyAnswer
+from dlkit.inference.forecasts import ForecastAnswer
+
 LABELS = "labels.txt"
 
 
@@ -174,4 +177,4 @@ class JointAnswer:
         return cls({name: kinds[part["kind"]].load(part) for name, part in parts.items()})
 
 
-AnyAnswer = ClassAnswer | ValueAnswer | JointAnswer
+AnyAnswer = ClassAnswer | ValueAnswer | JointAnswer | AnomalyAnswer | ForecastAnswer

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from nicegui import ui
 
@@ -15,6 +16,10 @@ def show_answer(answer: Mapping[str, object]) -> None:
         _show_class(answer)
     elif "value" in answer:
         _show_value(answer)
+    elif "anomaly" in answer:
+        _show_alarm(answer)
+    elif isinstance(answer.get("forecast"), Mapping):
+        _show_forecast(answer)
     else:
         for name, value in answer.items():
             if isinstance(value, Mapping):
@@ -75,10 +80,45 @@ def _bar(label: str, probability: float) -> None:
             )
 
 
+def _show_alarm(answer: Mapping[str, Any]) -> None:
+    """The decision, the score beside its threshold, and which channels carry the score."""
+    with ui.row().classes("items-baseline gap-x-3 gap-y-0"):
+        ui.label("Anomaly" if answer["anomaly"] else "Normal").classes("text-3xl font-bold")
+        beside = f"score {short(answer['score'])}, an alarm above {short(answer['threshold'])}"
+        ui.label(beside).classes("text-lg opacity-80")
+    shares = sorted(answer["channels"].items(), key=lambda one: -one[1])
+    with ui.element("ul").classes("w-full m-0 p-0 list-none flex flex-col gap-2"):
+        for name, share in shares[:MOST_BARS]:
+            _bar(str(name), float(share))
+
+
 def _show_value(answer: Mapping[str, object]) -> None:
     if answer.get("name"):
         ui.label(str(answer["name"])).classes("text-sm opacity-80")
     ui.label(f"{short(answer['value'])} {answer.get('unit', '')}".strip()).classes("text-3xl font-bold tabular-nums")
+
+
+def _show_forecast(answer: Mapping[str, Any]) -> None:
+    """A line a target over the steps ahead, and a table of them, with the outermost quantiles where there are some."""
+    forecast, bands = answer["forecast"], answer.get("quantiles", {})
+    count = len(next(iter(forecast.values())))
+    steps = answer.get("time") or [f"+{step + 1}" for step in range(count)]
+    lines = [{"type": "line", "name": name, "data": values, "showSymbol": count < MOST_BARS}
+             for name, values in forecast.items()]  # fmt: skip
+    chart = {"xAxis": {"type": "category", "data": steps}, "yAxis": {"type": "value", "scale": True},
+             "legend": {}, "tooltip": {"trigger": "axis"}, "animation": False, "series": lines}  # fmt: skip
+    ui.echart(chart).classes("w-full h-64").props('aria-hidden="true"')
+    heads = ["time", *(f"{name} ({answer['unit']})" if answer.get("unit") else name for name in forecast)]
+    columns = [{"name": str(place), "label": head, "field": str(place)} for place, head in enumerate(heads)]
+    rows = []
+    for step, time in enumerate(steps):
+        cells = {"key": str(step), "0": time}
+        for place, (name, values) in enumerate(forecast.items(), start=1):
+            outer = list(bands[name].values()) if name in bands else []
+            around = f" [{short(outer[0][step])}, {short(outer[-1][step])}]" if outer else ""
+            cells[str(place)] = short(values[step]) + around
+        rows.append(cells)
+    ui.table(columns=columns, rows=rows, row_key="key", pagination=24).props("flat dense bordered").classes("w-full")
 
 
 def _percent(probability: float) -> str:

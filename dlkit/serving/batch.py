@@ -25,6 +25,8 @@ class Table:
                 raise InputError(f"A CSV file holds no picture (column {name!r}). Ask about pictures one by one.")
             if kind == "text" and name not in self.header:
                 raise InputError(f"The file has no column {name!r}.{did_you_mean(name, self.header)}")
+        if "series" in kinds.values():
+            return [self._series(kinds)]
         known = [(index, name) for index, name in enumerate(self.header) if name in kinds]
         if not known:
             raise InputError(
@@ -35,6 +37,20 @@ class Table:
             {name: row[index] if row[index] or kinds[name] == "text" else None for index, name in known}
             for row in self.rows
         ]
+
+    def _series(self, kinds: Mapping[str, ColumnKind]) -> dict[str, object]:
+        """All rows as the one item of a model of series: what follows the last value of a column lies ahead."""
+        columns: dict[str, list[str]] = {}
+        for name, kind in kinds.items():
+            if name in self.header:
+                cells = [row[self.header.index(name)].strip() for row in self.rows]
+                filled = [number for number, cell in enumerate(cells, start=1) if cell]
+                columns[name] = cells[: filled[-1] if filled else 0]
+            elif kind == "series":
+                raise InputError(f"The file has no column {name!r}.{did_you_mean(name, self.header)}")
+        item: dict[str, object] = {name: cells for name, cells in columns.items() if kinds[name] == "series"}
+        measured = min((len(cells) for name, cells in columns.items() if kinds[name] == "series"), default=0)
+        return item | {name: cells[:measured] for name, cells in columns.items() if kinds[name] == "time"}
 
 
 def read_table(content: bytes, *, most_rows: int) -> Table:

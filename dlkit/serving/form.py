@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from base64 import b64encode
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
@@ -36,6 +37,11 @@ class Form:
             self._picture_field(name, submit)
         texts = [name for name, kind in self._kinds.items() if kind == "text"]
         cells = [name for name, kind in self._kinds.items() if kind in ("number", "category")]
+        for name in [name for name, kind in self._kinds.items() if kind == "series"]:
+            self._fields[name] = _series_field(name, submit)
+        for name in [name for name, kind in self._kinds.items() if kind == "time"]:
+            field = ui.input(f"{name} of the last step", placeholder="2024-12-31 23:00").props("outlined dense")
+            self._fields[name] = field.classes("w-full")
         for name in texts:
             self._fields[name] = _text_field(name, submit)
         if cells:
@@ -48,6 +54,8 @@ class Form:
         """The filled fields, as `Predictor.predict` takes them: an empty one is left out as missing."""
         filled = {name: field.value for name, field in self._fields.items()}
         given = {name: value for name, value in filled.items() if value not in (None, "")}
+        for name in [name for name in given if self._kinds[name] == "series"]:
+            given[name] = re.split(r"[\s,;]+", str(given[name]).strip(" ,;\n\t"))
         return given | dict(self._pictures)
 
     def _picture_field(self, name: str, submit: Callable[[], object]) -> None:
@@ -115,6 +123,13 @@ def _text_field(name: str, submit: Callable[[], object]) -> ValueElement:
     field.props(f'maxlength={MOST_CHARACTERS} input-style="min-height: 8rem"').classes("w-full")
     field.on("keydown.ctrl.enter", submit)
     return field
+
+
+def _series_field(name: str, submit: Callable[[], object]) -> ValueElement:
+    placeholder = "Numbers in the order of time, the newest last: 1.5, 1.7, 1.6, …"
+    field = ui.textarea(name, placeholder=placeholder).props(f"outlined debounce=200 maxlength={MOST_CHARACTERS}")
+    field.on("keydown.ctrl.enter", submit)
+    return field.classes("w-full")
 
 
 def _cell(name: str, choices: tuple[str, ...] | None, submit: Callable[[], object]) -> ValueElement:

@@ -191,7 +191,9 @@ def _figures(model: ServedModel) -> None:
 def _batch(model: ServedModel, limits: Limits) -> None:
     with ui.expansion("Many rows at once (CSV)", icon="table_rows").classes("w-full"):
         columns = ", ".join(model.predictor.kinds)
-        ui.label(f"First line: the names of the columns ({columns}). Other columns are kept.").classes("break-words")
+        series = "series" in model.predictor.kinds.values()
+        rest = "Rows in the order of time are one series." if series else "Other columns are kept."
+        ui.label(f"First line: the names of the columns ({columns}). {rest}").classes("break-words")
         upload = ui.upload(label="CSV file", auto_upload=True, max_file_size=limits.body_bytes, max_files=1)
         upload.props('accept=".csv,.tsv,.txt" flat bordered').classes("w-full")
         result = ui.column().classes("w-full gap-2").props('aria-live="polite"')
@@ -200,7 +202,10 @@ def _batch(model: ServedModel, limits: Limits) -> None:
             try:
                 content = await event.file.read()
                 table, answers = await run_in_threadpool(_answer_table, model, content, limits)
-                _show_in(result, lambda: _show_table(event.file.name, table, answers))
+                if "series" in model.predictor.kinds.values():  # one answer about all rows
+                    _show_in(result, lambda: show_answer(answers[0]))
+                else:
+                    _show_in(result, lambda: _show_table(event.file.name, table, answers))
             except Exception as error:
                 message = _reason(error)
                 _show_in(result, lambda: show_error(message))
@@ -243,7 +248,8 @@ def _request(model: ServedModel) -> str:
     """A request that the model answers, where it can be known; else one of the right form."""
     kinds = model.predictor.kinds
     known = examples(model.predictor)
-    row: object = known[0][1] if known else dict.fromkeys(kinds, "…")
+    forms = {"series": [1.0, 2.0, 3.0], "time": "2024-12-31 23:00"}
+    row: object = known[0][1] if known else {name: forms.get(kind, "…") for name, kind in kinds.items()}
     if isinstance(row, dict) and list(kinds.values()) == ["text"]:
         row = short(next(iter(row.values())))
     return json.dumps({"instances": [row]}, ensure_ascii=False)

@@ -32,6 +32,8 @@ _DTYPES: dict[ColumnKind, str] = {
     "number": "DT_DOUBLE",
     "category": "DT_STRING",
     "image": "DT_STRING",
+    "series": "DT_DOUBLE",
+    "time": "DT_STRING",
 }
 
 
@@ -115,6 +117,10 @@ def _status(model: ServedModel) -> dict[str, object]:
 
 def _metadata(predictor: Predictor) -> dict[str, object]:
     outputs = {"label": "DT_STRING", "score": "DT_DOUBLE"} if predictor.labels else {"value": "DT_DOUBLE"}
+    if predictor.task == "anomaly":
+        outputs = {"score": "DT_DOUBLE", "threshold": "DT_DOUBLE", "anomaly": "DT_BOOL"}
+    if predictor.task == "forecasting":
+        outputs = {"time": "DT_STRING", "forecast": "DT_DOUBLE"}
     signature = {
         "inputs": {name: _tensor(name, _DTYPES[kind]) for name, kind in predictor.kinds.items()},
         "outputs": {name: _tensor(name, dtype) for name, dtype in outputs.items()},

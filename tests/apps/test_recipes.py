@@ -18,7 +18,9 @@ import dlkit
 from dlkit import catalog, finished
 from dlkit.contracts import Splits
 from dlkit.export.proof import TOLERANCE
-from dlkit.inference.answers import ClassAnswer, JointAnswer, ValueAnswer
+from dlkit.inference.anomalies import AnomalyAnswer
+from dlkit.inference.answers import AnyAnswer, ClassAnswer, JointAnswer, ValueAnswer
+from dlkit.inference.forecasts import ForecastAnswer
 from dlkit.inference.forms import STANDARD
 from dlkit.ordering import Order, order
 from dlkit.run_folder import make
@@ -37,6 +39,8 @@ SMALLER = {
     "scratch": "preprocessing.size=48",
 }
 """Networks whose real size takes a minute here: every layer is there all the same."""
+SHORTER = {"forecast": ("data.window=48", "data.horizon=6", "data.stride=8", "training.batch_size=64")}
+"""Windows whose real length takes a recurrent network a minute."""
 FILES = {
     "saved_model.pb", "variables", "model.keras", "model.tflite", "assets.extra", "run.json", "metrics.json",
     "history.csv", "report.html", "plots", "README.md",
@@ -86,6 +90,7 @@ def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     recipe = catalog.load(catalog.entry(name)).with_model(model)
     changes = [*QUICK, f"training.folds={min(recipe.training.folds, 2)}"]
     changes += [SMALLER[model]] if model in SMALLER else []
+    changes += SHORTER.get(name, ())
     if settings_of(recipe)["model"].get("weights") == "imagenet":
         changes.append(f"model.weights={untrained_backbone(tmp_path_factory.mktemp('weights'))}")
     asked = order(name, model=model, data="sample", changes=changes, out=tmp_path_factory.mktemp("runs"))
@@ -162,11 +167,22 @@ def test_answers_have_the_shape_that_their_task_promises(made: Made) -> None:
             check_answer(answer, predictor.answer, made.splits.target_name)
 
 
-def check_answer(answer: object, expected: ClassAnswer | ValueAnswer, name: str | None) -> None:
+def check_answer(answer: object, expected: AnyAnswer, name: str | None) -> None:
     assert isinstance(answer, dict)
+    if isinstance(expected, AnomalyAnswer):
+        assert answer["anomaly"] == (answer["score"] > answer["threshold"] == expected.threshold)
+        assert tuple(answer["channels"]) == expected.channels
+        for shares in (answer["channels"].values(), answer.get("moments", [1.0])):
+            assert sum(shares) == pytest.approx(1, abs=1e-6)
+        return
     if isinstance(expected, ValueAnswer):
         assert np.isfinite(answer["value"]) and answer["name"] == name
         return
+    if isinstance(expected, ForecastAnswer):
+        assert set(answer) >= {"time", "forecast"} and tuple(answer["forecast"]) == expected.targets
+        assert all(len(values) == len(answer["time"]) for values in answer["forecast"].values())
+        return
+    assert isinstance(expected, ClassAnswer)
     probabilities = answer["probabilities"]
     assert tuple(probabilities) == expected.labels
     assert sum(probabilities.values()) == pytest.approx(1, abs=1e-5)
