@@ -56,8 +56,12 @@ class ClassAnswer:
         return self.probabilities(outputs)
 
     def agrees(self, ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
-        """(rows,) bool, from two results of `comparable`: is it the same class?"""
-        return ours.argmax(axis=1) == theirs.argmax(axis=1)
+        """(rows,) bool, from two results of `comparable`: is our class the likeliest there, alone or among equals?
+
+        Outputs of 8 bits have 256 values, and two classes often share one.
+        """
+        of_ours = np.take_along_axis(theirs, ours.argmax(axis=1, keepdims=True), axis=1)[:, 0]
+        return of_ours == theirs.max(axis=1)
 
     def settings(self) -> dict[str, object]:
         """What `load` takes."""
