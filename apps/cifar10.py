@@ -7,6 +7,10 @@
 `cnn` is the network of the lecture notes: one convolution of 32 filters, pooling, a dense layer of 512, dropout;
 RMSprop, batches of 128, 20 epochs. `fast` learns in a few epochs what others need hundreds for (Jordan 2024). Own
 pictures: a folder a class, a zip of it, or a CSV of paths and labels; they are resized to 32 x 32.
+
+Measured on the 10,000 test pictures, read from JPEG of quality 75, seed 0, 2 busy cores of an AMD EPYC: `cnn` accuracy
+0.697 (7 minutes of training, a linear model has 0.406); `fast` 0.904 (12 epochs, `data.validation_rows=1000`, 42
+minutes, 26 on idle cores), far from its paper's 0.94 on the lossless pictures: it learns these by heart (0.976).
 """
 
 from __future__ import annotations
