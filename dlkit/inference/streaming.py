@@ -119,6 +119,7 @@ class StreamRows:
     _places: Mapping[str, int] = field(default_factory=dict)
     _fields: int = 0
     _time: int | None = None
+    _others: tuple[int, ...] = ()
     _style: Written | None = None
     _newest: np.datetime64 = field(default_factory=lambda: np.datetime64("NaT"))
     _back: int = 0
@@ -131,6 +132,10 @@ class StreamRows:
         rows = self._rows(lines)
         if not rows:
             return
+        if self._time is None and self._others:
+            # By any name: the first of them that holds a time, and not a plain number, which may count anything.
+            dated = (place for place in self._others if _is_dated(rows[0][place]))
+            self._time, self._others = next(dated, None), ()
         times = [row[self._time] for row in rows] if self._time is not None else []
         keep, fresh = self._in_order(times) if times else (np.arange(len(rows)), None)
         parts = [keep] if fresh is None else [keep[keep < fresh], keep[keep >= fresh]]
@@ -152,8 +157,8 @@ class StreamRows:
             )
         self._header, self._fields = line, len(names)
         self._places = {name: names.index(name) for name in self.kinds}
-        others = [place for place, name in enumerate(names) if name not in self.kinds and name.lower() in NAMES]
-        self._time = others[0] if others else None
+        self._others = tuple(place for place, name in enumerate(names) if name not in self.kinds)
+        self._time = next((place for place in self._others if names[place].lower() in NAMES), None)
 
     def _rows(self, lines: Sequence[str]) -> list[list[str]]:
         quoted = any('"' in line for line in lines)
@@ -228,6 +233,10 @@ class StreamRows:
         self.skipped[reason] += 1
         if self.skipped[reason] == 1:
             self.say(f"skipped a row: {reason}, got {what.strip()[:60]!r}; more of these are only counted")
+
+
+def _is_dated(field: str) -> bool:
+    return any(way.style != "epoch" for way in written([field])) and not field.strip().isdigit()
 
 
 def _one_time(style: Written, time: str) -> np.datetime64:

@@ -255,6 +255,13 @@ def test_rows_know_their_columns_by_the_header_alone() -> None:
     assert (columns["b"].tolist(), times, fresh) == ([2.0], [], False)
 
 
+@pytest.mark.parametrize("time", ["2024-01-01 00:00:00", "2024-01-01T00:00Z", "01/31/2024 10:00"])
+def test_a_column_of_times_is_found_by_any_name(time: str) -> None:
+    rows = StreamRows({"b": "number"}, print)
+    ((_, times, _),) = list(rows.parse(["id,when,b\n", f"17,{time},2\n"]))
+    assert times == [time]
+
+
 def test_times_that_may_be_day_or_month_first_are_taken_as_they_come() -> None:
     one, _ = follower()
     found = judged(
