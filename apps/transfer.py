@@ -7,6 +7,8 @@
 A network that has learned from a million pictures (SqueezeNet 1.1; any other of keras.applications or KerasHub by its
 name) is kept as it is and its features are computed once; only the answer is learned. `tuned` goes on to train its last
 layers, slowly. `scratch` is the same network without what it had learned: that is what transfer is worth.
+
+CIFAR-10, 100 labelled pictures a class, seed 0: test accuracy 0.604, from scratch 0.333 (docs/pictures.md).
 """
 
 from __future__ import annotations
