@@ -21,7 +21,7 @@ from dlkit.contracts import ColumnKind, Split, Splits
 from dlkit.data.anomaly_samples import SAMPLES
 from dlkit.data.columns import check_known
 from dlkit.data.delimited import delimited_blocks, is_missing, parse_number, read_delimited
-from dlkit.data.paths import belongs_to, one_table, present
+from dlkit.data.paths import PathOrDataset, one_table
 from dlkit.data.series_files import BLOCK_ROWS, Series, read_series, series_blocks
 from dlkit.data.sources import source
 from dlkit.data.splitting import (
@@ -48,7 +48,7 @@ Layout = Literal["auto", "stream", "table"]
 
 
 @dataclass(frozen=True)
-class AnomalyData:
+class AnomalyData(PathOrDataset):
     """Settings: which rows an anomaly recipe learns from and is judged on.
 
     `dataset`: taken where no path is given; `stream`: which one of it, where it has several. `layout`: whether the rows
@@ -92,18 +92,8 @@ class AnomalyData:
         check_fraction("data.validation_fraction", self.validation_fraction)
         check_seed("data.split_seed", self.split_seed)
 
-    def load(
-        self, path: Path | Literal["sample"] | None, *, say: Callable[[str], None], allow_download: bool = True
-    ) -> Splits:
-        """The rows of `path`, or of the named dataset where it is None."""
-        if path == "sample":
-            return self._sample()
-        found = None if path is None else present(path)
-        if found is not None and not belongs_to(found, self.dataset):
-            return self._own(one_table(found), say)
-        return self._named(found, say, allow_download)
-
     def _own(self, path: Path, say: Callable[[str], None]) -> Splits:
+        path = one_table(path)
         say(f"Reading {path}")
         origin = _Origin(path.stem, str(path), file_fingerprint(path))
         wanted = self._wanted(path)

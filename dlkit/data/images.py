@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
@@ -27,7 +26,7 @@ from dlkit.data.image_targets import (
     strata_in,
     targets_of,
 )
-from dlkit.data.paths import belongs_to, listed, one_table, present
+from dlkit.data.paths import PathOrDataset, belongs_to, listed, one_table
 from dlkit.data.samples import sample, splits_of
 from dlkit.data.sources import labelled_column, source
 from dlkit.data.splitting import Parted, check_enough, check_fraction, check_names, check_seed
@@ -40,7 +39,7 @@ UNEQUAL = 5
 
 
 @dataclass(frozen=True)
-class ImageData(Parted):
+class ImageData(Parted, PathOrDataset):
     """Settings: which pictures an image recipe learns from.
 
     `dataset`: taken where no path is given; None: a path has to be given. `image`, `target`: columns of a CSV, for the
@@ -87,22 +86,6 @@ class ImageData(Parted):
         if self.broken not in ("error", "skip"):
             raise SettingsError(f"data.broken={self.broken!r}: expected 'error' or 'skip'.")
 
-    def load(
-        self, path: Path | Literal["sample"] | None, *, say: Callable[[str], None], allow_download: bool = True
-    ) -> Splits:
-        """The pictures at `path`, or of the named dataset where it is None."""
-        if path == "sample":
-            return self._sample()
-        found = None if path is None else present(path)
-        if len(self._targets) > 1 and found is None:
-            raise DataNotFoundError(
-                f"data.target={self.target!r} names several columns, which no named dataset has. Give a CSV file of "
-                "your own (--data FILE), or try: --data sample"
-            )
-        if found is not None and (len(self._targets) > 1 or not self._is_named(found)):
-            return self._own(found, say)
-        return self._named(found, say, allow_download)
-
     @property
     def _targets(self) -> tuple[str, ...]:
         """The columns that `target` names."""
@@ -110,7 +93,7 @@ class ImageData(Parted):
 
     def _is_named(self, path: Path) -> bool:
         """Pictures of the user's own come as a zip too, so only its name tells that it is the dataset's."""
-        if self.dataset is None:
+        if self.dataset is None or len(self._targets) > 1:
             return False
         if path.is_dir() or path.suffix.lower() != ".zip":
             return belongs_to(path, self.dataset)
@@ -170,6 +153,11 @@ class ImageData(Parted):
         return (read_image_zip if is_zip else read_image_folder)(path, broken=self.broken)
 
     def _named(self, path: Path | None, say: Callable[[str], None], allow_download: bool) -> Splits:
+        if len(self._targets) > 1:
+            raise DataNotFoundError(
+                f"data.target={self.target!r} names several columns, which no named dataset has. Give a CSV file of "
+                "your own (--data FILE), or try: --data sample"
+            )
         if self.dataset is None:
             raise DataNotFoundError(
                 "This recipe has no dataset of its own. Give pictures of yours (--data PATH), or try: --data sample"

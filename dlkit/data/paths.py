@@ -2,12 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
+from dlkit.contracts import Splits
 from dlkit.data.sources import source
 from dlkit.errors import DataNotFoundError
 
 ARCHIVES = (".tar.gz", ".tgz", ".tar", ".zip")
+
+
+class PathOrDataset:
+    """What all settings of data share: rows of the user's own, of a named dataset, or of a generated sample."""
+
+    dataset: str | None
+
+    def load(
+        self, path: Path | Literal["sample"] | None, *, say: Callable[[str], None], allow_download: bool = True
+    ) -> Splits:
+        """The rows of `path`, or of the named dataset where it is None."""
+        if path == "sample":
+            return self._sample()
+        found = None if path is None else present(path)
+        if found is not None and not self._is_named(found):
+            return self._own(found, say)
+        return self._named(found, say, allow_download)
+
+    def _is_named(self, path: Path) -> bool:
+        return self.dataset is not None and belongs_to(path, self.dataset)
+
+    def _sample(self) -> Splits:
+        raise NotImplementedError
+
+    def _own(self, path: Path, say: Callable[[str], None]) -> Splits:
+        raise NotImplementedError
+
+    def _named(self, path: Path | None, say: Callable[[str], None], allow_download: bool) -> Splits:
+        raise NotImplementedError
 
 
 def present(path: str | Path) -> Path:

@@ -16,7 +16,7 @@ import numpy as np
 from dlkit.contracts import Splits
 from dlkit.data import series_gaps
 from dlkit.data.columns import check_known
-from dlkit.data.paths import belongs_to, one_table, present
+from dlkit.data.paths import PathOrDataset, one_table
 from dlkit.data.series_files import Series, irregularities, read_series
 from dlkit.data.series_gaps import Fill
 from dlkit.data.series_samples import series_sample
@@ -33,7 +33,7 @@ _MANY = 1_000_000
 
 
 @dataclass(frozen=True)
-class SeriesData:
+class SeriesData(PathOrDataset):
     """Settings: which series a recipe forecasts.
 
     `dataset`: taken where no path is given. `targets`: columns to forecast, all that hold numbers where empty; `known`:
@@ -91,17 +91,6 @@ class SeriesData:
                 "data.validation_fraction and data.test_fraction leave nothing to train on: expected a sum below 1, "
                 f"got {self.validation_fraction + self.test_fraction:g}."
             )
-
-    def load(
-        self, path: Path | Literal["sample"] | None, *, say: Callable[[str], None], allow_download: bool = True
-    ) -> Splits:
-        """The series in `path`, or the named dataset where it is None."""
-        if path == "sample":
-            return self._sample()
-        found = None if path is None else present(path)
-        if found is not None and not belongs_to(found, self.dataset):
-            return self._own(found, say)
-        return self._named(found, say, allow_download)
 
     def _own(self, path: Path, say: Callable[[str], None]) -> Splits:
         file = one_table(path)

@@ -88,7 +88,7 @@ def season_of(step: np.timedelta64 | None) -> int:
     """Steps of the season that rows of such a step usually have: a day of hours, a week of days, a year of months."""
     if step is None:
         return 1
-    if np.datetime_data(step.dtype)[0] == "M":
+    if clock.in_months(step):
         return {1: 12, 3: 4}.get(int(step / np.timedelta64(1, "M")), 1)
     seconds = step / np.timedelta64(1, "s")
     if seconds == _DAY:

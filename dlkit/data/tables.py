@@ -27,7 +27,7 @@ from dlkit.data.columns import (
     strings,
 )
 from dlkit.data.delimited import Delimited, read_delimited
-from dlkit.data.paths import belongs_to, one_table, present
+from dlkit.data.paths import PathOrDataset, one_table
 from dlkit.data.samples import sample, splits_of
 from dlkit.data.sources import source
 from dlkit.data.splitting import check_enough, check_fraction, check_names, check_seed, file_fingerprint, three_ways
@@ -86,7 +86,7 @@ def read_table(
 
 
 @dataclass(frozen=True)
-class TableData:
+class TableData(PathOrDataset):
     """Settings: which rows a table recipe learns from.
 
     `dataset`: taken where no path is given. `target`, `numeric`, `categorical`, `ignore`: columns; found by
@@ -124,17 +124,6 @@ class TableData:
         check_fraction("data.test_fraction", self.test_fraction)
         check_fraction("data.validation_fraction", self.validation_fraction)
         check_seed("data.split_seed", self.split_seed)
-
-    def load(
-        self, path: Path | Literal["sample"] | None, *, say: Callable[[str], None], allow_download: bool = True
-    ) -> Splits:
-        """The rows of `path`, or of the named dataset where it is None."""
-        if path == "sample":
-            return self._sample()
-        found = None if path is None else present(path)
-        if found is not None and not belongs_to(found, self.dataset):
-            return self._own(found, say)
-        return self._named(found, say, allow_download)
 
     def _own(self, path: Path, say: Callable[[str], None]) -> Splits:
         file = one_table(path)

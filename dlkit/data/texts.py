@@ -8,13 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
 from dlkit.contracts import Split, Splits
 from dlkit.data.columns import check_classes, strings
-from dlkit.data.paths import belongs_to, listed, one_table, present
+from dlkit.data.paths import PathOrDataset, listed, one_table
 from dlkit.data.samples import sample, splits_of
 from dlkit.data.sources import labelled_column, source
 from dlkit.data.splitting import Parted, check_enough, check_fraction, check_names, check_seed
@@ -24,7 +23,7 @@ from dlkit.errors import DataError, SettingsError
 
 
 @dataclass(frozen=True)
-class TextData(Parted):
+class TextData(Parted, PathOrDataset):
     """Settings: which texts a text recipe learns from.
 
     `dataset`: taken where no path is given. `text`, `target`: columns of a CSV; found by their names where
@@ -52,17 +51,6 @@ class TextData(Parted):
         check_fraction("data.validation_fraction", self.validation_fraction)
         check_fraction("data.test_fraction", self.test_fraction)
         check_seed("data.split_seed", self.split_seed)
-
-    def load(
-        self, path: Path | Literal["sample"] | None, *, say: Callable[[str], None], allow_download: bool = True
-    ) -> Splits:
-        """The texts at `path`, or of the named dataset where it is None."""
-        if path == "sample":
-            return self._sample()
-        found = None if path is None else present(path)
-        if found is not None and not belongs_to(found, self.dataset):
-            return self._own(found, say)
-        return self._named(found, say, allow_download)
 
     def _own(self, path: Path, say: Callable[[str], None]) -> Splits:
         say(f"Reading {path}")

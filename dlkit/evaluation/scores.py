@@ -28,6 +28,7 @@ from dlkit.errors import DataError, SettingsError, TrainingError, did_you_mean
 from dlkit.evaluation.anomaly_figures import figures as anomaly_figures
 from dlkit.evaluation.forecasts import figures as forecast_figures
 from dlkit.inference.anomalies import AnomalyAnswer
+from dlkit.inference.forecasts import ForecastAnswer
 
 SMALLEST_PROBABILITY = 1e-7
 """Keras clips probabilities to [1e-7, 1 - 1e-7] before it takes the logarithm (`keras.config.epsilon`)."""
@@ -74,18 +75,8 @@ class Parts(Protocol):
     def split(self, outputs: np.ndarray) -> dict[str, np.ndarray]: ...
 
 
-@runtime_checkable
-class Steps(Protocol):
-    """An answer of several steps ahead, such as `inference.forecasts.ForecastAnswer`."""
-
-    @property
-    def targets(self) -> tuple[str, ...]: ...
-
-    def points(self, outputs: np.ndarray) -> np.ndarray: ...
-
-
 Single = Classes | Values
-Judged = Single | Parts | AnomalyAnswer | Steps
+Judged = Single | Parts | AnomalyAnswer | ForecastAnswer
 Raw = np.ndarray | Mapping[str, np.ndarray]
 """Raw targets: an array, or one for each of several answers."""
 

@@ -161,7 +161,7 @@ class SeriesInputs:
     def save(self, folder: Path) -> None:
         step = None
         if self.step is not None:
-            months = np.datetime_data(self.step.dtype)[0] == "M"
+            months = clock.in_months(self.step)
             one = np.timedelta64(1, "M") if months else np.timedelta64(1, "ns")
             step = [int(self.step / one), "M" if months else "ns"]
         settings = {"kind": self.kind, **asdict(self), "step": step}

@@ -128,9 +128,14 @@ def step_of(times: np.ndarray) -> np.timedelta64 | None:
     return np.timedelta64(int(values[counts.argmax()]), "ns")
 
 
+def in_months(step: np.timedelta64) -> bool:
+    """Whether a step counts calendar months, which are of no one length."""
+    return np.datetime_data(step.dtype)[0] == "M"
+
+
 def steps_between(times: np.ndarray, step: np.timedelta64) -> np.ndarray:
     """(rows - 1,) float64: differences between neighbours in steps; not whole where a time lies beside the grid."""
-    if np.datetime_data(step.dtype)[0] == "M":
+    if in_months(step):
         return np.diff(times.astype("datetime64[M]")) / step
     return np.diff(times) / step
 
@@ -139,7 +144,7 @@ def following(last: np.datetime64, step: np.timedelta64, count: int) -> np.ndarr
     """The `count` times after `last`, (count,) datetime64[ns]; the end of a month is followed by ends of months."""
     ahead = np.arange(1, count + 1)
     last = last.astype("datetime64[ns]")
-    if np.datetime_data(step.dtype)[0] != "M":
+    if not in_months(step):
         return last + ahead * step
     month = last.astype("datetime64[M]")
     inside = last - month.astype("datetime64[ns]")
@@ -162,8 +167,7 @@ def shown(times: np.ndarray) -> list[str]:
 
 def shown_step(step: np.timedelta64) -> str:
     """A step for a person: "1 hour", "30 minutes", "1 month"."""
-    unit, _ = np.datetime_data(step.dtype)
-    if unit == "M":
+    if in_months(step):
         count = int(step / _MONTH)
         return _counted(count // 12, "year") if count % 12 == 0 else _counted(count, "month")
     nanoseconds = int(step / np.timedelta64(1, "ns"))

@@ -10,6 +10,7 @@ import numpy as np
 from dlkit.contracts import ColumnKind, Examples, Split, Transform
 from dlkit.data.series_windows import SeriesSplit
 from dlkit.errors import SettingsError, did_you_mean
+from dlkit.inference import times as clock
 from dlkit.inference.series import CYCLES, Channel, SeriesInputs
 
 
@@ -37,7 +38,7 @@ class SeriesWindows:
         layout = train.layout
         if self.calendar and (layout.time is None or layout.step is None):
             raise SettingsError("preprocessing.calendar needs a series with times; this one has none.")
-        if self.calendar and layout.step is not None and np.datetime_data(layout.step.dtype)[0] == "M":
+        if self.calendar and layout.step is not None and clock.in_months(layout.step):
             raise SettingsError(
                 "preprocessing.calendar needs steps of one length, and months are not. Leave it out: a window of a "
                 "year holds the season."

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 import tensorflow as tf
 
+from dlkit.inference import times as clock
 from dlkit.inference.series import CYCLES, Channel, SeriesInputs
 
 _SECONDS_A_DAY = 86_400
@@ -61,7 +62,7 @@ class SeriesInputsGraph(tf.Module):
             return {}
         ahead = np.arange(1, made.horizon + 1)
         last = raw[made.time][:, tf.newaxis]
-        if np.datetime_data(made.step.dtype)[0] != "M":
+        if not clock.in_months(made.step):
             return {"time": last + tf.constant(ahead * int(made.step / np.timedelta64(1, "s")), tf.int64)}
         return {"time": _months_after(last, tf.constant(ahead * int(made.step / np.timedelta64(1, "M")), tf.int64))}
 
