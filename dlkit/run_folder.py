@@ -34,8 +34,9 @@ from dlkit.inference.answers import AnyAnswer, ClassAnswer, ValueAnswer
 from dlkit.inference.forecasts import ForecastAnswer
 from dlkit.inference.forms import STANDARD
 from dlkit.inference.runs import ASSETS, FORMAT, asset_checksums
+from dlkit.judging import Judged, judge
 from dlkit.ordering import Order
-from dlkit.pipeline import Judged, Outcome, Prepared, Stopwatch, judge, prepare, train, write_history, write_json
+from dlkit.pipeline import Outcome, Prepared, Stopwatch, prepare, train, write_history, write_json
 from dlkit.recipe import Recipe, Say
 from dlkit.settings import settings_of
 from dlkit.tasks import readable

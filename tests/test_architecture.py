@@ -30,6 +30,7 @@ ROOMS = (
     ("catalog",),
     ("ordering",),
     ("pipeline",),
+    ("judging",),
     ("run_folder",),
     ("finished",),
     ("explained",),

@@ -1,0 +1,88 @@
+"""How good is a trained network on the test rows, beside its baselines, and what is to be thought of it?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from dlkit.contracts import raw_targets
+from dlkit.evaluation import anomaly_figures, forecast_baselines, forecasts
+from dlkit.evaluation.baselines import baselines, warnings_for
+from dlkit.evaluation.scores import score
+from dlkit.inference.anomalies import AnomalyAnswer
+from dlkit.inference.forecasts import ForecastAnswer
+from dlkit.inference.series import SeriesInputs
+from dlkit.pipeline import Outcome, Prepared
+from dlkit.training.fit import is_solved, outputs, seeded
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Figures on the test rows. `outputs`: the network's, (rows, units). `more`: what `metrics.json` says beside them;
+    `line`: the forecasts of the linear baseline, (rows, horizon, targets).
+    """
+
+    test: dict[str, float]
+    baselines: dict[str, dict[str, float]]
+    outputs: np.ndarray
+    warnings: list[str]
+    more: Mapping[str, object] = field(default_factory=dict)
+    line: np.ndarray | None = None
+
+
+def judge(prepared: Prepared, outcome: Outcome, *, seed: int) -> Judged:
+    """Test figures beside those of the baselines, and what to think of them."""
+    recipe, splits = prepared.recipe, prepared.splits
+    answers = outputs(outcome.model, prepared.test)
+    test = score(recipe.task.name, prepared.answer, raw_targets(prepared.test), answers)
+    if isinstance(prepared.answer, AnomalyAnswer):
+        return _judge_anomalies(prepared, prepared.answer, test, answers, seed=seed)
+    if isinstance(prepared.answer, ForecastAnswer) and isinstance(prepared.transform, SeriesInputs):
+        return _judge_forecasts(prepared, prepared.transform, prepared.answer, test, answers)
+    beside = baselines(
+        recipe.task.name, prepared.answer, prepared.train, prepared.validation, prepared.test,
+        seed=seed, extra=recipe.baselines, refit=recipe.training.refit,
+    )  # fmt: skip
+    found = warnings_for(
+        recipe.task.name, test, beside, splits.best, splits.sample,
+        rows=len(prepared.test), train=raw_targets(prepared.train),
+    )  # fmt: skip
+    return Judged(test, beside, answers, found)
+
+
+def _judge_anomalies(
+    prepared: Prepared, answer: AnomalyAnswer, test: dict[str, float], residuals: np.ndarray, *, seed: int
+) -> Judged:
+    """Beside an isolation forest and a windowed Gaussian, and against the network as it was before training."""
+    rows = anomaly_figures.Rows(prepared.train, prepared.validation, prepared.test)
+    beside = anomaly_figures.baselines(answer, rows, seed=seed)
+    with seeded(seed):
+        model = prepared.recipe.build(prepared.spec)
+    untrained = None if is_solved(model) else outputs(model, prepared.test)
+    found = anomaly_figures.warnings_for(
+        answer, np.asarray(prepared.test.targets), residuals, untrained=untrained, test=test, beside=beside
+    )
+    return Judged(test, beside, residuals, found)
+
+
+def _judge_forecasts(
+    prepared: Prepared, transform: SeriesInputs, answer: ForecastAnswer, test: dict[str, float], answers: np.ndarray
+) -> Judged:
+    """Beside the last value, the last season and a line: over all, step by step, and from origin to origin."""
+    refit, targets = prepared.recipe.training.refit, forecasts.steps_of(prepared.test.targets)
+    by_name = forecast_baselines.forecasts(
+        transform, answer, prepared.train, prepared.validation, prepared.test, refit=refit
+    )
+    beside = {name: forecasts.of_points(answer, targets, points) for name, points in by_name.items()}
+    points = {"network": answer.points(answers), **by_name}
+    found = forecasts.warnings_for(answer, test, beside, prepared.splits.best, truths=targets.size)
+    more = {
+        "forecast": {"window": transform.window, "horizon": transform.horizon, "season": transform.season},
+        "skill": forecasts.skill(test, beside),
+        "by_step": {name: forecasts.by_step(answer, targets, one) for name, one in points.items()},
+        "per_target": forecasts.per_target(answer, targets, points["network"]),
+        "backtest": forecasts.backtest(answer, targets, points, prepared.splits.test.times),
+    }
+    return Judged(test, beside, answers, found, more, by_name["linear"])
