@@ -20,7 +20,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from dlkit.contracts import ColumnKind, Split, Splits
 from dlkit.data.anomaly_samples import SAMPLES
 from dlkit.data.columns import check_known
-from dlkit.data.delimited import delimited_blocks, is_missing, parse_number, read_delimited
+from dlkit.data.delimited import delimited_blocks, parse_number, read_delimited
 from dlkit.data.paths import PathOrDataset, one_table
 from dlkit.data.series_files import BLOCK_ROWS, Series, read_series, series_blocks
 from dlkit.data.sources import source
@@ -36,6 +36,7 @@ from dlkit.data.splitting import (
 )
 from dlkit.data.tables import inputs_of
 from dlkit.errors import DataError, SettingsError, did_you_mean
+from dlkit.inference.missing import is_missing
 from dlkit.inference.windows import ANOMALY, NORMAL
 
 MOST_WINDOWS = {"train": 50_000, "validation": 20_000, "test": 200_000}

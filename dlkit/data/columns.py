@@ -12,8 +12,9 @@ from typing import Literal
 import numpy as np
 
 from dlkit.contracts import Column
-from dlkit.data.delimited import Delimited, counts_rows, is_missing, parse_number
+from dlkit.data.delimited import Delimited, counts_rows, parse_number
 from dlkit.errors import DataError, SettingsError, did_you_mean
+from dlkit.inference.missing import is_missing
 
 MOSTLY = 0.8
 """A column with this share of numbers was probably meant to be numbers."""

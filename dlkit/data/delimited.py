@@ -22,8 +22,6 @@ import numpy as np
 from dlkit.data.paths import unreadable
 from dlkit.errors import DataError, DataNotFoundError
 
-MISSING = frozenset({"", "NA", "N/A", "nan", "NaN", "null", "None", "?"})
-"""What stands where a value is not known."""
 DELIMITERS = "\t|;,"
 """In this order where two fit equally well: the comma is the one that stands in prose."""
 LARGEST_FIELD = 1 << 28
@@ -299,8 +297,3 @@ def parse_number(field: str, *, decimal_comma: bool = False) -> float | None:
         field = field.replace(",", ".")
     value = float(field)
     return value if abs(value) <= LARGEST_NUMBER else math.copysign(math.inf, value)
-
-
-def is_missing(field: str) -> bool:
-    """Whether a field says that its value is not known."""
-    return field.strip() in MISSING

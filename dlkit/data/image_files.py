@@ -12,13 +12,14 @@ from typing import Literal
 
 from dlkit.data.archives import members
 from dlkit.data.columns import check_known
-from dlkit.data.delimited import Delimited, is_missing, read_delimited
+from dlkit.data.delimited import Delimited, read_delimited
 from dlkit.data.image_targets import Answers, answered_by_all, read_answers
 from dlkit.data.paths import listed, unreadable
 from dlkit.data.splitting import file_fingerprint, fingerprint
 from dlkit.data.text_files import LABEL_NAMES
 from dlkit.errors import DataError, SettingsError
 from dlkit.inference.images import SUFFIXES, problem
+from dlkit.inference.missing import is_missing
 
 IMAGE_NAMES = ("image", "picture", "path", "file", "filename", "file_name", "filepath", "image_path", "photo")
 SPLIT_FOLDERS = {

@@ -16,10 +16,11 @@ from pathlib import Path
 import numpy as np
 
 from dlkit.data.columns import MOSTLY, check_known
-from dlkit.data.delimited import LARGEST_NUMBER, Delimited, delimited_blocks, is_missing, parse_number
+from dlkit.data.delimited import LARGEST_NUMBER, Delimited, delimited_blocks, parse_number
 from dlkit.data.sources import Example, Examples
 from dlkit.errors import DataError
 from dlkit.inference import times as clock
+from dlkit.inference.missing import is_missing
 
 BLOCK_ROWS = 1 << 16
 _LOOKED_AT = 1_000

@@ -15,9 +15,7 @@ import numpy as np
 from dlkit.contracts import Column, ColumnKind, Columns
 from dlkit.errors import InputError, did_you_mean
 from dlkit.inference import times as clock
-
-MISSING = ("", "na", "n/a", "nan", "null", "none", "?")
-"""What stands where a number is not known, in lower case."""
+from dlkit.inference.missing import is_missing
 
 
 def columns_from(items: Sequence[object], kinds: Mapping[str, ColumnKind]) -> Columns:
@@ -64,7 +62,7 @@ def _text(value: object, where: str) -> str:
 
 
 def _number(value: object, where: str) -> float:
-    if value is None or (isinstance(value, str) and value.strip().lower() in MISSING):
+    if value is None or (isinstance(value, str) and is_missing(value)):
         return math.nan
     try:
         number = float(value) if isinstance(value, str | int | float) else None
@@ -78,11 +76,15 @@ def _number(value: object, where: str) -> float:
 
 
 def _category(value: object, where: str) -> str | None:
-    if value is None or value == "" or (isinstance(value, float) and math.isnan(value)):
+    if (
+        value is None
+        or (isinstance(value, str) and is_missing(value))
+        or (isinstance(value, float) and math.isnan(value))
+    ):
         return None
     if not isinstance(value, str | int | float):
         raise InputError(f"{where}: expected a category, got {type(value).__name__} {str(value)[:40]!r}.")
-    return as_word(value).strip() or None
+    return as_word(value).strip()
 
 
 def as_word(value: str | float) -> str:

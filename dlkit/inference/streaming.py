@@ -19,7 +19,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from dlkit.contracts import Columns
 from dlkit.errors import InputError, did_you_mean
 from dlkit.inference.anomalies import AnomalyAnswer
-from dlkit.inference.inputs import MISSING
+from dlkit.inference.missing import is_missing
 from dlkit.inference.predictor import Predictor
 from dlkit.inference.times import NAMES, TimeFormatError, Written, written
 
@@ -259,7 +259,7 @@ def _numbers(texts: Sequence[str], *, comma: bool) -> np.ndarray:
 
 
 def _number(text: str, *, comma: bool) -> float:
-    if text.lower() in MISSING:
+    if is_missing(text):
         return math.nan
     try:
         number = math.inf if "_" in text else float(text.replace(",", ".") if comma else text)

@@ -12,11 +12,12 @@ from typing import Literal
 
 import numpy as np
 
+from dlkit.inference.missing import is_missing
+
 Style = Literal["iso", "day first", "month first", "year first", "epoch"]
 
 NAMES = frozenset({"time", "timestamp", "date", "datetime", "ds", "day", "month", "year", "hour", "epoch", "unix", "t"})
 """Columns called so, in any case, are looked at first when the times are searched."""
-_MISSING = frozenset({"", "na", "n/a", "nan", "nat", "null", "none", "?"})
 _ZONE = r"(?P<zone>\s?Z|\s?UTC|\s?[+-]\d\d:?\d\d)?"
 _CLOCK = (
     r"(?:[T ]+(?P<hour>\d{1,2}):(?P<minute>\d\d)(?::(?P<second>\d\d)(?P<part>[.,]\d{1,9})?)?"
@@ -68,7 +69,7 @@ class Written:
 
     def _as_iso(self, row: int, field: str) -> tuple[str, int]:
         """A field as ISO 8601 without a zone, and its offset from UTC in minutes."""
-        if field.lower() in _MISSING:
+        if is_missing(field):
             return "NaT", 0
         found = _WRITTEN.fullmatch(field)
         if found is None or (found["zone"] is not None) != self.zoned:
@@ -85,7 +86,7 @@ def written(fields: Sequence[str]) -> list[Written]:
     Plain numbers are times only where they count seconds, milliseconds, microseconds or nanoseconds since 1970, or
     where they are years of four digits or dates of eight.
     """
-    present = [field.strip() for field in fields if field.strip().lower() not in _MISSING]
+    present = [field.strip() for field in fields if not is_missing(field)]
     if not present:
         return []
     if all(map(_EPOCH.fullmatch, present)):
@@ -198,7 +199,7 @@ def _iso(texts: Sequence[str], fields: Sequence[str] | None = None) -> np.ndarra
     if len(texts) and (quick := _of_one_form(texts)) is not None:
         return quick
     matches = _ISO.fullmatch
-    texts = ["NaT" if text.strip().lower() in _MISSING else text.strip() for text in texts]
+    texts = ["NaT" if is_missing(text) else text.strip() for text in texts]
     for row, text in enumerate(texts):
         if text != "NaT" and not (matches(text) and _FIRST <= text[:4] < _LAST):
             raise TimeFormatError(row, (fields or texts)[row])
@@ -241,7 +242,7 @@ def _epochs(fields: Sequence[str]) -> np.ndarray:
     times = np.empty(len(fields), "datetime64[ns]")
     for row, field in enumerate(fields):
         text = field.strip()
-        if text.lower() in _MISSING:
+        if is_missing(text):
             times[row] = np.datetime64("NaT")
             continue
         if not _EPOCH.fullmatch(text):

@@ -76,3 +76,8 @@ def test_one_column_is_checked_by_the_same_rules() -> None:
     assert column_from(["1", None, 2], "number", "column 'size'")[[0, 2]].tolist() == [1, 2]
     with pytest.raises(InputError, match="column 'size', row 1: expected a number, got str 'x'"):
         column_from([1, "x"], "number", "column 'size'")
+
+
+@pytest.mark.parametrize("field", ["NA", "none", " ? ", ""])
+def test_a_category_that_a_file_marks_as_missing_is_missing_in_a_request_too(field: str) -> None:
+    assert columns_from([{"colour": field}], {"colour": "category"})["colour"].tolist() == [None]
