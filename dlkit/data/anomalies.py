@@ -8,9 +8,8 @@ left out. A stream is split by time first and cut into windows then, so that no 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Literal
 
@@ -20,9 +19,9 @@ from numpy.lib.stride_tricks import sliding_window_view
 from dlkit.contracts import ColumnKind, Split, Splits
 from dlkit.data.anomaly_samples import SAMPLES
 from dlkit.data.columns import check_known
-from dlkit.data.delimited import delimited_blocks, parse_number, read_delimited
+from dlkit.data.delimited import parse_number, read_delimited
 from dlkit.data.paths import PathOrDataset, one_table
-from dlkit.data.series_files import BLOCK_ROWS, Series, read_series, series_blocks
+from dlkit.data.series_files import Series, read_series
 from dlkit.data.sources import source
 from dlkit.data.splitting import (
     FEWEST_ROWS,
@@ -97,56 +96,25 @@ class AnomalyData(PathOrDataset):
         path = one_table(path)
         say(f"Reading {path}")
         origin = _Origin(path.stem, str(path), file_fingerprint(path))
-        wanted = self._wanted(path)
-        series = None if self.layout == "table" else read_series(path, self.time, wanted, sort=self.sort)
-        if series is not None and (series.times is not None or self.layout == "stream"):
-            labels = None if self.label is None else self._labels(path)
-            if labels is not None and self.sort:
-                times = np.concatenate([block.times for block in series_blocks(path, self.time, wanted)])
-                labels = labels[np.argsort(times, kind="stable")]
-            return self._parted(_Stream(series, labels), origin)
+        if self.layout != "table":
+            columns = self.columns or None
+            series = read_series(path, self.time, columns, ignore=self.ignore, words=self.label, sort=self.sort)
+            if series.times is not None or self.layout == "stream":
+                labels = None if series.words is None else self._as_targets(series.words, path)
+                return self._parted(_Stream(series, labels), origin)
         rows, kinds, notes = self._table(path)
         return self._splits(rows, kinds, notes, origin)
 
-    def _wanted(self, path: Path) -> tuple[str, ...] | None:
-        """Columns to read as numbers; None: all that hold such."""
-        left_out = [*self.ignore, *filter(None, [self.label])]
-        header = [name for block in islice(delimited_blocks(path, 1), 1) for name in block.columns]
-        if not header:  # a header without rows: said when it is read
-            return None
-        check_known("data.ignore", self.ignore, header, str(path))
-        check_known("data.label", [self.label] if self.label else [], header, str(path))
-        if self.columns:
-            return tuple(name for name in self.columns if name not in left_out)
-        return None if not left_out else tuple(self._numbers(path, left_out))
-
-    def _numbers(self, path: Path, left_out: Sequence[str]) -> list[str]:
-        """Columns of numbers but for those left out, by the first rows of the file."""
-        (block,) = islice(delimited_blocks(path, 1_000), 1)
-        found = []
-        for name, column in block.columns.items():
-            known = [value.strip() for value in column if not is_missing(value)]
-            numbers = [parse_number(value, decimal_comma=block.delimiter == ";") for value in known]
-            if name not in left_out and name != self.time and known and None not in numbers:
-                found.append(name)
-        return found
-
-    def _labels(self, path: Path) -> np.ndarray:
-        """(rows,) of `label` as targets have it."""
-        name = str(self.label)
-        words = [value for block in delimited_blocks(path, BLOCK_ROWS) for value in block.columns[name]]
-        return self._as_targets(
-            [None if is_missing(word) else word.strip() for word in words], f"{path}, column {name!r}"
-        )
-
-    def _as_targets(self, words: Sequence[str | None], where: str) -> np.ndarray:
+    def _as_targets(self, fields: Iterable[str], path: Path) -> np.ndarray:
+        """(rows,) of the column `label` as targets have it."""
+        words = [None if is_missing(field) else field.strip() for field in fields]
         known = {word.lower() for word in self.normal or _WORDS}
         normal = {word: _is_one_of(word, known) for word in set(words) if word is not None}
         if normal and not any(normal.values()):
             most = ", ".join(repr(word) for word, _ in Counter(word for word in words if word).most_common(5))
             raise DataError(
-                f"{where}: no row is normal: expected {', '.join(sorted(known))} on some, got {most}. Say which values "
-                "are normal: --set data.normal=VALUE"
+                f"{path}, column {self.label!r}: no row is normal: expected {', '.join(sorted(known))} on some, got "
+                f"{most}. Say which values are normal: --set data.normal=VALUE"
             )
         targets = np.empty(len(words), object)
         targets[:] = [None if word is None else NORMAL if normal[word] else ANOMALY for word in words]
@@ -162,7 +130,8 @@ class AnomalyData(PathOrDataset):
         inputs, kinds, notes = inputs_of(file, names, np.arange(len(file)), {})
         if not inputs:
             raise DataError(f"{path}: no column is left to look for anomalies in. {'; '.join(notes)}")
-        return Split(inputs, self._labels(path) if self.label else unknown(len(file))), kinds, [*file.notes, *notes]
+        targets = self._as_targets(file.columns[self.label], path) if self.label else unknown(len(file))
+        return Split(inputs, targets), kinds, [*file.notes, *notes]
 
     def _named(self, path: Path | None, say: Callable[[str], None], allow_download: bool) -> Splits:
         dataset = source(self.dataset)

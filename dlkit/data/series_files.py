@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -33,7 +34,7 @@ class Series:
     """`times`: (rows,) datetime64[ns] in UTC, in ascending order, or None where the file has none. `values`: column to
     (rows,) float64, NaN where nothing was measured. `step`: between neighbours, as `times.step_of` has it; None
     without times. `notes`: what a user should know: gaps, repeated times, columns left out. `time`: name of the column
-    of times.
+    of times. `words`: (rows,) object array of the column that was asked for as text.
     """
 
     times: np.ndarray | None
@@ -41,6 +42,7 @@ class Series:
     step: np.timedelta64 | None
     notes: tuple[str, ...] = ()
     time: str | None = None
+    words: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(next(iter(self.values.values())))
@@ -53,6 +55,7 @@ class Block:
     times: np.ndarray | None
     values: dict[str, np.ndarray]
     lines: np.ndarray
+    words: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.lines)
@@ -64,18 +67,20 @@ def read_series(
     columns: Sequence[str] | None = None,
     *,
     ignore: Sequence[str] = (),
+    words: str | None = None,
     sort: bool = False,
 ) -> Series:
     """All rows of a CSV or TSV file.
 
     `time`: the column of times; found by looking where it is None. `columns`: of numbers; all others that hold numbers
-    where it is None, but for those in `ignore`. `sort`: put rows in the order of their times; DataError otherwise where
-    they are not.
+    where it is None, but for those in `ignore`. `words`: a column of labels, read as text. `sort`: put rows in
+    the order of their times; DataError otherwise where they are not.
     """
-    layout = _Layout(path, time, columns, tuple(ignore))
+    layout = _Layout(path, time, columns, tuple(ignore), words)
     blocks = list(layout.blocks(BLOCK_ROWS))
     values = {name: np.concatenate([block.values[name] for block in blocks]) for name in layout.numbers}
     times = None if layout.time is None else np.concatenate([block.times for block in blocks])
+    labels = None if words is None else np.concatenate([block.words for block in blocks])
     notes = list(layout.notes)
     if times is not None:
         lines = np.concatenate([block.lines for block in blocks])
@@ -85,12 +90,13 @@ def read_series(
         if len(back):
             order = np.argsort(times, kind="stable")
             times, values = times[order], {name: column[order] for name, column in values.items()}
+            labels = None if labels is None else labels[order]
             notes.append(f"the rows were put in the order of their times: {len(back)} of them went back")
     values = _usable(path, values, columns, notes)
     step = None if times is None else clock.step_of(times)
     if times is not None:
         notes += irregularities(times, step)
-    return Series(times, values, step, tuple(notes), layout.time)
+    return Series(times, values, step, tuple(notes), layout.time, labels)
 
 
 def last_rows(path: Path, time: str | None, columns: Sequence[str], rows: int) -> Block:
@@ -183,6 +189,7 @@ class _Layout:
     wanted_time: str | None
     wanted: Sequence[str] | None
     ignored: tuple[str, ...] = ()
+    words: str | None = None
     time: str | None = None
     style: clock.Written | None = None
     numbers: list[str] = field(default_factory=list)
@@ -195,7 +202,10 @@ class _Layout:
                 self._decide(table)
                 first = False
             times = None if self.time is None or self.style is None else self._times(table, self.time, self.style)
-            yield Block(times, {name: self._numbers(table, name) for name in self.numbers}, table.lines)
+            values = {name: self._numbers(table, name) for name in self.numbers}
+            # Few words on many rows: each of them is held once.
+            words = None if self.words is None else np.array([*map(sys.intern, table.columns[self.words])], object)
+            yield Block(times, values, table.lines, words)
         if first:
             raise DataError(f"{self.path}: a header and no rows below it. Add rows of data.")
 
@@ -208,9 +218,11 @@ class _Layout:
         if self.wanted is not None:
             check_known("data.columns", self.wanted, names, str(self.path))
         check_known("data.ignore", self.ignored, names, str(self.path))
+        check_known("data.label", [self.words] if self.words else [], names, str(self.path))
         self._find_times(table)
         for name in names if self.wanted is None else self.wanted:
-            if name not in (self.time, *self.ignored) and (self.wanted is not None or self._holds_numbers(table, name)):
+            left_out = name in (self.time, self.words, *self.ignored)
+            if not left_out and (self.wanted is not None or self._holds_numbers(table, name)):
                 self.numbers.append(name)
         if not self.numbers:
             raise DataError(
