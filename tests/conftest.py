@@ -39,6 +39,13 @@ class Ended:
         return message
 
 
+@pytest.fixture(autouse=True)
+def same_start() -> None:
+    """Every test draws the same random numbers, whichever tests ran before it."""
+    if keras := sys.modules.get("keras"):  # who has not imported it does not draw from it
+        keras.utils.set_random_seed(0)
+
+
 @pytest.fixture
 def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The test's own folder as working directory, with a cache of its own and no `DLKIT_DATA`."""
