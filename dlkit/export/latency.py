@@ -17,7 +17,7 @@ from dlkit.contracts import Columns, Transform, take
 from dlkit.export.onnx import OnnxModel
 from dlkit.export.saved_model import SavedModel
 from dlkit.inference.litert import LiteRT
-from dlkit.inference.predictor import takes_sets
+from dlkit.inference.predictor import padded_widths
 
 Inputs = Mapping[str, np.ndarray]
 Network = Callable[[Inputs], np.ndarray]
@@ -93,7 +93,7 @@ def _networks(artefacts: Mapping[str, Path], transform: Transform) -> dict[str, 
     networks: dict[str, Network] = {}
     for name, path in artefacts.items():
         if path.suffix == ".tflite":
-            networks[name] = LiteRT(path, round_up=takes_sets(transform)).run
+            networks[name] = LiteRT(path, widths=padded_widths(transform)).run
         elif path.suffix == ".onnx":
             networks[name] = OnnxModel(path, transform, threads=1).network
         elif name == "saved_model":

@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from dlkit.contracts import Examples, Tensor, take
 from dlkit.errors import ExportError
-from dlkit.export.one_row import pads_with_zeros, reads_one_row, step_by_step, without_padding
+from dlkit.export.one_row import loops_over_padding, reads_one_row, step_by_step, without_padding
 from dlkit.inference.quiet import silent_standard_error
 from dlkit.models.layers import side_by_side
 
@@ -71,9 +71,9 @@ def _forward(model: keras.Model, tensors: Mapping[str, Tensor]) -> Forward:
 
 
 def _forward_of_one(model: keras.Model, tensors: Mapping[str, Tensor]) -> Forward:
-    """As `_forward`, for one row: without its padding, and a step at a time."""
+    """As `_forward`, for one row: a step at a time, and where that is so, without its padding."""
     forward, padded = _forward(step_by_step(model), tensors), set()
-    if pads_with_zeros(model):
+    if loops_over_padding(model):
         padded = {name for name, tensor in tensors.items() if tensor.shape == (None,) and tensor.dtype == "int32"}
 
     def trimmed(inputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:

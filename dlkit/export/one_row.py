@@ -3,8 +3,8 @@
 Keras' own loop, converted, does 23 operations a step for an LSTM: a mask for each state, the product of the step's
 input, two counters, and with all outputs kept it copies them at every step, so that time grows with the square of the
 length. Here the inputs' products are one product before the loop, padding is cut off before it, and outputs are
-written in place. Attention without padding needs no mask, whose two passes over all pairs of words are a third of its
-time.
+written in place. Of KerasHub's encoder, converted, a third of the time goes into transposing the scores of all pairs of
+words and into tensors whose size is known at the call alone. Here it is a few products, and padding a term of scores.
 """
 
 from __future__ import annotations
@@ -26,26 +26,25 @@ def without_padding(ids: tf.Tensor) -> tf.Tensor:
     return tf.slice(ids, [0, 0], tf.stack([1, count]))
 
 
-def pads_with_zeros(model: keras.Model) -> bool:
-    """Whether id 0 is padding to this network."""
-    return any(
-        _attends(layer) or (isinstance(layer, keras.layers.Embedding) and layer.mask_zero)
-        for layer in model._flatten_layers()
-    )
+def loops_over_padding(model: keras.Model) -> bool:
+    """Whether id 0 is padding to this network, over which its loops would go."""
+    masked = (isinstance(layer, keras.layers.Embedding) and layer.mask_zero for layer in model._flatten_layers())
+    return is_recurrent(model) and any(masked)
 
 
 def reads_one_row(model: keras.Model) -> bool:
     """Whether LiteRT is to take one row at a time: a recurrent layer has no other builtin form; its length is free."""
-    return is_recurrent(model) or any(map(_attends, model._flatten_layers()))
+    return is_recurrent(model) or any(_is_of_hub(layer, "TransformerEncoder") for layer in model._flatten_layers())
 
 
-def _attends(layer: keras.layers.Layer) -> bool:
-    """Whether it is KerasHub's encoder, told from afar: to import KerasHub takes a second."""
-    return type(layer).__name__ == "TransformerEncoder"
+def _is_of_hub(layer: keras.layers.Layer, name: str) -> bool:
+    """Whether it is the layer of KerasHub called so, told from afar: to import KerasHub takes a second."""
+    return type(layer).__name__ == name and type(layer).__module__.startswith("keras_hub.")
 
 
 def step_by_step(model: keras.Model) -> keras.Model:
-    """The same network, of the same variables, for one row without padding: its recurrent layers in a loop of ours.
+    """The same network, of the same variables, for one row: its recurrent layers in a loop of ours, where there is no
+    padding, its attention in plain products.
 
     The network itself where it is a class of its own, or masks by values: what its loops have to do is not known.
     """
@@ -64,8 +63,10 @@ def step_by_step(model: keras.Model) -> keras.Model:
 def _call(layer: keras.layers.Layer, *args: Any, **kwargs: Any) -> Any:
     if isinstance(layer, keras.Model):
         return step_by_step(layer)(*args, **kwargs)
-    if _attends(layer):
-        return layer(*args, **{name: value for name, value in kwargs.items() if name != "padding_mask"})
+    if _is_of_hub(layer, "TransformerEncoder") and not set(kwargs) - {"padding_mask"}:
+        return PlainEncoder(layer)(*args, **kwargs)
+    if _is_of_hub(layer, "PositionEmbedding") and len(args) == 1 and not kwargs:
+        return FirstPositions(layer)(*args)
     if _is_plain(layer) and len(args) == 1 and not set(kwargs) - {"mask", "training"}:
         return StepByStep(layer)(*args)
     return layer(*args, **kwargs)
@@ -130,6 +131,69 @@ def _run(layer: keras.layers.RNN, inputs: tf.Tensor) -> tf.Tensor:
     if rows == 1:
         return tf.expand_dims(found[1], 0)
     return tf.transpose(tf.reshape(found[1], (-1, rows, units)), (1, 0, 2))
+
+
+class FirstPositions(keras.layers.Layer):
+    """KerasHub's learned positions of one row, (1, length, features), looked up as words are.
+
+    To cut off the rest of the table, and repeat that for each row, takes LiteRT longer at each change of the length.
+    """
+
+    def __init__(self, layer: keras.layers.Layer) -> None:
+        super().__init__(name=f"{layer.name}_first")
+        self.layer = layer
+        self.built = True
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        table = tf.convert_to_tensor(self.layer.position_embeddings)
+        return tf.expand_dims(tf.gather(table, tf.range(tf.shape(inputs)[1])), 0)
+
+    def compute_output_shape(self, shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        return shape
+
+
+class PlainEncoder(keras.layers.Layer):
+    """KerasHub's encoder on one row, (1, length, features), as few products of matrices; output as the layer's."""
+
+    def __init__(self, layer: keras.layers.Layer) -> None:
+        super().__init__(name=f"{layer.name}_plain")
+        self.layer = layer
+        self.built = self.supports_masking = True
+
+    def call(
+        self, inputs: tf.Tensor, padding_mask: tf.Tensor | None = None, mask: tf.Tensor | None = None
+    ) -> tf.Tensor:
+        layer, there = self.layer, mask if padding_mask is None else padding_mask
+        states = tf.reshape(inputs, (-1, inputs.shape[2]))
+        found = layer._self_attention_layer_norm(states) if layer.normalize_first else states
+        states = states + self._attended(found, there)
+        found = states = states if layer.normalize_first else layer._self_attention_layer_norm(states)
+        found = layer._feedforward_layer_norm(found) if layer.normalize_first else found
+        states = states + layer._feedforward_output_dense(layer._feedforward_intermediate_dense(found))
+        return tf.expand_dims(states if layer.normalize_first else layer._feedforward_layer_norm(states), 0)
+
+    def _attended(self, states: tf.Tensor, there: tf.Tensor | None) -> tf.Tensor:
+        """(length, features) of words that look at each other, at those alone that are `there`, (1, length) bool."""
+        attention = self.layer._self_attention_layer
+        parts = attention._query_dense, attention._key_dense, attention._value_dense
+        query, key, value = (_heads(states, part.kernel, part.bias) for part in parts)
+        scores = tf.matmul(query * query.shape[2] ** -0.5, key, transpose_b=True)  # (heads, length, length)
+        if there is not None:
+            scores += (tf.cast(there, scores.dtype) - 1) * 1e9
+        found = tf.transpose(tf.matmul(tf.nn.softmax(scores), value), (1, 0, 2))
+        kernel = attention._output_dense.kernel  # (heads, size, features)
+        joined = tf.reshape(found, (-1, kernel.shape[0] * kernel.shape[1]))
+        return _product(joined, tf.reshape(kernel, (-1, kernel.shape[2])), attention._output_dense.bias)
+
+    def compute_output_shape(self, shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        return shape
+
+
+def _heads(states: tf.Tensor, kernel: tf.Variable, bias: tf.Variable) -> tf.Tensor:
+    """(heads, length, size) of states (length, features), a kernel (features, heads, size) and a bias (heads, size)."""
+    features, heads, size = kernel.shape
+    products = _product(states, tf.reshape(kernel, (features, -1)), tf.reshape(bias, (-1,)))
+    return tf.transpose(tf.reshape(products, (-1, heads, size)), (1, 0, 2))
 
 
 Prepared = tuple[tf.Tensor, Callable[[tf.Tensor, State], State], int]

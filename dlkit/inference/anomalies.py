@@ -16,6 +16,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -225,7 +226,7 @@ class AnomalyAnswer:
 
     def scores(self, outputs: np.ndarray) -> np.ndarray:
         """Residuals to (rows,) float64 scores."""
-        return scores(self._shaped(outputs), np.array(self.level), newest=self.newest)
+        return scores(self._shaped(outputs), self._level, newest=self.newest)
 
     def decisions(self, found: np.ndarray) -> np.ndarray:
         """(rows,) scores to (rows,) bool: an anomaly?"""
@@ -245,7 +246,7 @@ class AnomalyAnswer:
         "channels": name to share of the score, in [0, 1] and summing to 1. "moments", of a window: such shares from
         the oldest row to the newest.
         """
-        parts = contributions(self._shaped(outputs), np.array(self.level), newest=self.newest)
+        parts = contributions(self._shaped(outputs), self._level, newest=self.newest)
         found = parts.sum(axis=tuple(range(1, parts.ndim)))
         rarity, flags = self.rarity(found), self.decisions(found)
         shares = parts / np.maximum(found, np.finfo(np.float64).tiny).reshape(-1, *[1] * (parts.ndim - 1))
@@ -265,6 +266,18 @@ class AnomalyAnswer:
             if by_moment:
                 answers[-1]["moments"] = by_moment[row]
         return answers
+
+    def judged(self, outputs: np.ndarray) -> tuple[np.ndarray, np.ndarray, dict[int, dict[str, float]]]:
+        """Residuals to (rows,) scores, (rows,) decisions, and of alarms, by their row, the "channels" of `decode`."""
+        shaped = self._shaped(outputs)
+        parts = contributions(shaped[:, -self.newest :] if self.window > 1 else shaped, self._level)
+        found = parts.sum(axis=tuple(range(1, parts.ndim)))
+        alarms = self.decisions(found)
+        if not alarms.any():
+            return found, alarms, {}
+        shares = parts[alarms].sum(axis=tuple(range(1, parts.ndim - 1))) / found[alarms, np.newaxis]
+        named = [dict(zip(self.channels, row, strict=True)) for row in shares.tolist()]
+        return found, alarms, dict(zip(np.flatnonzero(alarms).tolist(), named, strict=True))
 
     def comparable(self, outputs: np.ndarray) -> np.ndarray:
         """(rows, 1) log(1 + score): 1e-4 is a ten thousandth of a score, whatever its size; NaN for a bad output."""
@@ -294,6 +307,10 @@ class AnomalyAnswer:
         for name in ("channels", "level", "normal"):
             own[name] = tuple(_list(own[name]))
         return cls(**{**own, "tail": Tail(**tail)})  # type: ignore[arg-type]  # as `settings` wrote them
+
+    @cached_property
+    def _level(self) -> np.ndarray:
+        return np.array(self.level)
 
     def _shaped(self, outputs: np.ndarray) -> np.ndarray:
         """(rows, window, channels), whatever an artefact made of the last two axes; (rows, channels) of a table."""

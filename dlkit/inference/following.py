@@ -58,8 +58,8 @@ class Follower:
                     self.scorer.restart()
                 judged = self.scorer.push(columns, times)
                 self.summary.rows += len(judged)
-                self.summary.scored += len(judged) - int(np.isnan(judged.scores).sum())
-                self.summary.alarms += int(judged.alarms.sum())
+                self.summary.scored += len(judged) - int(np.count_nonzero(np.isnan(judged.scores)))
+                self.summary.alarms += int(np.count_nonzero(judged.alarms))
                 self.summary.skipped = dict(self._rows.skipped)
                 yield judged
             self.summary.skipped = dict(self._rows.skipped)

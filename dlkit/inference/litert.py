@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping
+from bisect import bisect_left
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,10 +15,10 @@ from dlkit.contracts import Rows, lengths, take
 from dlkit.errors import RunError
 from dlkit.inference.quiet import silent_standard_error
 
+if TYPE_CHECKING:
+    from ai_edge_litert.interpreter import Interpreter
+
 ROWS_AT_ONCE = 256
-_STEP = 64
-_IDLE = 4_096
-"""Padding, in ids, that single sets may add up to before the tensors are made smaller: about what that costs."""
 _FIRST = np.zeros(1, np.int64)
 _AS_IT_IS = ((0.0, 0), (1.0, 0))
 """Scale and zero point of inputs that are not quantized, or whose integers stand for themselves, as pixels do."""
@@ -26,17 +28,19 @@ class LiteRT:
     """A loaded `.tflite` file with one signature.
 
     Files with a free batch axis run up to 256 rows at once, files with batch 1 (recurrent networks) row by row.
-    `threads`: 1 is best at batch 1 for small and recurrent networks. `round_up`: the inputs are sets of ids, to which
-    padding may be added. Not safe for use by several threads at once.
+    `threads`: 1 is best at batch 1 for small and recurrent networks. `widths`: ascending; where ids are the only input,
+    a row of them is padded with zeros, which must change no answer, to the next of these numbers. Not safe for use by
+    several threads at once.
     """
 
-    def __init__(self, path: Path, *, threads: int = 1, round_up: bool = False) -> None:
+    def __init__(self, path: Path, *, threads: int = 1, widths: Sequence[int] = ()) -> None:
         from ai_edge_litert.interpreter import Interpreter
 
         try:
             # Read, not mapped: a file replaced under a mapping corrupts the interpreter that uses it.
+            self._another = partial(Interpreter, model_content=path.read_bytes(), num_threads=threads)
             with silent_standard_error():
-                self._interpreter = Interpreter(model_content=path.read_bytes(), num_threads=threads)
+                self._interpreter = self._another()
         except (ValueError, RuntimeError, OSError) as error:
             raise RunError(f"{path} cannot be loaded as a LiteRT model ({error}); export it again.") from error
         signatures = self._interpreter.get_signature_list()
@@ -47,17 +51,21 @@ class LiteRT:
         details = runner.get_input_details()
         self._inputs = {name: details[name] for name in self._names}
         self._output = next(iter(runner.get_output_details().values()))
-        self._quantized = bool(self._output["quantization"][0])
         self._shapes: dict[str, tuple[int, ...]] = {}
-        # The only input, where it is a set; the array that the last set was in, and whether the tensors are as large.
-        self._one_set = self._names[0] if round_up and len(self._names) == 1 else ""
-        self._index = self._inputs[self._names[0]]["index"]
-        self._buffer, self._fits_buffer, self._idle = np.zeros((1, 0), np.int32), False, 0
+        self._quantized = bool(self._output["quantization"][0])
+        self._name, self._index = self._names[0], self._inputs[self._names[0]]["index"]
+        # Each interpreter of a file with float16 weights would unpack them all for itself.
+        packed = any(detail["dtype"] == np.float16 for detail in self._interpreter.get_tensor_details())
+        self._widths = widths if len(self._names) == 1 and not packed else ()
+        self._of_width: list[tuple[Interpreter, np.ndarray] | None] = [None] * len(self._widths)
         batches = {tuple(detail["shape_signature"])[:1] for detail in self._inputs.values()}
         self.fixed_batch = batches != {(-1,)}
 
     def run(self, inputs: Mapping[str, np.ndarray | Rows]) -> np.ndarray:
         """Model inputs by name, (rows, ...) each, to outputs (rows, ...) float32."""
+        ids = inputs.get(self._name) if self._widths else None
+        if ids is not None and len(ids) == 1:
+            return self._guarded(self._padded, ids if isinstance(ids, np.ndarray) else ids.take(_FIRST))
         try:
             batch = {name: inputs[name] for name in self._names}
         except KeyError:
@@ -67,8 +75,6 @@ class LiteRT:
         rows = len(batch[self._names[0]])
         if rows == 1:
             one = {name: row if isinstance(row, np.ndarray) else row.take(_FIRST) for name, row in batch.items()}
-            if self._one_set:
-                return self._guarded(self._answered_set, one[self._one_set])
             return self._guarded(self._answered, one)
         step = 1 if self.fixed_batch else ROWS_AT_ONCE
         # Like lengths follow each other: little padding, and few changes of a tensor's size.
@@ -93,25 +99,29 @@ class LiteRT:
             reason = str(error).splitlines()[0][:200]
             raise RunError(f"{self._path} cannot run on this model's inputs ({reason}); export it again.") from error
 
-    def _answered_set(self, row: np.ndarray) -> np.ndarray:
-        """One set of ids, (1, ids), padded to the width of the one before: to look up padding costs next to nothing,
-        and to make all tensors anew as much as a small network. Done all the same where much padding has added up.
-        """
-        buffer, needed = self._buffer, row.shape[1]
-        idle = self._idle + buffer.shape[1] - needed
-        if needed > buffer.shape[1] or idle > _IDLE or not self._fits_buffer:
-            buffer = np.zeros((1, -(-needed // _STEP) * _STEP), self._inputs[self._one_set]["dtype"])
-            buffer[:, :needed] = row
-            answer = self._answered({self._one_set: buffer})
-            self._buffer, self._idle, self._fits_buffer = buffer, 0, True
-            return answer
-        self._idle = idle
-        buffer[:, :needed] = row
-        buffer[:, needed:] = 0
-        self._interpreter.set_tensor(self._index, buffer)
-        self._interpreter.invoke()
-        answer = self._interpreter.get_tensor(self._output["index"])
+    def _padded(self, ids: np.ndarray) -> np.ndarray:
+        """One row, by an interpreter that keeps its size: to make all tensors anew takes as long as a small network."""
+        count = ids.shape[1]
+        place = bisect_left(self._widths, count)
+        if place == len(self._widths):
+            return self._answered({self._name: ids})
+        interpreter, padded = self._of_width[place] or self._sized(place)
+        padded[:, :count] = ids
+        padded[:, count:] = 0
+        interpreter.set_tensor(self._index, padded)
+        interpreter.invoke()
+        answer = interpreter.get_tensor(self._output["index"])
         return _dequantized(answer, self._output) if self._quantized else answer
+
+    def _sized(self, place: int) -> tuple[Interpreter, np.ndarray]:
+        """An interpreter for rows of `widths[place]` ids, and the array that these are laid in."""
+        padded = np.zeros((1, self._widths[place]), self._inputs[self._name]["dtype"])
+        with silent_standard_error():
+            interpreter = self._another()
+            interpreter.resize_tensor_input(self._index, padded.shape)
+            interpreter.allocate_tensors()
+        self._of_width[place] = interpreter, padded
+        return interpreter, padded
 
     def _answered(self, batch: Mapping[str, np.ndarray]) -> np.ndarray:
         shapes = {name: array.shape for name, array in batch.items()}
@@ -120,7 +130,7 @@ class LiteRT:
                 self._interpreter.resize_tensor_input(self._inputs[name]["index"], shape)
             with silent_standard_error() if not self._shapes else contextlib.nullcontext():
                 self._interpreter.allocate_tensors()
-            self._shapes, self._fits_buffer = shapes, False
+            self._shapes = shapes
         for name, rows in batch.items():
             detail = self._inputs[name]
             fits = rows.dtype == detail["dtype"] and rows.flags.c_contiguous and detail["quantization"] in _AS_IT_IS

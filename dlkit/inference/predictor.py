@@ -47,7 +47,8 @@ class Predictor:
     """A run, loaded: raw input in, answer out.
 
     `kinds`: the raw input columns. `choices`: known values of the category columns. `labels`: classes, empty
-    for a regression. Not safe for use by several threads at once: give each its own, or a lock.
+    for a regression. `network`: encoded inputs to the network's outputs. Not safe for use by several threads at once:
+    give each its own, or a lock.
     """
 
     def __init__(self, folder: Path, *, artefact: str = "tflite", threads: int = 1) -> None:
@@ -64,7 +65,7 @@ class Predictor:
         self.choices: Mapping[str, tuple[str, ...]] = self.transform.choices
         self.labels: tuple[str, ...] = self.answer.labels if isinstance(self.answer, ClassAnswer) else ()
         path = artefact_path(folder, run, artefact)
-        self._model = LiteRT(path, threads=threads, round_up=takes_sets(self.transform))
+        self.network = LiteRT(path, threads=threads, widths=padded_widths(self.transform)).run
 
     def predict(self, items: Sequence[object]) -> list[dict[str, object]]:
         """Answers for items: strings for a text model, `{column: value}` for a table, paths, bytes or pixels for one of
@@ -80,7 +81,7 @@ class Predictor:
 
     def outputs(self, columns: Columns) -> np.ndarray:
         """Raw columns to the network's outputs, (rows, units) float32."""
-        return self._model.run(self.transform.encode(columns))
+        return self.network(self.transform.encode(columns))
 
     def answers(self, columns: Columns, outputs: np.ndarray) -> list[dict[str, object]]:
         """The network's outputs for raw columns as answers, with a warning where an answer rests on little."""
@@ -110,9 +111,12 @@ def load(run: str | Path, *, root: str | Path = ROOT, artefact: str = "tflite", 
     return Predictor(find_run(run, root), artefact=artefact, threads=threads)
 
 
-def takes_sets(transform: Transform) -> bool:
-    """Whether a network takes sets of ids, to which padding may be added: no order to keep, nor a longest row."""
-    return isinstance(transform, MultiHotText | NgramText)
+def padded_widths(transform: Transform) -> Sequence[int]:
+    """What LiteRT is to pad a row of ids to, ascending: of a set, which has neither an order to keep nor a longest row.
+
+    To look up some padding costs next to nothing, and few sizes stay in the processor's caches.
+    """
+    return [64 << doubled for doubled in range(11)] if isinstance(transform, MultiHotText | NgramText) else []
 
 
 def load_transform(folder: Path) -> Transform:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import math
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,10 +23,13 @@ from dlkit.inference.anomalies import AnomalyAnswer
 from dlkit.inference.missing import is_missing
 from dlkit.inference.predictor import Predictor
 from dlkit.inference.times import NAMES, TimeFormatError, Written, written
+from dlkit.inference.windows import ScaledWindows
 
 AT_ONCE = 4_096
 """Rows that are scored together at most: the memory that windows and their residuals take."""
 _MARKS = str.maketrans("", "", "-:T .")
+NO_TIME = int(np.datetime64("NaT", "ns").astype(np.int64))
+"""In nanoseconds since 1970; before all times."""
 NEW_CLOCK = 100
 """So many rows in a row from before the newest time: the clock was set back, and the stream goes on from there."""
 
@@ -56,10 +60,10 @@ class StreamScorer:
                 "an anomaly recipe. Leave --follow out."
             )
         self._answer = predictor.answer
-        self._outputs = predictor.outputs
+        self._transform, self._network = predictor.transform, predictor.network
         self.kinds = predictor.kinds
         self.window = predictor.answer.window
-        self._kept = {name: np.zeros(0) for name in self.kinds}
+        self.restart()
 
     @property
     def threshold(self) -> float:
@@ -68,40 +72,36 @@ class StreamScorer:
 
     def restart(self) -> None:
         """Forget the rows so far: the next ones do not follow them."""
-        self._kept = {name: np.zeros(0) for name in self.kinds}
+        self._kept = np.zeros((0, len(self.kinds)), np.float32)
 
     def push(self, columns: Columns, times: Sequence[str] = ()) -> Judged:
         """New rows, column to (rows,) values, judged."""
         rows = len(next(iter(columns.values())))
-        scores, channels = np.full(rows, np.nan), {}
+        scores, alarms = np.full(rows, np.nan), np.zeros(rows, bool)
+        channels: dict[int, dict[str, float]] = {}
         for start in range(0, rows, AT_ONCE):
             stop = min(start + AT_ONCE, rows)
-            outputs = self._outputs_of({name: column[start:stop] for name, column in columns.items()})
-            if outputs is None:
-                continue
-            first = stop - len(outputs)
-            found = self._answer.scores(outputs)
-            scores[first:stop] = found
-            alarms = np.flatnonzero(self._answer.decisions(found))
-            if len(alarms):
-                for row, answer in zip(alarms, self._answer.decode(outputs[alarms]), strict=True):
-                    channels[first + int(row)] = answer["channels"]
-        with np.errstate(invalid="ignore"):
-            return Judged(tuple(times), scores, self._answer.decisions(scores), channels)  # type: ignore[arg-type]  # decode has no type for each key
+            outputs = self._outputs({name: column[start:stop] for name, column in columns.items()})
+            if len(outputs):
+                first = stop - len(outputs)
+                scores[first:stop], alarms[first:stop], why = self._answer.judged(outputs)
+                channels |= {first + row: shares for row, shares in why.items()}
+        return Judged(tuple(times), scores, alarms, channels)
 
-    def _outputs_of(self, columns: Columns) -> np.ndarray | None:
-        """The network's outputs for all windows that end in these rows; None where none is full yet."""
-        if self.window == 1:
-            return self._outputs(columns)
-        joined = {name: np.concatenate([self._kept[name], column]) for name, column in columns.items()}
-        rows = len(next(iter(joined.values())))
+    def _outputs(self, columns: Columns) -> np.ndarray:
+        """The network's outputs for all windows that end in these rows, none of them before the first is full."""
+        if not isinstance(self._transform, ScaledWindows):
+            return self._network(self._transform.encode(columns))
+        # Scaled as rows, not as windows, of which each row is in many.
+        new = self._transform.scaled(np.array([columns[name] for name in self._transform.numbers]).T)
+        rows = np.concatenate([self._kept, new])
         # A copy: a view would keep the whole batch.
-        self._kept = {name: column[max(0, rows - self.window + 1) :].copy() for name, column in joined.items()}
-        if rows < self.window:
-            return None
-        if rows == self.window:  # a row at a time, a view by strides takes longer than the network
-            return self._outputs({name: column[np.newaxis] for name, column in joined.items()})
-        return self._outputs({name: sliding_window_view(column, self.window) for name, column in joined.items()})
+        self._kept = rows[max(0, len(rows) - self.window + 1) :].copy()
+        if len(rows) < self.window:
+            return np.zeros((0, self.window, len(self.kinds)), np.float32)
+        if len(rows) == self.window:  # a row at a time, a view by strides takes longer than the network
+            return self._network({"window": rows[np.newaxis]})
+        return self._network({"window": sliding_window_view(rows, self.window, axis=0).swapaxes(1, 2)})
 
 
 @dataclass
@@ -121,7 +121,7 @@ class StreamRows:
     _time: int | None = None
     _others: tuple[int, ...] = ()
     _style: Written | None = None
-    _newest: np.datetime64 = field(default_factory=lambda: np.datetime64("NaT"))
+    _newest: int = NO_TIME
     _back: int = 0
 
     def parse(self, lines: Sequence[str]) -> Iterable[tuple[Columns, list[str], bool]]:
@@ -137,13 +137,13 @@ class StreamRows:
             dated = (place for place in self._others if _is_dated(rows[0][place]))
             self._time, self._others = next(dated, None), ()
         times = [row[self._time] for row in rows] if self._time is not None else []
-        keep, fresh = self._in_order(times) if times else (np.arange(len(rows)), None)
-        parts = [keep] if fresh is None else [keep[keep < fresh], keep[keep >= fresh]]
-        for number, part in enumerate(parts):
-            if len(part):
-                columns, inside = self._columns([rows[row] for row in part])
-                written_times = [times[part[row]] for row in inside] if times else []
-                yield columns, written_times, number == len(parts) - 1 and fresh is not None
+        keep, fresh = self._in_order(times) if times else (range(len(rows)), None)
+        before = len(keep) if fresh is None else bisect_left(keep, fresh)
+        for part, anew in ((keep[:before], False), (keep[before:], True)):
+            if part:
+                columns, bad = self._columns([rows[row] for row in part])
+                good = [row for place, row in enumerate(part) if place not in bad] if times else []
+                yield columns, [times[row] for row in good], anew
 
     def _read_header(self, line: str) -> None:
         line = line.lstrip("\ufeff").rstrip("\r\n")
@@ -174,28 +174,31 @@ class StreamRows:
                 self._skip(f"not {self._fields} fields", text)
         return rows
 
-    def _in_order(self, times: Sequence[str]) -> tuple[np.ndarray, int | None]:
+    def _in_order(self, times: Sequence[str]) -> tuple[Sequence[int], int | None]:
         """Rows to keep, and the first one of a clock that was set back, if it was."""
-        parsed, keep, fresh = self._parsed(times), [], None
+        parsed = self._parsed(times)
         if parsed is None:
-            return np.arange(len(times)), None
-        ascending = not np.isnat(parsed).any() and bool((np.diff(parsed) >= np.timedelta64(0)).all())
-        if ascending and (np.isnat(self._newest) or parsed[0] >= self._newest):
-            self._newest, self._back = parsed[-1], 0
-            return np.arange(len(parsed)), None
-        for row, time in enumerate(parsed):
-            if np.isnat(time):
+            return range(len(times)), None
+        moments = parsed.astype(np.int64)
+        first = int(moments[0])
+        ascending = len(moments) == 1 or bool((moments[1:] >= moments[:-1]).all())
+        if ascending and first > NO_TIME and first >= self._newest:
+            self._newest, self._back = int(moments[-1]), 0
+            return range(len(times)), None
+        keep, fresh = [], None
+        for row, moment in enumerate(moments.tolist()):
+            if moment == NO_TIME:
                 self._skip("no time", times[row])
-            elif not np.isnat(self._newest) and time < self._newest and self._back < NEW_CLOCK:
+            elif moment < self._newest and self._back < NEW_CLOCK:
                 self._back += 1
                 self._skip("a time before the one of the row above", times[row])
             else:
-                if self._back >= NEW_CLOCK and time < self._newest:
+                if moment < self._newest:
                     fresh, self.restarts = row, self.restarts + 1
                     self.say(f"the clock was set back to {times[row]}; the stream goes on from there")
                 keep.append(row)
-                self._newest, self._back = time, 0
-        return np.array(keep, np.int64), fresh
+                self._newest, self._back = moment, 0
+        return keep, fresh
 
     def _parsed(self, times: Sequence[str]) -> np.ndarray | None:
         """Times as datetime64[ns], NaT for what is none; None while it is not plain how they are written."""
@@ -213,21 +216,22 @@ class StreamRows:
         except TimeFormatError:
             return np.array([_one_time(style, time) for time in times], "datetime64[ns]")
 
-    def _columns(self, rows: Sequence[Sequence[str]]) -> tuple[Columns, np.ndarray]:
-        """Columns of the rows that hold what they should, and which rows these are."""
+    def _columns(self, rows: Sequence[Sequence[str]]) -> tuple[Columns, set[int]]:
+        """Columns of the rows that hold what they should, and which of the rows do not."""
         columns: dict[str, np.ndarray] = {}
-        fine = np.ones(len(rows), bool)
+        bad: set[int] = set()
         for name, place in self._places.items():
             texts = [row[place] for row in rows]
             if self.kinds[name] == "category":
                 columns[name] = np.array([text.strip() or None for text in texts], object)
                 continue
-            columns[name] = numbers = _numbers(texts, comma=self._delimiter == ";")
-            for row in np.flatnonzero(np.isinf(numbers) & fine):
+            numbers = _numbers(texts, comma=self._delimiter == ";")
+            for row in [row for row, number in enumerate(numbers) if math.isinf(number) and row not in bad]:
                 self._skip(f"no finite number in {name!r}", texts[row])
-            fine &= ~np.isinf(numbers)
-        inside = np.flatnonzero(fine)
-        return (columns if fine.all() else {name: column[inside] for name, column in columns.items()}), inside
+                bad.add(row)
+            columns[name] = np.array(numbers)
+        good = np.delete(np.arange(len(rows)), sorted(bad)) if bad else slice(None)
+        return {name: column[good] for name, column in columns.items()}, bad
 
     def _skip(self, reason: str, what: str) -> None:
         self.skipped[reason] += 1
@@ -246,16 +250,16 @@ def _one_time(style: Written, time: str) -> np.datetime64:
         return np.datetime64("NaT", "ns")
 
 
-def _numbers(texts: Sequence[str], *, comma: bool) -> np.ndarray:
-    """(rows,) float64: NaN where nothing stands, infinite where no finite number stands."""
+def _numbers(texts: Sequence[str], *, comma: bool) -> list[float]:
+    """NaN where nothing stands, infinite where no finite number stands."""
     try:
-        found = np.array([float(text) for text in texts])
+        found = list(map(float, texts))
         # Python also takes 1_000 for a number, and what says NaN may be a missing one or a broken sensor: look closer.
-        if np.isfinite(found).all() and not any("_" in text for text in texts):
+        if all(map(math.isfinite, found)) and not any("_" in text for text in texts):
             return found
     except ValueError:
         pass
-    return np.array([_number(text.strip(), comma=comma) for text in texts])
+    return [_number(text.strip(), comma=comma) for text in texts]
 
 
 def _number(text: str, *, comma: bool) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -73,12 +74,17 @@ class ScaledWindows:
             raise InputError(f"The channels of a window differ in length: {found}. Give as many numbers of each.")
         return {"window": Windows({name: column[:, -self.window :] for name, column in columns.items()}, self)}
 
-    def scaled(self, name: str, values: np.ndarray) -> np.ndarray:
-        """Raw values of a channel, of any shape, as the network takes them: float32."""
-        column = self.numbers[name]
-        filled = np.where(np.isnan(values), column.fill, values)
+    def scaled(self, values: np.ndarray) -> np.ndarray:
+        """Raw values (..., channels) float64 as the network takes them: float32."""
+        fill, shift, scale = self._scaling
         with np.errstate(over="ignore"):
-            return np.clip((filled - column.shift) / column.scale, -FURTHEST, FURTHEST).astype(np.float32)
+            scaled = (np.where(np.isnan(values), fill, values) - shift) / scale
+        return np.minimum(np.maximum(scaled, -FURTHEST), FURTHEST).astype(np.float32)
+
+    @cached_property
+    def _scaling(self) -> np.ndarray:
+        """(3, channels) float64: fill, shift and scale."""
+        return np.array([(column.fill, column.shift, column.scale) for column in self.numbers.values()]).T
 
     def remarks(self, inputs: Columns) -> list[str | None]:
         missing = sum(np.isnan(np.asarray(inputs[name], np.float64)).sum(axis=1) for name in self.numbers)
@@ -120,5 +126,4 @@ class Windows:
 
     def take(self, indices: np.ndarray) -> np.ndarray:
         """(len(indices), window, channels) float32."""
-        scaled = [self.transform.scaled(name, column[indices]) for name, column in self.columns.items()]
-        return np.stack(scaled, axis=-1)
+        return self.transform.scaled(np.stack([column[indices] for column in self.columns.values()], axis=-1))

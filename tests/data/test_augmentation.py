@@ -57,6 +57,13 @@ def test_a_shifted_picture_is_a_window_of_the_reflected_one(name: str, down: int
     assert {left for _, left in places} == set(range(2 * across + 1))
 
 
+@pytest.mark.parametrize(("height", "width"), [(2, 3), (1, 2), (1, 1)])
+def test_pictures_of_few_pixels_shift_as_far_as_they_have_a_mirror_image(height: int, width: int) -> None:
+    pixels = NOISE[:, :height, :width]
+    found = shift(pixels, dice())
+    assert found.shape == pixels.shape and set(found.ravel()) <= set(pixels.ravel())
+
+
 @pytest.mark.parametrize("channels", [3, 1])
 @pytest.mark.parametrize("name", CHANGES)
 def test_every_change_gives_as_many_bytes_some_of_them_others(name: str, channels: int) -> None:

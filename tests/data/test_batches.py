@@ -62,6 +62,14 @@ def test_order_says_which_rows_iteration_and_the_dataset_give(seed: int | None) 
     assert [targets.numpy().tolist() for _, targets in batches.dataset()] == said
 
 
+def test_one_dataset_gives_each_epoch_its_own_order() -> None:
+    batches = Batches(EXAMPLES, 8, seed=3, by_length=True)
+    dataset = batches.dataset()
+    for number in (0, 1):
+        batches.epoch = number
+        assert [targets.numpy().tolist() for _, targets in dataset] == [rows.tolist() for rows in batches.order()]
+
+
 def test_rows_by_length_need_far_less_padding_and_do_not_come_short_ones_first() -> None:
     padded = {by_length: sum(ids.size for ids, _ in epoch(3, by_length=by_length)) for by_length in (True, False)}
     assert padded[True] < 1.1 * LENGTHS.sum() < 1.5 * LENGTHS.sum() < padded[False]

@@ -86,14 +86,16 @@ def test_a_file_of_batch_1_answers_rows_of_mixed_length_in_their_order(recurrent
     assert np.abs(np.diff(together, axis=0)).max(axis=1).min() > 1e-6
 
 
-@pytest.mark.parametrize("round_up", [False, True])
-def test_single_rows_of_alternating_lengths_and_batches_between_change_no_answer(sets: Path, round_up: bool) -> None:
+@pytest.mark.parametrize("widths", [(), (64, 512), (1_300,)])
+def test_single_rows_of_alternating_lengths_and_batches_between_change_no_answer(
+    sets: Path, widths: tuple[int, ...]
+) -> None:
     lengths = [3, 63, 64, 65, 1, 0, 600, 2, 1_300, 5, 130, 64, 3]
     some = [
         np.random.default_rng(place).integers(1, 51, length).astype(np.int32) for place, length in enumerate(lengths)
     ]
     expected = alone(sets, {"ngram_ids": some})
-    artefact = LiteRT(sets, round_up=round_up)
+    artefact = LiteRT(sets, widths=widths)
     for _ in range(2):
         singles = []
         for row in some:
@@ -103,14 +105,14 @@ def test_single_rows_of_alternating_lengths_and_batches_between_change_no_answer
         np.testing.assert_allclose(np.concatenate(singles), expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("round_up", [False, True])
-def test_values_beside_ids_are_padded_with_them(weighed: Path, round_up: bool) -> None:
+@pytest.mark.parametrize("widths", [(), (512,)])
+def test_values_beside_ids_keep_their_length(weighed: Path, widths: tuple[int, ...]) -> None:
     lengths = [3, 70, 64, 1, 300]
     dice = np.random.default_rng(1)
     ids = [dice.integers(1, 51, length).astype(np.int32) for length in lengths]
     values = [dice.random(length).astype(np.float32) for length in lengths]
     expected = alone(weighed, {"ngram_ids": ids, "ngram_weights": values})
-    artefact = LiteRT(weighed, round_up=round_up)
+    artefact = LiteRT(weighed, widths=widths)
     inputs: dict[str, np.ndarray | Rows] = {"ngram_ids": ragged(ids), "ngram_weights": ragged(values)}
     np.testing.assert_allclose(artefact.run(inputs), expected, atol=1e-5)
     for place in range(len(lengths)):

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import os
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from dlkit.contracts import Columns
 from dlkit.errors import DataNotFoundError, InputError
 from dlkit.inference import following
 from dlkit.inference.anomalies import AnomalyAnswer, Tail
 from dlkit.inference.answers import ClassAnswer
 from dlkit.inference.following import Follower, file_chunks, pipe_chunks
 from dlkit.inference.streaming import NEW_CLOCK, Judged, StreamRows, StreamScorer
+from dlkit.inference.tables import NumberColumn, TableRows
+from dlkit.inference.windows import ScaledWindows
 
 WINDOW = 3
 
@@ -27,25 +28,25 @@ class Mean:
     """Stands for a predictor: what is left of a window is its distance from 10."""
 
     answer: AnomalyAnswer | ClassAnswer
-    window: int = WINDOW
+    transform: ScaledWindows | TableRows
     run: Path = Path("saved_models/anomaly/1")
     task: str = "anomaly"
 
     @property
-    def kinds(self) -> dict[str, str]:
-        return dict.fromkeys(("heat", "flow"), "number" if self.window == 1 else "series")
+    def kinds(self) -> Mapping[str, str]:
+        return self.transform.kinds
 
-    def outputs(self, columns: Columns) -> np.ndarray:
-        assert all(len(column) <= 5_000 for column in columns.values()), "too many rows at once"
-        rows = np.stack([np.asarray(columns[name]) for name in self.kinds], axis=-1) - 10
-        return np.nan_to_num(rows).astype(np.float32)
+    def network(self, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
+        (rows,) = inputs.values()
+        assert len(rows) <= 5_000, "too many rows at once"
+        return rows
 
 
-def predictor(window: int = WINDOW) -> Mean:
-    answer = AnomalyAnswer(
-        ("heat", "flow"), window=window, level=(1.0, 4.0), threshold=8.0, normal=(0.0, 1.0), tail=Tail(1, 0.1, 1, 0)
-    )
-    return Mean(answer, window)
+def predictor(window: int = WINDOW, newest: int = 0) -> Mean:
+    numbers = {"heat": NumberColumn(10, 10, 1), "flow": NumberColumn(10, 10, 2)}
+    tail = Tail(1, 0.1, 1, 0)
+    answer = AnomalyAnswer(("heat", "flow"), window, newest, (1.0, 1.0), threshold=8.0, normal=(0.0, 1.0), tail=tail)
+    return Mean(answer, TableRows(numbers, {}) if window == 1 else ScaledWindows(window, numbers))
 
 
 def said() -> tuple[list[str], Callable[[str], None]]:
@@ -94,7 +95,21 @@ def test_a_streamed_score_is_that_of_its_window() -> None:
     scorer = StreamScorer(one)  # type: ignore[arg-type]
     found = [scorer.push({"heat": row[:1], "flow": row[1:]}).scores[0] for row in values]
     windows = np.stack([values[row - WINDOW + 1 : row + 1] for row in range(WINDOW - 1, 50)])
-    assert np.allclose(found[WINDOW - 1 :], one.answer.scores((windows - 10).astype(np.float32)))  # type: ignore[union-attr]
+    residuals = ((windows - 10) / (1, 2)).astype(np.float32)
+    assert np.allclose(found[WINDOW - 1 :], one.answer.scores(residuals))  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("newest", [0, 2])
+def test_alarms_are_explained_as_in_an_answer(newest: int) -> None:
+    one = predictor(newest=newest)
+    values = np.random.default_rng(1).normal(10, 6, (50, 2))
+    found = StreamScorer(one).push({"heat": values[:, 0], "flow": values[:, 1]})  # type: ignore[arg-type]
+    windows = np.stack([values[row - WINDOW + 1 : row + 1] for row in range(WINDOW - 1, 50)])
+    answers = one.answer.decode(((windows - 10) / (1, 2)).astype(np.float32))
+    assert found.alarms.tolist() == [False] * (WINDOW - 1) + [answer["anomaly"] for answer in answers]
+    assert 5 < len(found.channels) < 45
+    for row, shares in found.channels.items():
+        assert shares == pytest.approx(answers[row - WINDOW + 1]["channels"])
 
 
 def test_an_alarm_comes_with_its_time_and_channel() -> None:
@@ -156,7 +171,7 @@ def test_a_stream_of_other_columns_is_refused() -> None:
 
 def test_only_a_run_that_finds_anomalies_follows() -> None:
     with pytest.raises(InputError, match="a run of an anomaly recipe"):
-        StreamScorer(Mean(ClassAnswer(("a", "b")), task="classification"))  # type: ignore[arg-type]
+        StreamScorer(Mean(ClassAnswer(("a", "b")), ScaledWindows(3, {}), task="classification"))  # type: ignore[arg-type]
 
 
 def test_a_line_without_an_end_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:

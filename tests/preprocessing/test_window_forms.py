@@ -94,7 +94,8 @@ def test_of_longer_rows_the_newest_steps_count_and_shorter_ones_are_refused() ->
     transform = fitted(rows())
     columns = columns_from([{"bar": [1.0, None, *range(8)], "l/min": [*range(10)]}], transform.kinds)
     taken = take(transform.encode(columns)["window"], np.array([0]))
-    np.testing.assert_array_equal(taken[0, :, 0], transform.scaled("bar", np.arange(8.0)))
+    newest = np.stack([np.arange(8.0), np.arange(2.0, 10.0)], axis=-1)
+    np.testing.assert_array_equal(taken[0], transform.scaled(newest))
     with pytest.raises(InputError, match=r"differ in length: bar 9, l/min 8"):
         transform.encode(columns_from([{"bar": [*range(9)], "l/min": [*range(8)]}], transform.kinds))
     with pytest.raises(InputError, match=r"expected a window of 8 numbers.*got 3"):
