@@ -44,26 +44,61 @@ class ContractiveDense(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("dlkit")
 class SparsePenalty(keras.layers.Layer):
-    """A code (batch, units) as it is; in training its mean absolute activity over rows and units, times `strength`, is
-    added to the loss.
+    """A code (batch, units) as it is; in training its activity, times `strength`, is added to the loss.
 
-    Keras' own activity regularizers sum over the rows, so that their weight would change with the size of a batch.
+    The activity is the mean absolute value over rows and units. With `target`, of a code in (0, 1), it is how far each
+    unit's mean over the batch is from being active in that share of the rows: KL(target || mean), a mean over units (Ng
+    2011, section 2). Keras' own activity regularizers sum over the rows, so that their weight would change with the
+    size of a batch.
     """
 
-    def __init__(self, *, strength: float, **kwargs: object) -> None:
+    def __init__(self, *, strength: float, target: float | None = None, **kwargs: object) -> None:
         super().__init__(**kwargs)
-        self.strength = strength
+        self.strength, self.target = strength, target
 
     def call(self, inputs: keras.KerasTensor, training: bool | None = None) -> keras.KerasTensor:
         if training:
-            self.add_loss(self.strength * ops.mean(ops.abs(inputs)))
+            self.add_loss(self.strength * self._activity(ops.cast(inputs, "float32")))
         return inputs
+
+    def _activity(self, code: keras.KerasTensor) -> keras.KerasTensor:
+        if self.target is None:
+            return ops.mean(ops.abs(code))
+        share, rare = ops.clip(ops.mean(code, axis=0), 1e-6, 1 - 1e-6), self.target
+        return ops.mean(rare * ops.log(rare / share) + (1 - rare) * ops.log((1 - rare) / (1 - share)))
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return input_shape
 
     def get_config(self) -> dict[str, object]:
-        return super().get_config() | {"strength": self.strength}
+        return super().get_config() | {"strength": self.strength, "target": self.target}
+
+
+@keras.saving.register_keras_serializable("dlkit")
+class MaskingNoise(keras.layers.Layer):
+    """In training, a share `rate` of each row's numbers is set to 0, the others stay (Vincent et al. 2010, 3.3)."""
+
+    def __init__(self, rate: float, seed: int = 0, **kwargs: object) -> None:
+        super().__init__(**kwargs)
+        self.rate, self.seed = rate, seed
+        self._generator = keras.random.SeedGenerator(seed)
+
+    def call(self, inputs: keras.KerasTensor, training: bool | None = None) -> keras.KerasTensor:
+        if not training:
+            return inputs
+        kept = keras.random.uniform(ops.shape(inputs), seed=self._generator) >= self.rate
+        return inputs * ops.cast(kept, inputs.dtype)
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        return input_shape
+
+    def get_config(self) -> dict[str, object]:
+        return super().get_config() | {"rate": self.rate, "seed": self.seed}
+
+
+def divergence(mean: keras.KerasTensor, log_variance: keras.KerasTensor) -> keras.KerasTensor:
+    """KL of each unit's normal distribution from the standard one, nats (Kingma & Welling 2014, appendix B)."""
+    return 0.5 * (ops.exp(log_variance) + ops.square(mean) - 1 - log_variance)
 
 
 @keras.saving.register_keras_serializable("dlkit")
@@ -83,8 +118,7 @@ class LatentCode(keras.layers.Layer):
         mean, log_variance = inputs[:, 0], inputs[:, 1]
         if not training:
             return mean
-        divergence = ops.exp(log_variance) + ops.square(mean) - 1 - log_variance
-        self.add_loss(self.weight * 0.5 * ops.mean(ops.sum(divergence, axis=-1)))
+        self.add_loss(self.weight * ops.mean(ops.sum(divergence(mean, log_variance), axis=-1)))
         noise = keras.random.normal(ops.shape(mean), dtype=mean.dtype, seed=self._generator)
         return mean + ops.exp(0.5 * log_variance) * noise
 

@@ -15,6 +15,7 @@ import keras
 from dlkit.contracts import Spec
 from dlkit.errors import SettingsError
 from dlkit.models import autoencoder_layers
+from dlkit.models.latent_parts import narrowed
 
 
 def dense(
@@ -141,14 +142,10 @@ def vae(
 
     def reconstruct(rows: keras.KerasTensor, size: int) -> keras.KerasTensor:
         latent = _code(size, code)
-        for width in units:
-            rows = keras.layers.Dense(width, activation=activation)(rows)
-        rows = keras.layers.Reshape((2, latent))(keras.layers.Dense(2 * latent)(rows))
+        rows = keras.layers.Dense(2 * latent)(narrowed(rows, units, activation))
         # The loss is a mean over `size` numbers, the bound a sum over them.
-        rows = autoencoder_layers.LatentCode(weight=2 * noise**2 / size)(rows)
-        for width in reversed(units):
-            rows = keras.layers.Dense(width, activation=activation)(rows)
-        return keras.layers.Dense(size)(rows)
+        rows = autoencoder_layers.LatentCode(weight=2 * noise**2 / size)(keras.layers.Reshape((2, latent))(rows))
+        return keras.layers.Dense(size)(narrowed(rows, units[::-1], activation))
 
     return _residual(spec, reconstruct)
 
@@ -184,17 +181,8 @@ def _mirrored(
     rows: keras.KerasTensor, units: tuple[int, ...], code: int, activation: str, dropout: float = 0.0
 ) -> keras.KerasTensor:
     """(batch, size) through dense layers to a linear code and back."""
-    size = rows.shape[1]
-    for width in units:
-        rows = _dropped(keras.layers.Dense(width, activation=activation)(rows), dropout)
-    rows = keras.layers.Dense(code, name="code")(rows)
-    for width in reversed(units):
-        rows = _dropped(keras.layers.Dense(width, activation=activation)(rows), dropout)
-    return keras.layers.Dense(size)(rows)
-
-
-def _dropped(rows: keras.KerasTensor, dropout: float) -> keras.KerasTensor:
-    return keras.layers.Dropout(dropout)(rows) if dropout else rows
+    codes = keras.layers.Dense(code, name="code")(narrowed(rows, units, activation, dropout))
+    return keras.layers.Dense(rows.shape[1])(narrowed(codes, units[::-1], activation, dropout))
 
 
 def _shape(spec: Spec) -> tuple[int, ...]:

@@ -1,0 +1,131 @@
+"""Which variational autoencoder learns codes of pictures and rows, and makes new ones from codes?
+
+All take one input, pictures (batch, height, width, channels) float32 in [0, 1] or standardised rows (batch, features),
+and give its reconstruction. Where the spec has a further input "label", encoder and decoder read the class too (Sohn et
+al. 2015), so that a picture of a class can be asked for. Pixels are black or white with the chance that the decoder
+gives; numbers of a row are normal around it with variance 1.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import keras
+
+from dlkit.contracts import Spec
+from dlkit.errors import SettingsError
+from dlkit.models import latent_layers
+from dlkit.models import latent_parts as parts
+from dlkit.models.text import at_least_one
+
+
+def convolutional(
+    spec: Spec,
+    *,
+    code: int | None = None,
+    filters: tuple[int, ...] = (32, 64),
+    units: int = 256,
+    activation: str = "elu",
+    beta: float = 1.0,
+    free_bits: float = 0.0,
+    warm_up: int = 0,
+) -> keras.Model:
+    """The lecture notes' network: 3x3 convolutions of `filters`, each halving the picture, and the same back.
+
+    `code`: numbers of the latent code (None: 50, of a small input half). `units`: of a dense layer before it, and of
+    one after it, 0: none. `activation`: "relu" leaves more of the code unused. `beta`: weight of the KL (Higgins et al.
+    2017). `free_bits`: nats of KL of each unit that cost nothing (Kingma et al. 2016). `warm_up`: weight updates in
+    which the weight of the KL rises from 0.
+    """
+    parts.check_pictures(spec, "convolutional", filters)
+    code = parts.checked_code(spec, code, 50)
+    parts.check_numbers(units=units, beta=beta, free_bits=free_bits, warm_up=warm_up)
+    return latent_layers.VariationalAutoencoder(
+        parts.encoder_of(spec, parts.convolutional_read(filters, units, activation=activation), parts.linear(2 * code)),
+        parts.decoder_of(spec, parts.convolutional_write(spec, filters, units, activation=activation), code),
+        likelihood=parts.likelihood_of(spec),
+        beta=beta,
+        free_bits=free_bits,
+        warm_up=warm_up,
+    )
+
+
+def mlp(
+    spec: Spec,
+    *,
+    code: int | None = None,
+    units: tuple[int, ...] = (200, 200),
+    activation: str = "tanh",
+    samples: int = 1,
+    bound: Literal["elbo", "iwae"] = "elbo",
+    gradient: Literal["total", "path"] = "total",
+    beta: float = 1.0,
+    free_bits: float = 0.0,
+    warm_up: int = 0,
+) -> keras.Model:
+    """Two dense layers each way, as Burda et al. 2016 have them; pictures are flattened, and rows of a table fit too.
+
+    `samples`: codes drawn of each row at a step. `bound`: "iwae" weighs them by their importance (their eq. 8), "elbo"
+    takes their mean. `gradient`: "path" has less noise, see `VariationalAutoencoder`. The others: see `convolutional`.
+    """
+    at_least_one("units", *(units or (0,)))
+    at_least_one("samples", samples)
+    code = parts.checked_code(spec, code, 50)
+    parts.check_numbers(beta=beta, free_bits=free_bits, warm_up=warm_up)
+    if (bound, gradient) != ("elbo", "total") and (beta, free_bits, warm_up) != (1.0, 0.0, 0):
+        raise SettingsError(
+            "model.beta, model.free_bits and model.warm_up weigh the KL, which stands apart only in "
+            f"model.bound=elbo with model.gradient=total; got bound={bound}, gradient={gradient}. Leave them out."
+        )
+    encoder, decoder = _dense_halves(spec, code, units, activation)
+    return latent_layers.VariationalAutoencoder(
+        encoder,
+        decoder,
+        likelihood=parts.likelihood_of(spec),
+        beta=beta,
+        free_bits=free_bits,
+        warm_up=warm_up,
+        samples=samples,
+        bound=bound,
+        gradient=gradient,
+    )
+
+
+def joint(
+    spec: Spec,
+    *,
+    code: int | None = None,
+    units: tuple[int, ...] = (200, 200),
+    activation: str = "tanh",
+    label_weight: float = 10.0,
+    beta: float = 1.0,
+) -> keras.Model:
+    """As `mlp`, with a linear classifier of the code; one loss trains both: bound + `label_weight` x cross-entropy.
+
+    So the codes of a class lie together. Labels are targets in training, and nobody asks for them afterwards.
+    """
+    classes = spec.sizes.get("classes", 0)
+    if classes < 2:
+        found = "one class" if classes else "no labels"
+        raise SettingsError(f"--model joint learns labels of two classes or more; this data has {found}. Take mlp.")
+    at_least_one("units", *(units or (0,)))
+    code = parts.checked_code(spec, code, 50)
+    parts.check_numbers(label_weight=label_weight, beta=beta)
+    encoder, decoder = _dense_halves(spec, code, units, activation)
+    codes = keras.Input((code,), name="code")
+    classifier = keras.Model(codes, keras.layers.Dense(classes, dtype="float32")(codes), name="classifier")
+    return latent_layers.VariationalAutoencoder(
+        encoder,
+        decoder,
+        likelihood=parts.likelihood_of(spec),
+        beta=beta,
+        classifier=classifier,
+        label_weight=label_weight,
+    )
+
+
+def _dense_halves(spec: Spec, code: int, units: tuple[int, ...], activation: str) -> tuple[keras.Model, keras.Model]:
+    return (
+        parts.encoder_of(spec, parts.dense_read(units, activation), parts.linear(2 * code)),
+        parts.decoder_of(spec, parts.dense_write(spec, units, activation), code),
+    )
