@@ -1,0 +1,189 @@
+"""What are the figures of a latent model on test rows, beside a mean picture and PCA, and may they be believed?
+
+Two kinds of rows: *clean* ones, as an artefact is asked about them, for reconstructions, linear probes and PCA; and
+rows binarised by the run's protocol, for everything in nats.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from dlkit.contracts import Examples, take
+from dlkit.evaluation.latents import ACTIVE, ELBO_SAMPLES, LABEL, Coder, bounds, corrupted, likelihood, spread
+from dlkit.evaluation.reconstructions import Labelled, figures, mean_row, nats, principal_components, probe
+from dlkit.evaluation.rows import evenly
+
+_MOST_ROWS = 20_000
+"""Training rows of which codes are made."""
+_CHECKED = 1_000
+_DIFFERENT = 0.05
+"""Reconstructions that differ from row to row by less than this share of what rows do are all alike, and a code that
+lowers their error by less than this share is ignored."""
+_FEW_ACTIVE = 0.1
+_OBEYED = 0.25
+"""New rows are seen as what was asked for at least this far on the way from by chance to always."""
+_ASKED = 20
+"""New rows of each class that are made to see whether they are of it."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Encoded rows of a run, and (rows,) labels as `str`, or None. `clean`: test rows as an artefact sees them.
+
+    `names`: of the classes, by the numbers that a joint model gives.
+    """
+
+    train: Examples
+    validation: Examples
+    test: Examples
+    clean: Examples
+    train_labels: object = None
+    test_labels: object = None
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Found:
+    """`test`, `baselines`: figures on the test rows; `validation`: the bound. `codes`: for `metrics.json`."""
+
+    validation: dict[str, float]
+    test: dict[str, float]
+    baselines: dict[str, dict[str, float]]
+    warnings: list[str]
+    codes: dict[str, object]
+
+
+def judged(
+    coder: Coder, rows: Rows, reconstructed: np.ndarray, *, samples: int, likelihood_rows: int, seed: int
+) -> Found:
+    """Figures of test rows. `reconstructed`: (rows, ...), what the model makes of the clean ones."""
+    model, some = coder.model, evenly(len(rows.train), _MOST_ROWS)
+    train = Labelled(clean_of(rows.train, some), _at(rows.train_labels, some))
+    clean = Labelled(_array(rows.clean.inputs[coder.name]), rows.test_labels)
+    test, beside = _of_clean(coder, rows, train, clean, reconstructed, seed=seed)
+    asked = {one: take(rows.train.inputs[one], some) for one in coder.tensors if one == LABEL} | {
+        coder.name: train.rows
+    }
+    codes = coder.codes(rows.clean.inputs)
+    if (accuracy := probe(coder.codes(asked), train.labels, codes, clean.labels)) is not None:
+        test["probe_accuracy"] = accuracy
+    validation = _of_validation(coder, rows.validation)
+    varies = spread(coder.codes(rows.test.inputs))
+    active = int((varies > ACTIVE).sum())
+    of_codes: dict[str, object] = {"code": model.latent, "active_units": active, "variances": varies.tolist()}
+    warnings = silent_failures(coder, clean.rows, codes, rows.clean.inputs.get(LABEL), active)
+    if model.variational:
+        bound = bounds(coder, rows.validation.inputs, samples=ELBO_SAMPLES, seed=seed)
+        validation = {"elbo": float(bound.elbo.mean()), **validation}
+        found = likelihood(coder, rows.test.inputs, samples=samples, rows=likelihood_rows, seed=seed)
+        test = found.figures | test
+        cost = nats(train.rows.mean(axis=0, dtype=np.float64), _array(rows.test.inputs[coder.name]), model.likelihood)
+        next(iter(beside.values())).update(elbo=-cost, nll=cost)
+        of_codes |= {"likelihood": model.likelihood, **found.protocol}
+        of_codes |= {"classes": list(rows.names)} if model.conditional else {}
+        if model.conditional and (share := obeyed(coder, train, rows.names, seed=seed)) is not None:
+            test["asked_accuracy"] = share
+            warnings += _disobedient(share, len(rows.names))
+    warnings += _lost("elbo" if model.variational else "mse", test, beside)
+    return Found(validation, test, beside, warnings, of_codes)
+
+
+def _of_clean(
+    coder: Coder, rows: Rows, train: Labelled, clean: Labelled, reconstructed: np.ndarray, *, seed: int
+) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
+    """Figures that outputs give, of the model and of its baselines, the mean row first."""
+    test, model = figures(clean.rows, reconstructed), coder.model
+    noisy = corrupted(model, clean.rows, seed=seed)
+    beside = {
+        "mean_image" if reconstructed.ndim > 2 else "mean_row": mean_row(train, clean),
+        "pca": principal_components(train, clean, model.latent, seed=seed, noisy=noisy),
+    }
+    if noisy is not None:
+        test["denoised_mse"] = figures(clean.rows, coder.again({**rows.clean.inputs, coder.name: noisy}))["mse"]
+        beside["noisy_input"] = {"denoised_mse": figures(clean.rows, noisy)["mse"]}
+    if model.classifier is not None:
+        said = np.array(rows.names, object)[coder.classes(rows.clean.inputs)]
+        test["accuracy"] = float((said == clean.labels).mean())
+    return test, beside
+
+
+def _of_validation(coder: Coder, examples: Examples) -> dict[str, float]:
+    truth = clean_of(examples, np.arange(len(examples)))
+    return figures(truth, coder.again({**examples.inputs, coder.name: truth}))
+
+
+def _disobedient(share: float, classes: int) -> list[str]:
+    if share >= 1 / classes + _OBEYED * (1 - 1 / classes):
+        return []
+    return [
+        "The decoder ignores the label: of new rows that were asked for by class, a linear classifier of real ones "
+        f"sees that class in {share:.0%}. Train longer, or take a smaller model.code."
+    ]
+
+
+def obeyed(coder: Coder, train: Labelled, names: Sequence[str], *, seed: int) -> float | None:
+    """The share of new rows, asked for by class, in which a linear classifier of real ones sees that class."""
+    asked = np.repeat(np.arange(len(names), dtype=np.int32), _ASKED)
+    codes = np.random.default_rng(seed).standard_normal((len(asked), coder.model.latent), np.float32)
+    made, real = (found.reshape(len(found), -1) for found in (coder.decode(codes, asked), train.rows))
+    return probe(real, train.labels, made, np.array(names, object)[asked])
+
+
+def silent_failures(coder: Coder, truth: np.ndarray, codes: np.ndarray, labels: object, active: int) -> list[str]:
+    """What is wrong with a model whose loss looks well: codes that are not used, pictures that are all alike."""
+    some = evenly(len(truth), _CHECKED)
+    known = None if labels is None else np.asarray(take(labels, some))  # type: ignore[arg-type]  # an array or Rows
+    truth, codes = truth[some], codes[some]
+    own, others = (coder.decode(each, known) for each in (codes, np.roll(codes, len(codes) // 2, axis=0)))
+    if own.std(axis=0).mean() < _DIFFERENT * truth.std(axis=0).mean():
+        return [
+            "All reconstructions are nearly the same picture: the decoder ignores the code. Train longer, lower "
+            "training.learning_rate or model.beta, or let the weight of the divergence rise slowly (model.warm_up)."
+        ]
+    errors = [float(np.square(each - truth).mean()) for each in (own, others)]
+    if len(some) > 1 and errors[0] > (1 - _DIFFERENT) * errors[1]:
+        return [
+            f"The decoder ignores the code: with the code of another row the error is {errors[1]:.4g}, with its own "
+            f"{errors[0]:.4g}. Lower model.beta, set model.free_bits, or raise model.warm_up."
+        ]
+    units = coder.model.latent
+    if coder.model.variational and active < max(2, _FEW_ACTIVE * units) and active < units:
+        return [
+            f"Posterior collapse: {active} of {units} units of the code are active (their mean varies by more than "
+            f"{ACTIVE} over the test rows). Lower model.beta, set model.free_bits, or raise model.warm_up."
+        ]
+    return []
+
+
+def _lost(main: str, test: Mapping[str, float], baselines: Mapping[str, Mapping[str, float]]) -> list[str]:
+    """Baselines that the model does not beat on the main figure."""
+    found = []
+    for name, beside in baselines.items():
+        if main not in beside or (test[main] > beside[main] if main == "elbo" else test[main] < beside[main]):
+            continue
+        remedy = (
+            "PCA is exact, smaller and faster: take it, or train longer."
+            if name == "pca"
+            else "It has learned nothing of use: train longer, or change the learning rate."
+        )
+        found.append(
+            f"The network ({main} {test[main]:.4g}) does not beat the {name.replace('_', ' ')} baseline "
+            f"({beside[main]:.4g}). {remedy}"
+        )
+    return found
+
+
+def clean_of(examples: Examples, some: np.ndarray) -> np.ndarray:
+    """Some of the rows as they are before they are binarised: what a reconstruction is compared with."""
+    return take(examples.targets["reconstruction"], some)  # type: ignore[index]  # a latent model's targets, by name
+
+
+def _at(labels: object, some: np.ndarray) -> object:
+    return labels[some] if isinstance(labels, np.ndarray) else None
+
+
+def _array(rows: object) -> np.ndarray:
+    return take(rows, np.arange(len(rows)))  # type: ignore[arg-type]  # an array or Rows
