@@ -1,0 +1,151 @@
+"""How do codes and what they stand for lie in files: CSV and JSON of codes, a PNG of pictures?"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dlkit.errors import DataError, DataNotFoundError, InputError, SettingsError
+from dlkit.inference.grids import png
+
+
+def check_out(path: Path | None, *, pictures: bool) -> None:
+    """SettingsError for a file that cannot be written: another kind, or in a folder that is not there."""
+    if path is None:
+        return
+    known = (".csv", ".json", *((".png",) if pictures else ()))
+    if path.suffix.lower() not in known:
+        raise SettingsError(f"--out {path}: expected a file that ends in {', '.join(known)}, got {path.suffix!r}.")
+    if not path.parent.is_dir() or path.is_dir():
+        problem = f"{path} is a folder" if path.is_dir() else f"there is no folder {path.parent}/"
+        raise SettingsError(f"--out {path}: {problem}. Name a file in a folder that is there.")
+
+
+def write_answers(
+    path: Path, answers: Sequence[Mapping[str, Any]], document: Mapping[str, object], *, across: int | None = None
+) -> None:
+    """Answers with "code" or "reconstruction" into a PNG (pictures side by side, `across` in a row), a CSV (a row each)
+    or JSON (`document`); whole, or not at all.
+    """
+    suffix = path.suffix.lower()
+    if suffix == ".png":
+        _put(path, png([answer["reconstruction"] for answer in answers], across=across))
+    elif suffix == ".csv":
+        _put(path, _as_csv(answers).encode())
+    else:
+        _put(path, (json.dumps(document, ensure_ascii=False, allow_nan=False) + "\n").encode())
+
+
+def codes_from(file: Path) -> list[object]:
+    """Codes from a CSV (columns code_1, code_2, …, or columns of numbers alone) or from JSON as `dlkit encode` and
+    `generate` write it, or a list of codes.
+    """
+    if not file.is_file():
+        raise DataNotFoundError(f"--file: {file} is {'a folder, no file' if file.is_dir() else 'not there'}.")
+    suffix = file.suffix.lower()
+    if suffix not in (".csv", ".json"):
+        raise InputError(f"--file: {file} should be a .csv or .json of codes, as dlkit encode writes them.")
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise DataNotFoundError(f"--file: {file} cannot be read ({error.strerror}).") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"--file: {file} is not UTF-8 (byte {error.start}). Save it as UTF-8.") from error
+    found = _from_csv(file, text) if suffix == ".csv" else _from_json(file, text)
+    if not found:
+        raise InputError(f"--file: {file} holds no code. Make codes with: dlkit encode RUN INPUT --out codes.csv")
+    return found
+
+
+def _from_csv(file: Path, text: str) -> list[object]:
+    rows = [row for row in csv.reader(io.StringIO(text)) if row]
+    if not rows:
+        return []
+    head, *rest = rows
+    wanted = [place for place, name in enumerate(head) if name.strip().startswith("code_")]
+    if not wanted and all(_number(field) is not None for field in head):
+        wanted, rest = list(range(len(head))), rows
+    if not wanted:
+        raise InputError(f"--file: {file} has no columns code_1, code_2, …; it has {', '.join(head)[:80]}.")
+    return [[_field(row, place, head, number) for place in wanted] for number, row in enumerate(rest, start=1)]
+
+
+def _field(row: Sequence[str], place: int, head: Sequence[str], number: int) -> float:
+    field = row[place] if place < len(row) else ""
+    if (found := _number(field)) is None:
+        raise InputError(f"--file: code {number}, column {head[place]!r}: expected a number, got {field[:40]!r}.")
+    return found
+
+
+def _number(field: str) -> float | None:
+    try:
+        return float(field)
+    except ValueError:
+        return None
+
+
+def _from_json(file: Path, text: str) -> list[object]:
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"--file: {file} is not JSON: {error}.") from error
+    rows = content.get("answers", content) if isinstance(content, dict) else content
+    if not isinstance(rows, list):
+        raise InputError(f'--file: {file}: expected a list of codes, or an object with "answers"; got {text[:40]!r}.')
+    return [row.get("code") if isinstance(row, dict) else row for row in rows]
+
+
+def _as_csv(answers: Sequence[Mapping[str, Any]]) -> str:
+    """A row an answer: its file and label, its code as code_1, code_2, …, and what it stands for, a column a number."""
+    rows = [
+        {
+            **{name: answer[name] for name in ("file", "label") if name in answer},
+            **{f"code_{place}": value for place, value in enumerate(answer.get("code", ()), start=1)},
+            **_flat(answer.get("reconstruction", {})),
+        }
+        for answer in answers
+    ]
+    stream = io.StringIO()
+    writer = csv.DictWriter(stream, list(dict.fromkeys(name for row in rows for name in row)), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return stream.getvalue()
+
+
+def _flat(made: Any) -> dict[str, object]:
+    if isinstance(made, Mapping):
+        return dict(made)
+    return {f"pixel_{place}": value for place, value in enumerate(np.ravel(made).tolist(), start=1)}
+
+
+def _put(path: Path, content: bytes) -> None:
+    aside = path.with_name(f".{path.name}.partial")
+    try:
+        aside.write_bytes(content)
+        aside.replace(path)
+    except OSError as error:
+        aside.unlink(missing_ok=True)
+        raise DataError(f"--out {path}: cannot be written ({error.strerror}).") from error
+
+
+def lines(answers: Sequence[Mapping[str, Any]]) -> str:
+    """A line a code, and of a table what it stands for, for a person."""
+    return "\n".join(map(_line, answers))
+
+
+def _line(answer: Mapping[str, Any]) -> str:
+    if "error" in answer and "code" not in answer:
+        return f"{answer['file']}: error: {answer['error']}"
+    show: Callable[[float], str] = "{:.4g}".format
+    parts = [str(answer["file"])] if "file" in answer else []
+    parts += ["[" + ", ".join(map(show, answer["code"])) + "]"] if "code" in answer else []
+    made = answer.get("reconstruction")
+    parts += [", ".join(f"{name}={show(value)}" for name, value in made.items())] if isinstance(made, Mapping) else []
+    parts += [f"warning: {answer['warning']}"] if "warning" in answer else []
+    return "  ".join(parts)
