@@ -1,0 +1,233 @@
+"""Which sentence belongs to which translation, in files that somebody else wrote?
+
+Two aligned files (`train.en`, `train.de`: a sentence a line), a folder of such, or one table of two columns. What is
+not plainly a set of pairs is refused with its line.
+"""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dlkit.data.archives import gunzip
+from dlkit.data.delimited import read_delimited
+from dlkit.data.paths import listed, unreadable
+from dlkit.data.splitting import fingerprint
+from dlkit.errors import DataError, DataNotFoundError
+
+PARTS = {"train": "train", "val": "validation", "valid": "validation", "dev": "validation", "test": "test"}
+"""How the name of a file begins that holds rows to train on, to choose by, to judge by."""
+TABLES = (".csv", ".tsv")
+HEADERS = (
+    ("source", "target"), ("src", "tgt"), ("src", "trg"), ("sentence", "translation"), ("text", "translation"),
+    ("original", "translation"), ("input", "output"),
+)  # fmt: skip
+"""Names of the two columns, in lower case, where they are not those of the languages."""
+
+
+@dataclass
+class Sided:
+    """Sentences and their translations, row by row."""
+
+    source: list[str] = field(default_factory=list)
+    target: list[str] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    @property
+    def texts(self) -> list[str]:
+        return [*self.source, *self.target]
+
+
+@dataclass(frozen=True)
+class PairFiles:
+    """`parts`: by "train", "validation" and "test", as many as the files say; one without such a name is "train"."""
+
+    parts: dict[str, Sided]
+    fingerprint: str
+    notes: tuple[str, ...] = ()
+
+
+def read_pairs(path: Path, source: str, target: str) -> PairFiles:
+    """The pairs at a path: a table, a folder of aligned files or of tables, or one of two aligned files."""
+    if path.is_dir():
+        files = [file for file in listed(path) if file.is_file()]
+        tables = [file for file in files if file.suffix.lower() in TABLES]
+        if tables and not any(language_of(file) in (source, target) for file in files):
+            return _tables(tables, source, target)
+        return _aligned(path, files, source, target)
+    if path.suffix.lower() in TABLES:
+        return _tables([path], source, target)
+    language = language_of(path)
+    if language not in (source, target):
+        raise DataError(
+            f"{path}: expected a .tsv or .csv of two columns, or one of two aligned files that end with .{source} and "
+            f".{target} (.gz after it or not). For other languages say --set data.source=… --set data.target=…"
+        )
+    siblings = [
+        path.with_name(f"{_stem(path)}.{one}{path.suffix if path.suffix == '.gz' else ''}") for one in (source, target)
+    ]
+    return _aligned(path.parent, [file for file in siblings if file.is_file()], source, target)
+
+
+def language_of(path: Path) -> str:
+    """What `train.en` and `train.en.gz` end with: "en"."""
+    name = path.name.removesuffix(".gz")
+    return name.rpartition(".")[2] if "." in name else ""
+
+
+def part_of(stem: str) -> str | None:
+    """What the rows of a file of that name are for, if it says so."""
+    return next((part for begin, part in PARTS.items() if stem.lower().startswith(begin)), None)
+
+
+def _stem(path: Path) -> str:
+    return path.name.removesuffix(".gz").rpartition(".")[0]
+
+
+def _aligned(folder: Path, files: Sequence[Path], source: str, target: str) -> PairFiles:
+    by_stem: dict[str, dict[str, Path]] = {}
+    for file in files:
+        if (language := language_of(file)) in (source, target):
+            by_stem.setdefault(_stem(file), {})[language] = file
+    if not by_stem:
+        names = ", ".join(file.name for file in files[:8]) or "none"
+        raise DataNotFoundError(
+            f"{folder}/: expected two aligned files such as train.{source} and train.{target}; in this folder: "
+            f"{names}. For other languages say --set data.source=… --set data.target=…"
+        )
+    parts: dict[str, Sided] = {}
+    contents: list[bytes] = []
+    for part, stem in _named_parts(folder, sorted(by_stem)).items():
+        pair = by_stem[stem]
+        for language in (source, target):
+            if language not in pair:
+                there = next(iter(pair.values()))
+                raise DataNotFoundError(f"{there}: there is no {stem}.{language} beside it; expected a line for each.")
+        lines = {pair[language]: lines_of(pair[language]) for language in (source, target)}
+        same_length(lines)
+        parts[part] = Sided(*lines.values())
+        contents += [pair[language].read_bytes() for language in (source, target)]
+    return PairFiles(parts, fingerprint(contents))
+
+
+def _tables(files: Sequence[Path], source: str, target: str) -> PairFiles:
+    by_stem = {file.stem: file for file in files}
+    parts, notes = {}, []
+    contents = []
+    for part, stem in _named_parts(files[0].parent, sorted(by_stem)).items():
+        file = by_stem[stem]
+        parts[part], more = _table(file, source, target)
+        notes += more
+        contents.append(file.read_bytes())
+    return PairFiles(parts, fingerprint(contents), tuple(notes))
+
+
+def _named_parts(folder: Path, stems: Sequence[str]) -> dict[str, str]:
+    """The file of each part, by the beginnings of their names."""
+    if len(stems) == 1:
+        return {part_of(stems[0]) or "train": stems[0]}
+    parts: dict[str, str] = {}
+    for stem in stems:
+        part = part_of(stem)
+        if part is None or part in parts:
+            why = "is neither train, val nor test" if part is None else f"is for the same as {parts[part]}"
+            raise DataError(
+                f"{folder}/: {stem} {why}; expected at most one file (or pair of them) each whose name begins with "
+                "train, val and test. Give a folder of those that are meant, or a single file."
+            )
+        parts[part] = stem
+    return parts
+
+
+def _table(file: Path, source: str, target: str) -> tuple[Sided, list[str]]:
+    """Pairs from a table, with or without a header line. A .tsv is a sentence, a tab and a sentence, no more."""
+    if file.suffix.lower() == ".csv":
+        table = read_delimited(file)
+        columns = table.columns
+        named_first, named_second = _two_columns(file, list(columns), source, target)
+        return Sided(columns[named_first], columns[named_second]), list(table.notes)
+    rows = [line.split("\t") for line in lines_of(file)]
+    while rows and rows[-1] == [""]:
+        rows.pop()
+    if not rows:
+        raise DataError(f"{file}: the file is empty; expected a sentence, a tab and its translation on each line.")
+    header = rows[0]
+    named = _header(header, source, target)
+    first, second = named or (0, 1)
+    if named is None and len(header) != 2:
+        raise DataError(
+            f"{file}, line 1: expected 2 columns, a sentence and its translation with a tab between them, got "
+            f"{len(header)}. Leave the others out, or name the columns in a first line and say --set data.source=NAME "
+            "--set data.target=NAME."
+        )
+    for number, row in enumerate(rows, start=1):
+        if len(row) != len(header) and row != [""]:
+            raise DataError(
+                f"{file}, line {number}: expected {len(header)} columns as in line 1, got {len(row)}. Is a tab in "
+                "a sentence, or none between two?"
+            )
+    full = [row if len(row) == len(header) else [""] * len(header) for row in rows[named is not None :]]
+    return Sided([row[first] for row in full], [row[second] for row in full]), []
+
+
+def _header(fields: Sequence[str], source: str, target: str) -> tuple[int, int] | None:
+    """The places of the two columns, if the first line names them."""
+    lower = [one.strip().lower() for one in fields]
+    for first, second in ((source.lower(), target.lower()), *HEADERS):
+        if first in lower and second in lower:
+            return lower.index(first), lower.index(second)
+    return None
+
+
+def _two_columns(file: Path, names: Sequence[str], source: str, target: str) -> tuple[str, str]:
+    places = _header(names, source, target)
+    if places is None and len(names) == 2:
+        places = (0, 1)
+    if places is None:
+        raise DataError(
+            f"{file}: which columns hold the sentence and its translation? Say --set data.source=NAME --set "
+            f"data.target=NAME. Columns: {', '.join(names)[:200]}."
+        )
+    return names[places[0]], names[places[1]]
+
+
+def lines_of(path: Path) -> list[str]:
+    """The lines of a text file, gzipped or not, in UTF-8 (or UTF-16 with its mark); DataError for any other."""
+    try:
+        content = gunzip(path) if path.suffix == ".gz" else path.read_bytes()
+    except OSError as error:
+        raise unreadable(path, error) from error
+    wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    try:
+        text = content.decode("utf-16" if wide else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise DataError(
+            f"{path}, line {line}: not UTF-8 text (byte {content[error.start]:#04x}). Convert it: "
+            "iconv -f WINDOWS-1252 -t UTF-8"
+        ) from None
+    if "\0" in text:
+        raise DataError(f"{path}, line {text[: text.index(chr(0))].count(chr(10)) + 1}: holds a zero byte: not text.")
+    # Only the ends of lines: `splitlines` would also cut at characters that occur inside of sentences.
+    lines = text.replace("\r\n", "\n").split("\n")
+    return lines[:-1] if lines[-1] == "" else lines
+
+
+def same_length(files: Mapping[Path, Sequence[str]]) -> None:
+    """DataError unless all files have as many lines, with the first line where one alone is empty."""
+    counts = {path: len(lines) for path, lines in files.items()}
+    if len(set(counts.values())) <= 1:
+        return
+    shortest = min(counts.values())
+    torn = next(
+        (row for row, one in enumerate(zip(*files.values(), strict=False), 1) if len({*map(bool, one)}) > 1), None
+    )
+    where = f"line {torn} is empty in one of them alone" if torn else f"they part at line {shortest + 1} at the latest"
+    raise DataError(
+        f"{'; '.join(f'{path} has {count:,} lines' for path, count in counts.items())}: expected as many, each line "
+        f"the translation of the same line; {where}. Align the files again."
+    )

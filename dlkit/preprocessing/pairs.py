@@ -1,0 +1,82 @@
+"""Into which pieces are the sentences of a pair cut, and how long may they be?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from dlkit.contracts import ColumnKind, Examples, Ragged, Split, Transform
+from dlkit.errors import DataError, SettingsError, did_you_mean
+from dlkit.inference.sentence_pieces import LEVELS, SentencePieces
+from dlkit.inference.translation import PairText, ended
+from dlkit.preprocessing.vocabularies import at_least, text_column
+
+SMALLEST = 16
+LONGEST = 256
+"""Ids of a row where no length is given, at most: caches are as long as the longest row."""
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """A sentence and its translation as pieces of words.
+
+    `size`: pieces of a vocabulary, at most. `level`: "piece" learns them by byte-pair encoding through SentencePiece,
+    "word" takes the most frequent words as they are. `joint`: one vocabulary for both languages, learnt on both, so
+    that names and numbers have one vector and can be copied. `lower`: all letters in lower case. `length`: most ids of
+    a row, its end among them; None takes the longest training row of each side, 256 at most.
+    """
+
+    size: int = 8_000
+    level: Literal["piece", "word"] = "piece"
+    joint: bool = True
+    lower: bool = False
+    length: int | None = None
+
+    def __post_init__(self) -> None:
+        at_least({"size": (self.size, SMALLEST), "length": (2 if self.length is None else self.length, 2)})
+        if self.level not in LEVELS:
+            raise SettingsError(f"preprocessing.level: unknown {self.level!r}.{did_you_mean(str(self.level), LEVELS)}")
+
+    def fit(self, train: Split, kinds: Mapping[str, ColumnKind]) -> PairText:
+        from dlkit.preprocessing.sentence_pieces import learn
+
+        column = text_column(kinds)
+        if not len(train):
+            raise DataError("There are no pairs to learn from, only some to test with. Give training pairs too.")
+        sides = [train.inputs[column].tolist(), sentences(train).tolist()]
+        origin = f"Column {column!r}, {len(train)} training pairs"
+
+        def learnt(texts: list[str]) -> SentencePieces:
+            return learn(texts, self.size, level=self.level, lower=self.lower, origin=origin)
+
+        if self.joint:
+            # Pair by pair, so that a large set is thinned on both sides alike.
+            source = target = learnt([text for pair in zip(*sides, strict=True) for text in pair])
+        else:
+            source, target = map(learnt, sides)
+        longest = [self.length or _longest(*side) for side in zip((source, target), sides, strict=True)]
+        return PairText(column, source, target, *longest)
+
+    def examples(self, transform: Transform, split: Split) -> Examples:
+        if not isinstance(transform, PairText):
+            raise SettingsError("Pairs of sentences are encoded by their own pieces: preprocessing=Pairs(...).")
+        written = transform.written(sentences(split))
+        return Examples({**transform.encode(split.inputs), "target": written}, split.targets)
+
+
+def sentences(split: Split) -> np.ndarray:
+    """(rows,) the translations of the rows."""
+    if not isinstance(split.targets, np.ndarray):
+        raise DataError("A translation is learnt from pairs of sentences; the data gives none. Use data=PairData(...).")
+    return split.targets
+
+
+def _longest(pieces: SentencePieces, texts: list[str]) -> int:
+    """Ids of the longest text, a multiple of 8 where there is room."""
+    rows: Ragged = ended(pieces, np.array(texts, object), LONGEST)
+    longest = int(np.diff(rows.offsets).max(initial=2))
+    return min(8 * math.ceil(longest / 8), LONGEST)
