@@ -20,15 +20,21 @@ if TYPE_CHECKING:
     from dlkit.api import explain, run
     from dlkit.data.anomalies import AnomalyData
     from dlkit.data.images import ImageData
+    from dlkit.data.latents import LatentData
+    from dlkit.data.pairs import PairData
     from dlkit.data.series import SeriesData
     from dlkit.data.tables import TableData
     from dlkit.data.texts import TextData
     from dlkit.errors import DlkitError
     from dlkit.estimators import TableClassifier, TableRegressor, TextClassifier
     from dlkit.forecasting import Forecasting
+    from dlkit.generation import Generation, Reconstruction
     from dlkit.inference import Predictor, load
+    from dlkit.inference.decoding import Search
     from dlkit.preprocessing.images import Images
+    from dlkit.preprocessing.latents import LatentRows
     from dlkit.preprocessing.ngrams import Ngrams
+    from dlkit.preprocessing.pairs import Pairs
     from dlkit.preprocessing.sequences import Sequences
     from dlkit.preprocessing.series import SeriesWindows
     from dlkit.preprocessing.tables import TableFeatures
@@ -38,6 +44,7 @@ if TYPE_CHECKING:
     from dlkit.run_folder import Run
     from dlkit.tasks import AnomalyDetection, Classification, Joint, Regression
     from dlkit.training.settings import Training
+    from dlkit.translation import Translation
     from dlkit.variants import text_variants
 
 _HOMES = {
@@ -47,16 +54,23 @@ _HOMES = {
     "DlkitError": "dlkit.errors",
     "Ensemble": "dlkit.recipe",
     "Forecasting": "dlkit.forecasting",
+    "Generation": "dlkit.generation",
     "ImageData": "dlkit.data.images",
     "Images": "dlkit.preprocessing.images",
     "Joint": "dlkit.tasks",
+    "LatentData": "dlkit.data.latents",
+    "LatentRows": "dlkit.preprocessing.latents",
     "MultiHot": "dlkit.preprocessing.text",
     "Ngrams": "dlkit.preprocessing.ngrams",
+    "PairData": "dlkit.data.pairs",
+    "Pairs": "dlkit.preprocessing.pairs",
     "Predictor": "dlkit.inference",
     "Recipe": "dlkit.recipe",
+    "Reconstruction": "dlkit.generation",
     "Regression": "dlkit.tasks",
     "Run": "dlkit.run_folder",
     "ScaledRows": "dlkit.preprocessing.windows",
+    "Search": "dlkit.inference.decoding",
     "Sequences": "dlkit.preprocessing.sequences",
     "SeriesData": "dlkit.data.series",
     "SeriesWindows": "dlkit.preprocessing.series",
@@ -67,6 +81,7 @@ _HOMES = {
     "TextClassifier": "dlkit.estimators",
     "TextData": "dlkit.data.texts",
     "Training": "dlkit.training.settings",
+    "Translation": "dlkit.translation",
     "Variant": "dlkit.recipe",
     "explain": "dlkit.api",
     "load": "dlkit.inference",
@@ -81,16 +96,23 @@ __all__ = [
     "DlkitError",
     "Ensemble",
     "Forecasting",
+    "Generation",
     "ImageData",
     "Images",
     "Joint",
+    "LatentData",
+    "LatentRows",
     "MultiHot",
     "Ngrams",
+    "PairData",
+    "Pairs",
     "Predictor",
     "Recipe",
+    "Reconstruction",
     "Regression",
     "Run",
     "ScaledRows",
+    "Search",
     "Sequences",
     "SeriesData",
     "SeriesWindows",
@@ -101,6 +123,7 @@ __all__ = [
     "TextClassifier",
     "TextData",
     "Training",
+    "Translation",
     "Variant",
     "explain",
     "load",

@@ -25,16 +25,21 @@ def run(
     seed: int = 0,
     out: str | Path = ROOT,
     resume: bool = False,
+    start: str | Path | None = None,
     say: Say | None = None,
 ) -> Run:
     """Data → train → evaluate → export → verify → report, as `dlkit run`.
 
     `recipe`: a name or a path to a `.py` file. `data`: a path, "sample", or None for the recipe's dataset. `settings`:
-    e.g. `{"training.batch_size": 256}`. `say`: takes progress, a line at a time (default: nothing is printed).
+    e.g. `{"training.batch_size": 256}`. `start`: a finished run that training goes on with (`--from`). `say`: takes
+    progress, a line at a time (default: nothing is printed).
     Raises a `DlkitError`; DisagreementError when an artefact does not answer as its model.
     """
     changes = [f"{name}={_text(value)}" for name, value in (settings or {}).items()]
-    made = order(str(recipe), model=model, data=data, changes=changes, epochs=epochs, seed=seed, out=out, resume=resume)
+    made = order(
+        str(recipe), model=model, data=data, changes=changes, epochs=epochs, seed=seed, out=out, resume=resume,
+        start=start,
+    )  # fmt: skip
     from dlkit.run_folder import make
 
     return make(made, say=say or (lambda _: None))

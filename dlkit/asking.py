@@ -27,9 +27,15 @@ _AT_ONCE = 32
 
 
 def items_from(
-    inputs: Sequence[str], file: Path | None, standard_input: TextIO | None, kinds: Mapping[str, ColumnKind]
+    inputs: Sequence[str],
+    file: Path | None,
+    standard_input: TextIO | None,
+    kinds: Mapping[str, ColumnKind],
+    *,
+    keep_blank: bool = False,
 ) -> list[object]:
-    """Items as `Predictor.predict` takes them; InputError where there is none at all.
+    """Items as `Predictor.predict` takes them; InputError where there is none at all. Blank lines are left out, unless
+    `keep_blank`.
 
     A text model: each input is a text, each line of a `.txt` file or of standard input too. A table: each input is
     `{"rm": 6.5, …}` or `rm=6.5,lstat=4`. Files: `.csv`, `.tsv`, `.jsonl` or `.txt`. Pictures: each input is a file or a
@@ -40,11 +46,11 @@ def items_from(
     one_text = list(kinds.values()) == ["text"]
     items: list[object] = [text if one_text else _row(text, kinds) for text in inputs]
     if file is not None:
-        items += _from_file(file, kinds)
+        items += _from_file(file, kinds, keep_blank=keep_blank)
     if not items and standard_input is not None:
         lines = [line.rstrip("\n") for line in standard_input]
-        items += [line if one_text else _row(line, kinds) for line in lines if line.strip()]
-    if not items:
+        items += [line if one_text else _row(line, kinds) for line in lines if keep_blank or line.strip()]
+    if not items or (keep_blank and not any(map(str.strip, map(str, items)))):
         example = '"a text"' if one_text else f'"{next(iter(kinds))}=…"'
         raise InputError(f"There is nothing to predict on: give {example}, --file FILE, or lines on standard input.")
     return items
@@ -180,14 +186,14 @@ def _row(text: str, kinds: Mapping[str, ColumnKind]) -> object:
     for part in text.split(","):
         name, equals, value = part.partition("=")
         if not equals:
-            raise InputError(
-                f'Expected column=value pairs such as "{next(iter(kinds))}=1" or a JSON object, got {text!r}.'
-            )
+            first = next(iter(kinds))
+            example = f"{first}=photo.jpg,{list(kinds)[-1]}=…" if kinds[first] == "image" else f"{first}=1"
+            raise InputError(f'Expected column=value pairs such as "{example}" or a JSON object, got {text!r}.')
         row[name.strip()] = value.strip()
     return row
 
 
-def _from_file(file: Path, kinds: Mapping[str, ColumnKind]) -> list[object]:
+def _from_file(file: Path, kinds: Mapping[str, ColumnKind], *, keep_blank: bool = False) -> list[object]:
     if not file.is_file():
         raise DataNotFoundError(f"--file: {file} is {'a folder, no file' if file.is_dir() else 'not there'}.")
     suffix = file.suffix.lower()
@@ -204,6 +210,8 @@ def _from_file(file: Path, kinds: Mapping[str, ColumnKind]) -> list[object]:
         return [_json(line, f"{file}, line {number}") for number, line in enumerate(lines, 1) if line.strip()]
     if list(kinds.values()) not in (["text"], ["image"]):
         raise InputError(f"--file: {file} should be .csv, .tsv or .jsonl with the columns {', '.join(kinds)}.")
+    if keep_blank:
+        return [*(lines if lines[-1] else lines[:-1])]
     return [line for line in lines if line.strip()]
 
 
@@ -295,9 +303,11 @@ def answer_lines(items: Sequence[object], answers: Sequence[Mapping[str, Any]], 
     lines = []
     for item, answer in zip(items, answers, strict=True):
         about = " ".join(str(item).split())
-        known = len(items) == 1 or "error" in answer or "at" in answer  # an error names its file, a window its time
+        # An error names its file, a window its time; translations are lines of a text.
+        known = len(items) == 1 or any(name in answer for name in ("error", "at", "translation"))
         about = "" if known else f"  {about[:60]}{'…' if len(about) > 60 else ''}"
-        warning = f"\n  warning: {answer['warning']}" if "warning" in answer else ""
+        warns = "warning" in answer and "translation" not in answer
+        warning = f"\n  warning: {answer['warning']}" if warns else ""
         lines.append(f"{_answer(answer, top)}{about}{warning}")
     return "\n".join(lines)
 
@@ -327,10 +337,34 @@ def _alarm(answer: Mapping[str, Any]) -> str:
     return "  ".join([*filter(None, [answer.get("at")]), f"{answer['score']:.4g}", found])
 
 
+def _reconstruction(answer: Mapping[str, Any]) -> str:
+    """How near it comes, and the code; of a table what is reconstructed too."""
+    told = [f"{answer['label']}  {answer['score']:.1%}"] if "label" in answer else []
+    made = answer["reconstruction"]
+    told += [", ".join(f"{name}={value:.4g}" for name, value in made.items())] if isinstance(made, Mapping) else []
+    code = ", ".join(f"{number:.3g}" for number in answer["code"])
+    return "  ".join([*told, f"mean squared error {answer['mse']:.4g}", f"code [{code}]"])
+
+
+def _translation(answer: Mapping[str, Any]) -> str:
+    """The translation, or a line each with its score where there are several."""
+    if "others" not in answer:
+        return str(answer["translation"])
+    return "\n".join(f"{one['score']:.3f}  {one['translation']}" for one in (answer, *answer["others"]))
+
+
+_SHOWN = {
+    "forecast": _forecast,
+    "anomaly": _alarm,
+    "reconstruction": _reconstruction,
+    "translation": _translation,
+}
+
+
 def _answer(answer: Mapping[str, Any], top: int) -> str:
     if "error" in answer:
         return f"error: {answer['error']}"
-    for part, show in (("forecast", _forecast), ("anomaly", _alarm)):
+    for part, show in _SHOWN.items():
         if part in answer:
             return show(answer)
     if "label" in answer and top > 1:

@@ -17,6 +17,7 @@ from dlkit import __version__, output
 from dlkit.errors import SettingsError, did_you_mean
 from dlkit.inference.forms import KNOWN, LITERT, artefact_name
 from dlkit.inference.runs import ROOT, find_run
+from dlkit.latent_commands import decode, encode, generate
 
 if TYPE_CHECKING:
     from dlkit.inference import Predictor
@@ -99,6 +100,7 @@ def show(recipe: str, as_json: bool) -> None:
 @click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same weights, on the same machine.")
 @_out_option
 @click.option("--resume", is_flag=True, help="Go on with an interrupted run of the same settings.")
+@click.option("--from", "start", metavar="RUN", help="Translation: go on from a finished run, its vocabulary kept.")
 @_json_option
 def run(
     recipe: str,
@@ -109,14 +111,16 @@ def run(
     seed: int,
     out: str,
     resume: bool,
+    start: str | None,
     as_json: bool,
 ) -> None:
     """Data → train → evaluate → export → verify → report."""
     from dlkit.ordering import order
 
     made = order(
-        recipe, model=model, data=data, changes=list(changes), epochs=epochs, seed=seed, out=out, resume=resume
-    )
+        recipe, model=model, data=data, changes=list(changes), epochs=epochs, seed=seed, out=out, resume=resume,
+        start=start,
+    )  # fmt: skip
     output.load_tensorflow()
     from dlkit.run_folder import make
 
@@ -131,6 +135,7 @@ def run(
 @click.argument("inputs", nargs=-1, metavar="[INPUT]…")
 @click.option("--file", type=click.Path(path_type=Path), help="Inputs from .txt, .csv, .tsv or .jsonl.")
 @click.option("--top", type=click.IntRange(1), help="Show so many of the likeliest classes. [pictures: 3]")
+@click.option("--search", metavar="NAME=VALUE,…", help="Translations: beam=10, best=3, temperature=0.8, top_p=0.9 …")
 @click.option("--follow", is_flag=True, help="Anomalies: judge rows as they arrive in FILE or on standard input.")
 @click.option("--idle", type=click.FloatRange(0), metavar="SECONDS", help="With --follow: end when nothing new came.")
 @_artefact_option
@@ -141,6 +146,7 @@ def predict(
     inputs: tuple[str, ...],
     file: Path | None,
     top: int | None,
+    search: str | None,
     follow: bool,
     idle: float | None,
     artefact: str,
@@ -150,6 +156,7 @@ def predict(
     """Raw input in, answer out; without TensorFlow unless --artefact asks for it."""
     from dlkit.asking import answer_lines, answered_each, items_from, recent_from, windows_from
     from dlkit.inference import load
+    from dlkit.inference.sentences import SentenceAnswer
     from dlkit.inference.series import SeriesInputs
     from dlkit.inference.windows import ScaledWindows
 
@@ -157,7 +164,15 @@ def predict(
     lite = artefact in LITERT
     if follow and (inputs or not lite):
         raise click.UsageError("--follow reads --file or standard input, by a LiteRT artefact: leave the rest out.")
-    predictor = load(run_name, root=out, artefact=artefact if lite else "tflite")
+    if search is not None and not lite:
+        raise click.UsageError(f"--search needs a LiteRT artefact ({', '.join(LITERT)}), not {artefact}.")
+    asked = None
+    if search is not None:
+        from dlkit.translators import search_from
+
+        asked = search_from(search, find_run(run_name, out))
+    predictor = load(run_name, root=out, artefact=artefact if lite else "tflite", search=asked)
+    sentences = isinstance(predictor.answer, SentenceAnswer)
     if follow:
         _follow(predictor, file, idle, as_json)
         return
@@ -167,10 +182,15 @@ def predict(
     elif isinstance(predictor.transform, ScaledWindows) and file and file.suffix.lower() in (".csv", ".tsv"):
         items, times = windows_from(file, predictor.transform)
     else:
-        items = items_from(inputs, file, piped, predictor.kinds)
+        items = items_from(inputs, file, piped, predictor.kinds, keep_blank=sentences)
     ask = predictor.predict if lite else _asking(predictor, artefact)
     pictures = "image" in predictor.kinds.values()
-    answers = answered_each(ask, items) if pictures else ask(items)
+    if sentences:
+        from dlkit.translators import translated
+
+        answers = translated(ask, items, say=output.say)
+    else:
+        answers = answered_each(ask, items) if pictures else ask(items)
     answers = [{"at": time, **answer} for time, answer in zip(times, answers, strict=True)] if times else answers
     document = {"recipe": predictor.recipe, "run": str(predictor.run), "artefact": artefact, "answers": answers}
     output.result(document, as_json, lambda: answer_lines(items, answers, top=top or (3 if pictures else 1)))
@@ -205,6 +225,10 @@ def _asking(predictor: Predictor, artefact: str) -> Callable[[Sequence[object]],
         return predictor.answers(columns, run(columns))
 
     return ask
+
+
+for _command in (generate, encode, decode):
+    commands.add_command(_command)
 
 
 @commands.command()

@@ -16,10 +16,11 @@ The contract was tried on the cases that bend it most:
 ================  =============================  ===========================  ===============================
 recipe            `Split.inputs` / `targets`     `Preprocessing.examples`     `Answer.decode(outputs)`
 ================  =============================  ===========================  ===============================
-vae               images (n, 28, 28) uint8 /     targets None: the model      the reconstruction; the noise
-                  None                           owns its loss                is an input
-translation       source text / target text      ids of source, of target     ids to a sentence; the decode
-                                                 in and of target out         loop belongs to the Answer
+vae               images (n, 28, 28, 1) uint8    the image itself, drawn      the reconstruction; code and
+                  / labels, or None              black or white on `take`;    noise are inputs of signatures
+                                                 the model owns its loss      of their own
+translation       source text / target text      ids of source and of what    score and ids that a search
+                                                 was written; sentences       wrote, to a sentence
 forecasting       a column a channel / None      windows: `Rows`, cut on      inverse scaling with the
                                                  `take`, never n copies       training statistics
 anomaly           windows / labels if any        `Rows` scaled on `take`;     score, threshold, decision;
@@ -224,8 +225,15 @@ class Examples:
 
 
 def raw_targets(rows: Split | Examples) -> np.ndarray | Mapping[str, np.ndarray]:
-    """Targets that are there: an array, or one for each of several answers."""
-    return rows.targets if isinstance(rows.targets, Mapping) else np.asarray(rows.targets)
+    """Targets that are there, in memory: an array, or one for each of several answers."""
+    if isinstance(rows.targets, Mapping):
+        return {name: _in_memory(column) for name, column in rows.targets.items()}
+    return _in_memory(rows.targets)
+
+
+def _in_memory(column: np.ndarray | Rows | None) -> np.ndarray:
+    made = None if column is None or isinstance(column, np.ndarray) else column.take(np.arange(len(column)))
+    return np.asarray(column) if made is None else made
 
 
 def _joined_targets(first: Targets, second: Targets) -> Targets:

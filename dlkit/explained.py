@@ -23,6 +23,10 @@ def text_kinds(folder: Path) -> Mapping[str, ColumnKind]:
     run = read_run(folder)
     check_assets(folder, run)
     kinds = load_transform(folder).kinds
+    if run.get("task") == "translation":
+        raise SettingsError(
+            f"{folder}: explained are decisions, and this run translates. Its report shows what each word looked at."
+        )
     if list(kinds.values()) != ["text"]:
         read = ", ".join(f"{name} ({kind})" for name, kind in list(kinds.items())[:5])
         more = f" and {len(kinds) - 5} more columns" if len(kinds) > 5 else ""

@@ -17,18 +17,23 @@ from typing import Any, Literal
 import numpy as np
 
 from dlkit.catalog import entry, load
-from dlkit.contracts import Columns, Split, Splits, Transform, raw_targets
+from dlkit.contracts import Columns, Examples, Split, Splits, Transform, raw_targets
 from dlkit.errors import RunError
-from dlkit.evaluation.scores import score
+from dlkit.evaluation.scores import Raw, score
+from dlkit.evaluation.translation import signatures
 from dlkit.export import artefacts
-from dlkit.export.latency import network_figures
+from dlkit.export.latency import decoder_figures, network_figures
 from dlkit.export.proof import Proof, keras_model, prove, require, runner
 from dlkit.inference.answers import AnyAnswer
-from dlkit.inference.forms import artefact_name
-from dlkit.inference.predictor import load_answer, load_transform
+from dlkit.inference.decoding import Search
+from dlkit.inference.forms import LITERT, artefact_name
+from dlkit.inference.latents import LatentInputs
+from dlkit.inference.predictor import Predictor, load_answer, load_transform
 from dlkit.inference.runs import ASSETS, artefact_path, check_assets, read_json, read_run
+from dlkit.inference.sentences import SentenceAnswer
 from dlkit.ordering import resolve
 from dlkit.pipeline import write_json
+from dlkit.preprocessing.latents import wanted
 from dlkit.recipe import Recipe, Say
 from dlkit.run_folder import proof_entry
 from dlkit.tasks import readable
@@ -96,6 +101,12 @@ class Finished:
             say(f"note: {splits.source} has changed since the run was made; its test rows may be others")
         return splits
 
+    def truths(self, test: Split) -> Raw:
+        """What outputs on these rows are judged against: their targets, of a latent model the rows themselves."""
+        if not isinstance(self.transform, LatentInputs):
+            return raw_targets(test)
+        return raw_targets(Examples({}, wanted(self.transform.clean(test.inputs), test)))
+
     def run(self, name: str) -> Callable[[Columns], np.ndarray]:
         """A function from raw columns to outputs, by one artefact whose checksum was compared."""
         artefact_path(self.folder, self.record, name)
@@ -108,9 +119,10 @@ def evaluate(folder: Path, *, data: str | Path | None, artefact: str, say: Say) 
     run = finished.run(artefact)
     splits = finished.splits(data, say)
     outputs = run(splits.test.inputs)
-    figures = score(finished.task, finished.answer, raw_targets(splits.test), outputs)
-    rows = len(splits.test)
-    return {"run": str(folder), "artefact": artefact, "rows": rows, "source": splits.source, "test": figures}
+    figures = score(finished.task, finished.answer, finished.truths(splits.test), outputs)
+    document = {"run": str(folder), "artefact": artefact, "rows": len(splits.test), "source": splits.source}
+    how = {"signatures": signatures()} if isinstance(finished.answer, SentenceAnswer) else {}
+    return {**document, "test": figures, **how}
 
 
 def verify(folder: Path, *, data: str | Path | None, say: Say) -> dict[str, Any]:
@@ -120,7 +132,7 @@ def verify(folder: Path, *, data: str | Path | None, say: Say) -> dict[str, Any]
     splits = finished.splits(data, say)
     proofs = _proofs(finished, runs, splits.test)
     require(proofs, folder)
-    targets = raw_targets(splits.test)
+    targets = finished.truths(splits.test)
     entries = {
         name: finished.artefacts[name] | proof_entry(proof, finished.task, finished.answer, targets)
         for name, proof in proofs.items()
@@ -146,9 +158,11 @@ def _exported(finished: Finished, staged: Path, name: str, data: str | Path | No
     )
     write_json(staged / "run.json", {**finished.record, "artefacts": {name: entry_of}})
     run = runner(staged, name, finished.transform)
-    proof = prove(finished.answer, expected(splits.test.inputs), run, splits.test.inputs)
+    proof = prove(finished.answer, expected(splits.test.inputs), run, splits.test.inputs).with_signatures(
+        model, staged, name, finished.transform, splits.test.inputs
+    )
     require({name: proof}, folder)
-    full = entry_of | proof_entry(proof, finished.task, finished.answer, raw_targets(splits.test))
+    full = entry_of | proof_entry(proof, finished.task, finished.answer, finished.truths(splits.test))
     known = metrics.get("artefacts")
     metrics["artefacts"] = {**(known if isinstance(known, dict) else {}), name: full}
     _put(staged, folder, list(entry_of.get("parts", [entry_of["path"]])))  # type: ignore[call-overload]  # a list of str
@@ -160,17 +174,19 @@ def _exported(finished: Finished, staged: Path, name: str, data: str | Path | No
 def bench(folder: Path, *, data: str | Path | None, say: Say, seconds: float = 1.0) -> dict[str, Any]:
     """Size, latency of one raw row and throughput of raw rows in bulk, for each artefact of a run, in one process.
 
-    `latency_us`: median microseconds from one raw row to outputs. `rows_per_second`: of batches of 256 raw rows.
+    `latency_us`: median microseconds from one raw row to outputs. `rows_per_second`: of batches of 256 raw rows. Of a
+    translator by its own search, and by a greedy one as `greedy_latency_us`.
     `speedup`: latency of the SavedModel divided by the artefact's. But for the Keras file also the network alone,
-    without encoding, one row at a time: see `export.latency.network_figures`.
+    without encoding, one row at a time: see `export.latency.network_figures`; of a latent
+    model also its decoder.
     """
     finished = Finished(folder)
     rows = finished.splits(data, say).test
     result: dict[str, dict[str, float]] = {}
+    one = [rows.take(np.array([row])).inputs for row in range(min(len(rows), _ROWS_ONE_BY_ONE))]
     for name, about in finished.artefacts.items():
         say(f"timing {name}")
         run = finished.run(name)
-        one = [rows.take(np.array([row])).inputs for row in range(min(len(rows), _ROWS_ONE_BY_ONE))]
         bulk = rows.take(np.arange(min(len(rows), _ROWS_IN_BULK))).inputs
         latency, throughput = _times(run, one, seconds), _times(run, [bulk], seconds)
         result[name] = {
@@ -184,8 +200,19 @@ def bench(folder: Path, *, data: str | Path | None, say: Say, seconds: float = 1
     say("timing the networks alone")
     some = rows.take(np.arange(min(len(rows), _ROWS_ONE_BY_ONE))).inputs
     paths = {name: artefact_path(folder, finished.record, name) for name in result}
-    for name, more in network_figures(paths, finished.transform, some, seconds=seconds).items():
+    answer = finished.answer
+    for name, more in network_figures(paths, finished.transform, answer, some, seconds=seconds).items():
         result[name] |= more
+    if isinstance(finished.transform, LatentInputs):
+        say("timing the decoders alone")
+        for name, more in decoder_figures(paths, finished.transform, seconds=seconds).items():
+            result[name] |= more
+    if isinstance(answer, SentenceAnswer):
+        search = Search(beam=1, length_penalty=answer.length_penalty)
+        for name in set(LITERT) & set(result):
+            greedy = Predictor(folder, artefact=name, search=search).outputs
+            latency = _times(greedy, one, seconds)
+            result[name]["greedy_latency_us"] = round(1e6 * statistics.median(latency), 1)
     return {"run": str(folder), "artefacts": result}
 
 
@@ -206,7 +233,14 @@ def _proofs(finished: Finished, runs: Mapping[str, Callable[[Columns], np.ndarra
         raise RunError(f"{finished.folder} has no Keras model to compare with. Run the recipe again.")
     expected = runs["keras"](test.inputs)
     again: dict[str, Callable[[Columns], np.ndarray]] = {**runs, "keras": lambda _: expected}
-    return {name: prove(finished.answer, expected, run, test.inputs) for name, run in again.items()}
+    proofs = {name: prove(finished.answer, expected, run, test.inputs) for name, run in again.items()}
+    if not isinstance(finished.transform, LatentInputs):
+        return proofs
+    folder, model = finished.folder, keras_model(finished.folder / "model.keras")
+    return {
+        name: proof.with_signatures(model, folder, name, finished.transform, test.inputs)
+        for name, proof in proofs.items()
+    }
 
 
 @contextlib.contextmanager

@@ -8,13 +8,26 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from dlkit.contracts import raw_targets
-from dlkit.evaluation import anomaly_figures, forecast_baselines, forecasts
+from dlkit.evaluation import (
+    anomaly_figures,
+    forecast_baselines,
+    forecasts,
+    latent_figures,
+    translation,
+    translation_baselines,
+)
 from dlkit.evaluation.baselines import baselines, warnings_for
+from dlkit.evaluation.latents import Coder
+from dlkit.evaluation.perplexity import perplexity
 from dlkit.evaluation.scores import score
+from dlkit.generation import Generation
 from dlkit.inference.anomalies import AnomalyAnswer
 from dlkit.inference.forecasts import ForecastAnswer
+from dlkit.inference.latents import LatentAnswer, LatentInputs
+from dlkit.inference.sentences import SentenceAnswer
 from dlkit.inference.series import SeriesInputs
 from dlkit.pipeline import Outcome, Prepared
+from dlkit.training.answering import answers_of
 from dlkit.training.fit import is_solved, outputs, seeded
 
 
@@ -35,12 +48,17 @@ class Judged:
 def judge(prepared: Prepared, outcome: Outcome, *, seed: int) -> Judged:
     """Test figures beside those of the baselines, and what to think of them."""
     recipe, splits = prepared.recipe, prepared.splits
-    answers = outputs(outcome.model, prepared.test)
+    answers = answers_of(outcome.model, prepared.answer, prepared.served)
     test = score(recipe.task.name, prepared.answer, raw_targets(prepared.test), answers)
     if isinstance(prepared.answer, AnomalyAnswer):
         return _judge_anomalies(prepared, prepared.answer, test, answers, seed=seed)
     if isinstance(prepared.answer, ForecastAnswer) and isinstance(prepared.transform, SeriesInputs):
         return _judge_forecasts(prepared, prepared.transform, prepared.answer, test, answers)
+    task, transform, answer = recipe.task, prepared.transform, prepared.answer
+    if isinstance(task, Generation) and isinstance(transform, LatentInputs) and isinstance(answer, LatentAnswer):
+        return _judge_latents(prepared, outcome, answers, task=task, transform=transform, answer=answer, seed=seed)
+    if isinstance(prepared.answer, SentenceAnswer):
+        return _judge_translations(prepared, prepared.answer, outcome, test, answers)
     beside = baselines(
         recipe.task.name, prepared.answer, prepared.train, prepared.validation, prepared.test,
         seed=seed, extra=recipe.baselines, refit=recipe.training.refit,
@@ -67,6 +85,29 @@ def _judge_anomalies(
     return Judged(test, beside, residuals, found)
 
 
+def _judge_translations(
+    prepared: Prepared, answer: SentenceAnswer, outcome: Outcome, test: dict[str, float], answers: np.ndarray
+) -> Judged:
+    """Beside the source as it is, the most frequent sentence, and a dictionary."""
+    splits, rows = prepared.splits, prepared.splits.test
+    corpus = translation.corpus_of(answer, rows.targets, answers)
+    beside = translation_baselines.baselines(splits.train, rows, answer.language)
+    if prepared.start is not None:
+        before = answers_of(prepared.build(), answer, prepared.test)
+        beside[translation.BEFORE] = translation.figures(answer, rows.targets, before)
+    test = test | {"perplexity": perplexity(outcome.model, prepared.encoded(prepared.test))}
+    found = translation.warnings_for(corpus, test, beside, splits.best)
+    (sources,) = rows.inputs.values()
+    more = {
+        "search": {"beam": answer.beam, "length_penalty": answer.length_penalty, "longest": answer.longest},
+        "signatures": translation.signatures(),
+        "length_ratio": translation.length_ratio(corpus),
+        "by_length": translation.by_length(corpus),
+        "examples": translation.examples(corpus, sources.tolist()),
+    }
+    return Judged(test, beside, answers, found, more)
+
+
 def _judge_forecasts(
     prepared: Prepared, transform: SeriesInputs, answer: ForecastAnswer, test: dict[str, float], answers: np.ndarray
 ) -> Judged:
@@ -86,3 +127,28 @@ def _judge_forecasts(
         "backtest": forecasts.backtest(answer, targets, points, prepared.splits.test.times),
     }
     return Judged(test, beside, answers, found, more, by_name["linear"])
+
+
+def _judge_latents(
+    prepared: Prepared,
+    outcome: Outcome,
+    answers: np.ndarray,
+    *,
+    task: Generation,
+    transform: LatentInputs,
+    answer: LatentAnswer,
+    seed: int,
+) -> Judged:
+    """Beside the mean row and PCA; in nats where the model gives a likelihood."""
+    labels = prepared.splits.train.targets, prepared.splits.test.targets
+    examples = prepared.train, prepared.validation, prepared.test, prepared.served
+    found = latent_figures.judged(
+        Coder(outcome.model, prepared.spec.inputs),
+        latent_figures.Rows(*examples, *labels, answer.labels),
+        answer.reconstructions(answers),
+        samples=task.samples,
+        likelihood_rows=task.likelihood_rows,
+        seed=seed,
+    )
+    more = {"latents": {"binarise": transform.binarise, **found.codes}, "validation": found.validation}
+    return Judged(found.test, found.baselines, answers, found.warnings, more)

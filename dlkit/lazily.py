@@ -23,10 +23,13 @@ _HEAVY_PACKAGES = ("keras", "keras_hub", "tensorflow", "tensorflow_datasets")
 _HEAVY_MODULES = (
     "dlkit.models.autoencoder_layers",
     "dlkit.models.image_layers",
+    "dlkit.models.latent_layers",
     "dlkit.models.layers",
     "dlkit.models.pooling",
     "dlkit.models.series_layers",
+    "dlkit.models.seq2seq_layers",
     "dlkit.models.text_layers",
+    "dlkit.models.translation_layers",
 )
 
 

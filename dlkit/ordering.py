@@ -9,14 +9,16 @@ from typing import Literal
 
 from dlkit.catalog import entry, load
 from dlkit.errors import SettingsError
-from dlkit.inference.runs import ROOT
+from dlkit.inference.runs import ROOT, find_run, read_run
 from dlkit.recipe import Recipe
 from dlkit.settings import with_settings, with_values
 
 
 @dataclass(frozen=True)
 class Order:
-    """All that `dlkit run` was asked for. `recipe`: with model and settings resolved. `file`: of an own recipe."""
+    """All that `dlkit run` was asked for. `recipe`: with model and settings resolved. `file`: of an own recipe.
+    `start`: the run whose network and vocabulary training goes on with.
+    """
 
     name: str
     question: str
@@ -29,6 +31,7 @@ class Order:
     file: Path | None = None
     command: str = ""
     changes: tuple[str, ...] = ()
+    start: Path | None = None
 
 
 def order(
@@ -41,6 +44,7 @@ def order(
     seed: int = 0,
     out: str | Path = ROOT,
     resume: bool = False,
+    start: str | Path | None = None,
 ) -> Order:
     """Check everything that can be checked without TensorFlow; SettingsError for what does not fit."""
     if not 0 <= seed < 2**32:
@@ -48,6 +52,11 @@ def order(
     if data is not None and not str(data):
         raise SettingsError("--data: expected a path or sample, got an empty text. Is a shell variable not set?")
     found = entry(recipe)
+    command = _command(recipe, model=model, data=data, changes=changes, epochs=epochs, seed=seed, start=start)
+    folder = None if start is None else find_run(start, out)
+    if folder is not None:
+        model, kept = _going_on(folder, load(found), model, changes)
+        changes = [*kept, *changes]
     resolved, name = resolve(load(found), model, changes, epochs)
     place: Path | Literal["sample"] | None = None if data is None else Path(data)
     if str(data) == "sample":
@@ -62,9 +71,27 @@ def order(
         out=Path(out),
         resume=resume,
         file=found.path if recipe.endswith(".py") else None,
-        command=_command(recipe, model=model, data=data, changes=changes, epochs=epochs, seed=seed),
+        command=command,
         changes=tuple(changes) if epochs is None else (*changes, f"training.epochs={epochs}"),
+        start=folder,
     )
+
+
+def _going_on(folder: Path, recipe: Recipe, model: str | None, changes: list[str]) -> tuple[str, list[str]]:
+    """The model of a finished run and its settings, which hold where nothing else is said."""
+    record = read_run(folder)
+    if recipe.task.name != "translation" or record.get("task") != recipe.task.name:
+        raise SettingsError(
+            f"--from {folder}: a {record.get('task')} run, and this recipe is of {recipe.task.name}; what can be gone "
+            "on with is a translator, by a recipe of translation."
+        )
+    recorded, kept = str(record.get("model")), record.get("changes")
+    if model not in (None, recorded):
+        raise SettingsError(f"--from {folder}: its model is {recorded!r}, not {model!r}. Leave out --model.")
+    for change in changes:
+        if change.strip().startswith(("model.", "preprocessing.")):
+            raise SettingsError(f"--set {change!r}: --from keeps network and vocabulary of its run. Leave it out.")
+    return recorded, [str(change) for change in kept] if isinstance(kept, list) else []
 
 
 def resolve(recipe: Recipe, model: str | None, changes: list[str], epochs: int | None) -> tuple[Recipe, str]:
@@ -85,6 +112,7 @@ def _command(
     changes: list[str],
     epochs: int | None,
     seed: int,
+    start: str | Path | None = None,
 ) -> str:
     parts = ["dlkit", "run", recipe]
     parts += ["--model", model] if model is not None else []
@@ -92,4 +120,5 @@ def _command(
     for change in changes:
         parts += ["--set", change]
     parts += ["--epochs", str(epochs)] if epochs is not None else []
+    parts += ["--from", str(start)] if start is not None else []
     return shlex.join([*parts, "--seed", str(seed)])

@@ -18,16 +18,21 @@ from dlkit.contracts import Examples, Spec, Split, Splits, Transform, raw_target
 from dlkit.errors import NothingTrainedError, SettingsError, TrainingError
 from dlkit.evaluation.baselines import k_fold_baseline
 from dlkit.evaluation.scores import score
+from dlkit.export.proof import keras_model
 from dlkit.forecasting import Forecasting
+from dlkit.generation import Generation
 from dlkit.inference.anomalies import AnomalyAnswer
 from dlkit.inference.answers import AnyAnswer, ClassAnswer
 from dlkit.inference.joined import JoinedTransform
+from dlkit.inference.predictor import load_transform
 from dlkit.models.pooling import best_weights, pool, pooled
 from dlkit.preprocessing.joined import Joined, part_examples
 from dlkit.recipe import Recipe, Say
 from dlkit.tasks import AnomalyDetection, Classification, Joint
-from dlkit.training.fit import Objective, Trained, fit, outputs
+from dlkit.training.answering import answers_of
+from dlkit.training.fit import Objective, Trained, fit
 from dlkit.training.k_fold import KFold, cross_validate
+from dlkit.translation import Translation
 
 _FEW_STEPS = 100
 """Fewer weight updates than this are named as a likely cause of a weak network."""
@@ -67,6 +72,17 @@ class Prepared:
     train: Examples
     validation: Examples
     test: Examples
+    start: Path | None = field(default=None, kw_only=True)
+
+    def build(self) -> keras.Model:
+        """A network for these rows, with first weights or, where training goes on from a run, with those of that."""
+        model: keras.Model = self.recipe.build(self.spec)
+        if self.start is not None:
+            given = keras_model(self.start / "model.keras")
+            if [weight.shape for weight in given.weights] != [weight.shape for weight in model.weights]:
+                raise SettingsError(f"--from {self.start}: its network is built otherwise than this recipe's model.")
+            model.set_weights(given.get_weights())
+        return model
 
     def encoded(self, examples: Examples) -> Examples:
         return Examples(examples.inputs, self.recipe.task.encode(self.answer, examples.targets))
@@ -78,6 +94,13 @@ class Prepared:
         if not isinstance(task, AnomalyDetection):
             return self.validation
         return self.validation.take(task.normal(np.asarray(self.validation.targets)))
+
+    @property
+    def served(self) -> Examples:
+        """The test rows as artefacts see them: grey values of pictures whose pixels training drew black or white."""
+        if not isinstance(self.recipe.task, Generation):
+            return self.test
+        return Examples(self.transform.encode(self.splits.test.inputs), self.test.targets)
 
     def settled(self, held_out: np.ndarray) -> Prepared:
         """With an answer that the outputs on the validation rows settle: the threshold of a search for anomalies."""
@@ -95,20 +118,31 @@ class Prepared:
         return Objective(task.loss(self.answer), task.metrics(self.answer), weights, shares)
 
 
-def prepare(recipe: Recipe, splits: Splits) -> Prepared:
-    """Fit preprocessing and task on the training split, encode all splits."""
-    transform, answer, spec = fitted(recipe, splits.train, splits)
+def prepare(recipe: Recipe, splits: Splits, *, start: Path | None = None) -> Prepared:
+    """Fit preprocessing and task on the training split, encode all splits. `start`: a run whose preprocessing, and
+    network, training goes on with.
+    """
+    transform, answer, spec = fitted(recipe, splits.train, splits, None if start is None else load_transform(start))
     examples = [recipe.preprocessing.examples(transform, one) for one in (splits.train, splits.validation, splits.test)]
-    return Prepared(recipe, splits, transform, answer, spec, *examples)
+    return Prepared(recipe, splits, transform, answer, spec, *examples, start=start)
 
 
-def fitted(recipe: Recipe, train: Split, splits: Splits) -> tuple[Transform, AnyAnswer, Spec]:
-    """Preprocessing and task fitted on `train` alone, and what a model builder may know of them."""
-    transform = recipe.preprocessing.fit(train, splits.kinds)
+def fitted(
+    recipe: Recipe, train: Split, splits: Splits, transform: Transform | None = None
+) -> tuple[Transform, AnyAnswer, Spec]:
+    """Preprocessing (unless it is given) and task fitted on `train` alone, and what a model builder may know of
+    them.
+    """
+    transform = transform or recipe.preprocessing.fit(train, splits.kinds)
     answer = recipe.task.fit(train, splits.target_name or "value")
     if isinstance(recipe.task, AnomalyDetection):
         answer = recipe.task.of_channels(answer, transform)
+    if isinstance(recipe.task, Translation):
+        answer = recipe.task.of_pieces(answer, transform)
     sizes = {**transform.sizes, **(recipe.task.sizes if isinstance(recipe.task, Forecasting) else {})}
+    if isinstance(recipe.task, Generation):
+        answer = recipe.task.of_inputs(answer, transform)
+        sizes |= recipe.task.sizes(answer)
     return transform, answer, Spec(transform.tensors, recipe.task.heads(answer), sizes, transform.tables)
 
 
@@ -142,9 +176,16 @@ def train(
             "training.folds and training.refit leave no held-out rows to set the threshold of an anomaly by. "
             "Say --set training.folds=0 --set training.refit=false."
         )
+    if isinstance(recipe.task, Generation) and (settings.folds or settings.refit or settings.augment):
+        raise SettingsError(
+            "training.folds, training.refit and training.augment are not for latent models: figures are measured on "
+            "rows that were held out, and pixels reach the network as they are. Leave them out."
+        )
+    if prepared.start is not None and settings.folds:
+        raise SettingsError("--from goes on with one network: it has no folds. Say --set training.folds=0.")
     folds, beside = _folds(prepared, seed=seed, say=say, checkpoints=checkpoints) if settings.folds else (None, {})
     trained = fit(
-        lambda: recipe.build(prepared.spec),
+        prepared.build,
         prepared.encoded(prepared.train),
         prepared.encoded(prepared.watched),
         objective=prepared.objective,
@@ -154,7 +195,7 @@ def train(
         checkpoint=checkpoints / "main" if checkpoints else None,
         logs=logs,
     )
-    answers = outputs(trained.model, prepared.validation)
+    answers = answers_of(trained.model, prepared.answer, prepared.validation)
     answer = prepared.settled(answers).answer
     figures = score(recipe.task.name, answer, raw_targets(prepared.validation), answers)
     warnings = _training_warnings(trained, len(prepared.train), settings.batch_size)
@@ -223,7 +264,7 @@ def _refit(prepared: Prepared, chosen: Trained, *, seed: int, say: Say, checkpoi
     both = prepared.train.joined(prepared.validation)
     try:
         again = fit(
-            lambda: prepared.recipe.build(prepared.spec),
+            prepared.build,
             prepared.encoded(both),
             None,
             objective=prepared.objective,
@@ -268,7 +309,8 @@ def _folds(prepared: Prepared, *, seed: int, say: Say, checkpoints: Path | None)
         )
         if trained.interrupted:
             raise TrainingError(f"Interrupted in fold {number}. To go on from there: the same command with --resume.")
-        figures = score(recipe.task.name, answer, raw_targets(part.validation), outputs(trained.model, part.validation))
+        answers = answers_of(trained.model, answer, part.validation)
+        figures = score(recipe.task.name, answer, raw_targets(part.validation), answers)
         return figures, trained.history
 
     result = cross_validate(len(rows), recipe.training.folds, seed=seed, one=one)

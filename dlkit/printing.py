@@ -68,13 +68,15 @@ def run_summary(metrics: Mapping[str, Any]) -> str:
     named = {"this network, test": metrics["test"]}
     named |= {f"baseline {name.replace('_', ' ')}": figures for name, figures in metrics["baselines"].items()}
     rows = [[who, *(figures.get(name, "") for name in names)] for who, figures in named.items()]
-    sample = " (generated sample: no real data)" if metrics["data"]["sample"] else ""
+    sample = " (sample data, for trying out)" if metrics["data"]["sample"] else ""
     parts = [f"{metrics['recipe']} · {metrics['model']} on {metrics['data']['name']}{sample}"]
     if "skill" in metrics:
         from dlkit.evaluation.headline import headline  # with scikit-learn: `dlkit list` has no use for it
 
         parts.append(headline(metrics))
     parts.append(table(["", *names], rows))
+    if "signatures" in metrics:
+        parts.append("\n".join(f"{name}: {signature}" for name, signature in metrics["signatures"].items()))
     if lines := [line for one in seen(metrics) if (line := one.line())]:
         parts.append("\n".join(lines))
     if "folds" in metrics:
@@ -157,7 +159,8 @@ def printable(text: str) -> str:
 
 def figures(document: Mapping[str, Any]) -> str:
     head = f"{document['run']} · {document['artefact']} on {document['rows']} test rows"
-    return f"{head}\n{table(['figure', 'value'], [[name, value] for name, value in document['test'].items()])}"
+    lines = [f"{name}: {signature}" for name, signature in document.get("signatures", {}).items()]
+    return "\n".join([head, table(["figure", "value"], list(map(list, document["test"].items()))), *lines])
 
 
 def bench_table(artefacts: Mapping[str, Any]) -> str:
@@ -168,7 +171,11 @@ def bench_table(artefacts: Mapping[str, Any]) -> str:
         "speedup": "speed-up",
         "network_latency_us": "network alone, µs",
         "network_speedup": "speed-up",
+        "decoder_latency_us": "decoder alone, µs",
+        "decoder_speedup": "speed-up",
+        "greedy_latency_us": "greedily, µs",
     }
+    columns = {column: title for column, title in columns.items() if any(column in one for one in artefacts.values())}
     rows = [[name, *(entry.get(column, "") for column in columns)] for name, entry in artefacts.items()]
     return table(["artefact", *columns.values()], rows)
 

@@ -16,6 +16,7 @@ import keras
 import numpy as np
 
 from dlkit.contracts import Columns, Splits, Transform, raw_targets
+from dlkit.evaluation.attention_maps import attention_maps
 from dlkit.evaluation.card import write_card
 from dlkit.evaluation.drawings import Drawing
 from dlkit.evaluation.forecast_drawings import error_by_step, over_history
@@ -23,6 +24,8 @@ from dlkit.evaluation.forecasts import steps_of
 from dlkit.evaluation.gallery import of_pictures
 from dlkit.evaluation.gradients import gradient_by_step
 from dlkit.evaluation.highlights import decisions
+from dlkit.evaluation.latent_drawings import Coded, of_codes
+from dlkit.evaluation.latents import Coder
 from dlkit.evaluation.mistakes import worst_mistakes
 from dlkit.evaluation.plots import plot_all
 from dlkit.evaluation.report import write_report
@@ -33,7 +36,10 @@ from dlkit.inference.anomalies import AnomalyAnswer
 from dlkit.inference.answers import AnyAnswer, ClassAnswer, ValueAnswer
 from dlkit.inference.forecasts import ForecastAnswer
 from dlkit.inference.forms import STANDARD
+from dlkit.inference.latents import LatentAnswer
 from dlkit.inference.runs import ASSETS, FORMAT, asset_checksums
+from dlkit.inference.sentences import SentenceAnswer
+from dlkit.inference.translation import PairText
 from dlkit.judging import Judged, judge
 from dlkit.ordering import Order
 from dlkit.pipeline import Outcome, Prepared, Stopwatch, prepare, train, write_history, write_json
@@ -72,7 +78,7 @@ def make(order: Order, *, say: Say) -> Run:
     with watch.stage("prepare"):
         splits = readable(order.recipe.task, order.recipe.data.load(order.data, say=say))
         _announce(splits, say)
-        prepared = prepare(order.recipe, splits)
+        prepared = prepare(order.recipe, splits, start=order.start)
     folder = order.out / order.name
     members = {
         f"{name}.{key}": value
@@ -83,6 +89,7 @@ def make(order: Order, *, say: Say) -> Run:
         _flat(settings_of(order.recipe))
         | members
         | {"model": order.model, "seed": order.seed, "rows": splits.fingerprint}
+        | ({} if order.start is None else {"from": str(order.start)})
     )
     with workspace(folder, identity, resume=order.resume) as space:
         _say_resumed(order, space, folder, say)
@@ -160,7 +167,10 @@ def prove_content(folder: Path, content: Content, expected: np.ndarray, columns:
     `expected`: the network's outputs on them. Raises DisagreementError when an artefact is beyond its tolerance.
     """
     proofs = {
-        name: prove(content.answer, expected, runner(folder, name, content.transform), columns) for name in STANDARD
+        name: prove(content.answer, expected, runner(folder, name, content.transform), columns).with_signatures(
+            content.model, folder, name, content.transform, columns
+        )
+        for name in STANDARD
     }
     require(proofs, folder)
     return proofs
@@ -188,6 +198,7 @@ def _origin(order: Order, splits: Splits) -> dict[str, object]:
             "fingerprint": splits.fingerprint,
         },
         "command": order.command,
+        **({} if order.start is None else {"from": str(order.start)}),
     }
 
 
@@ -208,6 +219,7 @@ def proof_entry(proof: Proof, task: str, answer: AnyAnswer, targets: Raw) -> dic
         "max_abs_diff": proof.max_abs_diff,
         "agreement": proof.agreement,
         "test": score(task, answer, targets, proof.outputs),
+        **({"signatures": dict(proof.signatures)} if proof.signatures else {}),
     }
 
 
@@ -282,6 +294,8 @@ def _report(made: Made, judged: Judged, metrics: dict[str, object], folder: Path
         fold_histories=outcome.folds.curves if outcome.folds else (),
         more=[
             *_of_forecast(prepared, judged),
+            *_of_latents(made, judged),
+            *_of_translation(made, judged),
             partial(gradient_by_step, outcome.model, prepared.encoded(prepared.test), prepared.objective.loss),
             *of_pictures(
                 outcome.model,
@@ -322,6 +336,23 @@ def _of_forecast(prepared: Prepared, judged: Judged) -> list[Callable[[], Drawin
         partial(over_history, answer, inputs, steps_of(targets), judged.outputs, judged.line),
         partial(error_by_step, steps),
     ]
+
+
+def _of_latents(made: Made, judged: Judged) -> list[Callable[[], Drawing | None]]:
+    prepared, answer = made.prepared, made.prepared.answer
+    if not isinstance(answer, LatentAnswer):
+        return []
+    coder, found = Coder(made.outcome.model, prepared.spec.inputs), answer.reconstructions(judged.outputs)
+    labels, variances = prepared.splits.test.targets, judged.more["latents"]["variances"]  # type: ignore[index]
+    coded = Coded(coder, prepared.served, found, labels, answer.labels, seed=made.order.seed)
+    return of_codes(coded, variances)
+
+
+def _of_translation(made: Made, judged: Judged) -> list[Callable[[], Drawing | None]]:
+    transform, answer, rows = made.prepared.transform, made.prepared.answer, made.prepared.splits.test.inputs
+    if not isinstance(transform, PairText) or not isinstance(answer, SentenceAnswer):
+        return []
+    return [partial(attention_maps, made.outcome.model, transform, answer, rows, judged.outputs)]
 
 
 def _shown_settings(recipe: Recipe) -> dict[str, object]:

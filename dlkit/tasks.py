@@ -314,6 +314,8 @@ class AnomalyDetection:
 
 def readable(task: Task[Any], splits: Splits) -> Splits:
     """The rows with targets as the task's answers and figures have them: of several, each of its own kind."""
+    if hasattr(task, "readable"):
+        return task.readable(splits)
     if not isinstance(task, Joint):
         return splits
     parts = {name: getattr(splits, name) for name in ("train", "validation", "test")}

@@ -8,8 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 import tensorflow as tf
 
-from dlkit.contracts import Examples, Rows, lengths, take
+from dlkit.contracts import Examples, Ragged, Rows, lengths, take
 from dlkit.data.augmentation import augmented
+from dlkit.data.binarised import Binarised
 from dlkit.errors import SettingsError
 
 
@@ -22,6 +23,8 @@ class Batches:
     Rows are gathered when their batch is due: ragged rows are never padded further than their batch needs. With
     `by_length`, ragged rows of like length share a batch, so that there is little to pad: all rows in ascending order
     without a seed, else within pools of 50 shuffled batches, and then the batches of a pool in shuffled order.
+    `tokens`: ragged rows of like length share a batch, as many as fill so many places, the padding of the longest input
+    counted; the rows of a batch differ from epoch to epoch, their lengths do not.
     `augment`: changes to inputs of pixels, see `augmentation`. `balanced`: rows of rare classes come so often that
     all classes have as many, which wants augmentation, or they come as mere copies.
     """
@@ -35,6 +38,7 @@ class Batches:
         by_length: bool = False,
         augment: Sequence[str] = (),
         balanced: bool = False,
+        tokens: int = 0,
     ) -> None:
         self.examples, self.batch_size, self.seed = examples, batch_size, seed
         self.epoch = 0
@@ -42,8 +46,13 @@ class Batches:
         self._this_epoch: list[np.ndarray] = []
         self._lengths = lengths(examples.inputs) if by_length else None
         self._rows = _balanced(examples.targets) if balanced else np.arange(len(examples))
+        self.tokens = tokens
+        if tokens and lengths(examples.inputs) is None:
+            raise SettingsError("training.batch_tokens counts words: this recipe's rows are all of the same length.")
 
     def __len__(self) -> int:
+        if self.tokens:
+            return len(self.order())
         return math.ceil(len(self._rows) / self.batch_size)
 
     def dataset(self) -> tf.data.Dataset:
@@ -72,6 +81,8 @@ class Batches:
     def order(self) -> list[np.ndarray]:
         """The rows of each batch of this epoch."""
         order = self._rows
+        if self.tokens:
+            return self._by_tokens()
         if self.seed is None:
             order = order if self._lengths is None else np.argsort(self._lengths, kind="stable")
             return self._cut(order)
@@ -86,13 +97,33 @@ class Batches:
             batches += [parts[number] for number in random.permutation(len(parts))]
         return batches
 
+    def _by_tokens(self) -> list[np.ndarray]:
+        """Batches of rows whose inputs are all of like length, the last input first; in shuffled order with a seed."""
+        random = None if self.seed is None else np.random.default_rng((self.seed, self.epoch))
+        rows = self._rows if random is None else random.permutation(self._rows)
+        each = [np.diff(column.offsets)[rows] for column in self.examples.inputs.values() if isinstance(column, Ragged)]
+        order = np.lexsort(each)
+        starts, widest = [0], 0
+        for place, width in enumerate(np.max(each, axis=0)[order].tolist()):
+            widest = max(widest, width)
+            if place > starts[-1] and widest * (place + 1 - starts[-1]) > self.tokens:
+                starts.append(place)
+                widest = width
+        batches = np.split(rows[order], starts[1:])
+        return batches if random is None else [batches[number] for number in random.permutation(len(batches))]
+
     def _cut(self, order: np.ndarray) -> list[np.ndarray]:
         return [order[start : start + self.batch_size] for start in range(0, len(order), self.batch_size)]
 
     def _batch(self, indices: np.ndarray, number: int) -> object:
-        by_name = {name: take(rows, indices) for name, rows in self.examples.inputs.items()}
+        random = np.random.default_rng((self.seed or 0, self.epoch, number))
+        by_name = {
+            name: rows.drawn(indices, random)
+            if self.seed is not None and isinstance(rows, Binarised)
+            else take(rows, indices)
+            for name, rows in self.examples.inputs.items()
+        }
         if self.augment:
-            random = np.random.default_rng((self.seed or 0, self.epoch, number))
             by_name = {
                 name: augmented(rows, self.augment, random) if rows.dtype == np.uint8 and rows.ndim == 4 else rows
                 for name, rows in by_name.items()
@@ -102,7 +133,7 @@ class Batches:
         if targets is None:
             return inputs
         if isinstance(targets, Mapping):
-            return inputs, {name: column[indices] for name, column in targets.items()}
+            return inputs, {name: take(column, indices) for name, column in targets.items()}
         return inputs, take(targets, indices)
 
     def _signature(self) -> object:
@@ -136,7 +167,7 @@ def _spec(rows: np.ndarray | Rows) -> tf.TensorSpec:
     row = rows.take(np.arange(0, min(1, len(rows))))
     if row.dtype == np.uint8 and row.ndim == 4:
         return tf.TensorSpec((None, *row.shape[1:]), row.dtype)
-    if row.ndim == 3:  # windows of a series
+    if row.ndim >= 3:  # windows of a series, pictures
         return tf.TensorSpec((None, *row.shape[1:]), row.dtype)
     # On-demand rows may differ in length from batch to batch along their first axis (ragged word ids).
     return tf.TensorSpec((None, None, *row.shape[2:]), row.dtype)

@@ -92,17 +92,20 @@ class _Tree:
         return sorted(name for name in self.folders if "/" not in name)
 
 
-def read_image_folder(folder: Path, *, broken: Broken) -> ImageFiles:
-    """Pictures from `<class>/…/<name>.jpg`, or from `train/`, `test/` and `validation/` of such classes."""
+def read_image_folder(folder: Path, *, broken: Broken, labelled: bool = True) -> ImageFiles:
+    """Pictures from `<class>/…/<name>.jpg`, or from `train/`, `test/` and `validation/` of such classes.
+
+    Unless `labelled`, a folder without classes, or with one, holds pictures without labels.
+    """
     try:
         found = dict(_walk(folder, "", (folder.resolve(),)))
     except OSError as error:
         raise unreadable(folder, error) from error
     files = {name: path if _is_picture(name) else None for name, path in found.items() if not name.endswith("/")}
-    return _read_tree(_tree(str(folder), files, found), broken)
+    return _read_tree(_tree(str(folder), files, found), broken, labelled)
 
 
-def read_image_zip(path: Path, *, broken: Broken) -> ImageFiles:
+def read_image_zip(path: Path, *, broken: Broken, labelled: bool = True) -> ImageFiles:
     """As `read_image_folder`, from a zip of such a folder, whose pictures stay encoded in memory."""
     names: list[str] = []
 
@@ -114,20 +117,23 @@ def read_image_zip(path: Path, *, broken: Broken) -> ImageFiles:
     with zipfile.ZipFile(path) as archive:  # checked above; `members` leaves out folders, and one may be empty
         names += [name for name in archive.namelist() if name.endswith("/")]
     files = {name: contents.get(name) for name in names if not name.endswith("/")}
-    return _read_tree(_tree(str(path), files, names), broken)
+    return _read_tree(_tree(str(path), files, names), broken, labelled)
 
 
-def read_image_table(path: Path, *, image: str | None, targets: tuple[str, ...], broken: Broken) -> ImageFiles:
+def read_image_table(
+    path: Path, *, image: str | None, targets: tuple[str, ...], broken: Broken, labelled: bool = True
+) -> ImageFiles:
     """Pictures, and labels or several targets, from columns of a CSV or TSV file; paths are relative to its folder.
 
-    `image`: None, and `targets`: empty, where the column is to be found by looking.
+    `image`: None, and `targets`: empty, where the column is to be found by looking. Unless `labelled`, labels may be
+    missing.
     """
     file = read_delimited(path)
     for setting, names in (("data.image", [image] if image is not None else []), ("data.target", targets)):
         check_known(setting, names, file.columns, str(path))
     found = _named_alike(file, LABEL_NAMES, other=[image])
     targets = targets or ((found,) if found is not None else ())
-    if not targets:
+    if not targets and labelled:
         raise SettingsError(
             f"{path}: which column holds the labels? Say --set data.target=NAME. Columns: {', '.join(file.columns)}."
         )
@@ -140,8 +146,8 @@ def read_image_table(path: Path, *, image: str | None, targets: tuple[str, ...],
             f"Columns: {', '.join(file.columns)}."
         )
     chosen, notes = answered_by_all(file, targets)
-    what = f"labels from {targets[0]!r}" if len(targets) == 1 else f"targets from {', '.join(map(repr, targets))}"
-    notes = [*file.notes, f"pictures are taken from column {column!r}, {what}", *notes]
+    what = f"{'labels' if len(targets) == 1 else 'targets'} from {', '.join(map(repr, targets))}"
+    notes = [*file.notes, f"pictures are taken from column {column!r}, {what if targets else 'without labels'}", *notes]
     rows = _table_rows(file, column, targets, chosen.tolist(), notes)
     parts, digests = _checked(str(path), rows, broken, notes)
     contents = [file_fingerprint(path), *_in_order(digests)]
@@ -167,6 +173,11 @@ def _table_rows(
     answers = read_answers(file, targets, rows, notes)
     names = [fields[row].strip().replace("\\", "/") for row in rows]
     return [_Row("train", name, of, file.path.parent / name) for name, of in zip(names, answers, strict=True)]
+
+
+def names_pictures(path: Path) -> bool:
+    """Whether a column of a CSV or TSV file holds paths of pictures."""
+    return _of_paths(read_delimited(path), other=()) is not None
 
 
 def _named_alike(file: Delimited, names: Sequence[str], other: Sequence[str | None]) -> str | None:
@@ -209,13 +220,15 @@ def _tree(root: str, files: Mapping[str, Path | bytes | None], names: Iterable[s
     return _Tree(root, kept, frozenset(name for name in folders if not _is_hidden(name)))
 
 
-def _read_tree(tree: _Tree, broken: Broken) -> ImageFiles:
+def _read_tree(tree: _Tree, broken: Broken, labelled: bool) -> ImageFiles:
     notes: list[str] = []
     tree = _unwrapped(tree, notes)
-    found = {part: _split_folder(tree, part) for part in SPLIT_FOLDERS}
+    found = {part: _split_folder(tree, part, labelled) for part in SPLIT_FOLDERS}
     names = {part: name for part, name in found.items() if name is not None}
+    top = tree.below(names["train"]) if "train" in names else tree
+    rows_of = _class_rows if labelled or len(top.tops()) > 1 else _loose_rows
     if "train" in names:
-        rows = [row for part, name in names.items() for row in _class_rows(tree.below(name), part, f"{name}/", notes)]
+        rows = [row for part, name in names.items() for row in rows_of(tree.below(name), part, f"{name}/", notes)]
         left = [name for name in tree.tops() if name not in names.values()]
         if left:
             notes.append(
@@ -227,9 +240,10 @@ def _read_tree(tree: _Tree, broken: Broken) -> ImageFiles:
             f"Add {tree.root}/train/."
         )
     else:
-        rows = _class_rows(tree, "train", "", notes)
+        rows = rows_of(tree, "train", "", notes)
     parts, digests = _checked(tree.root, rows, broken, notes)
-    return ImageFiles(parts, ("label",), fingerprint(_in_order(digests)), tuple(notes))
+    targets = ("label",) if rows_of is _class_rows else ()
+    return ImageFiles(parts, targets, fingerprint(_in_order(digests)), tuple(notes))
 
 
 def _unwrapped(tree: _Tree, notes: list[str]) -> _Tree:
@@ -243,12 +257,13 @@ def _unwrapped(tree: _Tree, notes: list[str]) -> _Tree:
     return tree
 
 
-def _split_folder(tree: _Tree, part: str) -> str | None:
+def _split_folder(tree: _Tree, part: str, labelled: bool) -> str | None:
     """The folder of class folders of that part; a folder of pictures may be a class called "test" too."""
     found = [
         name
         for name in tree.tops()
-        if name.lower() in SPLIT_FOLDERS[part] and any("/" in inner for inner in tree.below(name).pictures)
+        if name.lower() in SPLIT_FOLDERS[part]
+        and any("/" in inner or not labelled for inner in tree.below(name).pictures)
     ]
     if len(found) > 1:
         raise DataError(f"{tree.root}/ holds {found[0]}/ and {found[1]}/; expected one of them. Join them.")
@@ -289,6 +304,14 @@ def _class_rows(tree: _Tree, part: str, start: str, notes: list[str]) -> list[_R
             f"{len(others)} files in {tree.root}/ are no pictures by their ending; left out, such as {others[0]}"
         )
     return rows
+
+
+def _loose_rows(tree: _Tree, part: str, start: str, notes: list[str]) -> list[_Row]:
+    """As `_class_rows`, of pictures without labels, in whatever folder they lie."""
+    if not tree.pictures:
+        raise DataError(f"{tree.root}/ holds no picture; expected files such as {', '.join(SUFFIXES[:3])}. Add some.")
+    notes.append(f"the pictures in {tree.root}/ have no labels: there are no folders of classes")
+    return [_Row(part, start + name, (), content) for name, content in tree.pictures.items()]
 
 
 def _check_folders(tree: _Tree) -> None:

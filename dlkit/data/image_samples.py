@@ -120,6 +120,24 @@ def people(rows: int = 1_500) -> Sample:
     )
 
 
+def digits() -> Sample:
+    """Handwritten digits of 8 x 8 pixels: the 1,797 that come with scikit-learn (Alpaydin & Kaynak 1998)."""
+    from sklearn.datasets import load_digits
+
+    found = load_digits()
+    pixels = np.round(found.images * (255 / found.images.max())).astype(np.uint8)
+    labels = [str(label) for label in found.target]
+    return Sample(
+        rows=Split({"image": pixels[..., np.newaxis]}, strings(labels)),
+        kinds={"image": "image"},
+        target="digit",
+        task="label",
+        best={},
+        title="scikit-learn's handwritten digits",
+        strata=labels,
+    )
+
+
 def _grid(size: int) -> tuple[np.ndarray, np.ndarray]:
     """(1, 1, size) across and (1, size, 1) down, in pixels from the middle."""
     steps = np.arange(size) - (size - 1) / 2

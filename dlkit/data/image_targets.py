@@ -49,7 +49,7 @@ def answered_by_all(file: Delimited, names: Sequence[str]) -> tuple[np.ndarray, 
 def read_answers(file: Delimited, names: Sequence[str], rows: Sequence[int], notes: list[str]) -> list[Answers]:
     """What the columns `names` say on each of `rows`: of one column its labels, of several numbers where all are."""
     columns = [_column(file, name, np.array(rows, np.int64), notes, several=len(names) > 1) for name in names]
-    return list(zip(*columns, strict=True))
+    return list(zip(*columns, strict=True)) if columns else [()] * len(rows)
 
 
 def _column(
@@ -79,9 +79,9 @@ def _column(
 
 
 def targets_of(names: Sequence[str], answers: Sequence[Answers]) -> Targets:
-    """(rows,) of one target, or a mapping of those of several: labels as `str`, numbers as float64."""
+    """(rows,) of one target, or a mapping of those of several: labels as `str`, numbers as float64. None of none."""
     columns = {name: _array([row[place] for row in answers]) for place, name in enumerate(names)}
-    return columns if len(columns) > 1 else next(iter(columns.values()))
+    return columns if len(columns) > 1 else next(iter(columns.values()), None)
 
 
 def _array(values: Sequence[str | float]) -> np.ndarray:

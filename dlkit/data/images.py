@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
@@ -29,7 +30,7 @@ from dlkit.data.image_targets import (
 from dlkit.data.paths import PathOrDataset, belongs_to, listed, one_table
 from dlkit.data.samples import sample, splits_of
 from dlkit.data.sources import labelled_column, source
-from dlkit.data.splitting import Parted, check_enough, check_fraction, check_names, check_seed
+from dlkit.data.splitting import FEWEST_ROWS, Parted, check_enough, check_fraction, check_names, check_seed
 from dlkit.data.text_notes import labels_alike, unjudged
 from dlkit.errors import DataError, DataNotFoundError, SettingsError
 from dlkit.inference.images import SUFFIXES
@@ -66,6 +67,9 @@ class ImageData(Parted, PathOrDataset):
     per_class: int | None = None
     split_seed: int = 0
     broken: Broken = "error"
+
+    labelled: ClassVar[bool] = True
+    fewest: ClassVar[int] = FEWEST_ROWS
 
     def __post_init__(self) -> None:
         check_names(dataset=self.dataset, image=self.image, target=self.target, sample=self.sample)
@@ -104,8 +108,8 @@ class ImageData(Parted, PathOrDataset):
         files = self._read(path)
         train = files.parts["train"]
         _check_parts(path, files)
-        check_enough(str(path), len(train.answers), "pictures to learn from")
-        check_enough(str(path), len(set(train.digests)), "different pictures to learn from")
+        check_enough(str(path), len(train.answers), "pictures to learn from", fewest=self.fewest)
+        check_enough(str(path), len(set(train.digests)), "different pictures to learn from", fewest=self.fewest)
         keys = {name: part.digests for name, part in files.parts.items()}
         notes = _of_classes(path, files)
         notes += _repeated(keys, train.answers, [name for name in ("validation", "test") if name not in keys])
@@ -138,19 +142,21 @@ class ImageData(Parted, PathOrDataset):
     def _read(self, path: Path) -> ImageFiles:
         said = [name for name in ("image", "target") if getattr(self, name) is not None]
         is_zip = path.suffix.lower() == ".zip" and path.is_file()
-        if not is_zip and _holds_table(path, wanted=len(said) > 0):
+        if not is_zip and holds_table(path, wanted=len(said) > 0):
             if path.name.lower().endswith(SUFFIXES):
                 raise DataError(
                     f"{path}: expected a folder of class folders, a .zip of it, or a CSV file with paths and labels, "
                     "and this is one picture."
                 )
-            return read_image_table(one_table(path), image=self.image, targets=self._targets, broken=self.broken)
+            return read_image_table(
+                one_table(path), image=self.image, targets=self._targets, broken=self.broken, labelled=self.labelled
+            )
         if said:
             raise SettingsError(
                 f"data.{said[0]}={getattr(self, said[0])!r} names a column of a CSV file, and {path} holds class "
                 "folders of pictures and no such file. Leave it out, or give a CSV file."
             )
-        return (read_image_zip if is_zip else read_image_folder)(path, broken=self.broken)
+        return (read_image_zip if is_zip else read_image_folder)(path, broken=self.broken, labelled=self.labelled)
 
     def _named(self, path: Path | None, say: Callable[[str], None], allow_download: bool) -> Splits:
         if len(self._targets) > 1:
@@ -198,7 +204,7 @@ class ImageData(Parted, PathOrDataset):
         return (train, []) if self.per_class is None else few_of_each(train, self.per_class, self.split_seed)
 
 
-def _holds_table(path: Path, *, wanted: bool) -> bool:
+def holds_table(path: Path, *, wanted: bool) -> bool:
     """Whether it is to be read as a table. In a folder, one beside several others that hold pictures may be anything;
     unless `wanted`, the folders are the classes.
     """

@@ -374,6 +374,12 @@ def _people() -> Sample:
     return people()
 
 
+def _digits() -> Sample:
+    from dlkit.data.image_samples import digits
+
+    return digits()
+
+
 SAMPLES: Mapping[str, Callable[[], Sample]] = {
     "reviews": reviews,
     "wires": wires,
@@ -381,4 +387,5 @@ SAMPLES: Mapping[str, Callable[[], Sample]] = {
     "species": species,
     "shapes": _shapes,
     "people": _people,
+    "digits": _digits,
 }

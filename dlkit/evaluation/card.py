@@ -11,7 +11,7 @@ from pathlib import Path
 
 from dlkit.evaluation.headline import headline
 from dlkit.evaluation.pages import flattened, render, section, write
-from dlkit.evaluation.report import figure_names, figure_rows, fold_rows
+from dlkit.evaluation.report import figure_names, figure_rows, fold_rows, protocol
 from dlkit.evaluation.scores import main_figure
 from dlkit.evaluation.usage import usage
 
@@ -25,6 +25,14 @@ _DOES = {
     "regression": "It takes one row of raw input and estimates a number, in the unit of the training data.",
     "forecasting": "It takes the recent steps of a series, in own units, and forecasts the next ones, with times.",
     "anomaly": "It takes a window of a series, or a row of a table, and says how unlike normal ones it is, and why.",
+    "generation": (
+        "It takes one row of raw input and gives a code, a few numbers, and what it can make again from them; from a "
+        "code that is drawn at random it makes something new."
+    ),
+    "reconstruction": (
+        "It takes one row of raw input and gives a code, a few numbers, and what it can make again from them."
+    ),
+    "translation": "It takes a sentence of one language and writes it in another.",
     "joint": "It takes one row of raw input and gives several answers about it, each by its name.",
 }
 _OF_PICTURES = {
@@ -37,6 +45,14 @@ _USES = {
     "anomaly": (
         "To draw a person's eye to what is unlike the normal rows it was trained on, where as many false alarms and "
         "missed anomalies as below are acceptable."
+    ),
+    "generation": (
+        "To make more of what it was trained on, to look at how rows are alike, and to judge how likely a row is. What "
+        "it makes is no record of anything that was there."
+    ),
+    "reconstruction": (
+        "For codes that are searched, compared or sent in place of the input, where losses as large as below are "
+        "acceptable."
     ),
     "forecasting": (
         "For the series it was trained on, and as long as that behaves as it did, where errors as large as below are "
@@ -53,6 +69,20 @@ _LIMITS = {
         "What was in the training rows is normal to it, faults included.",
         "Unusual is not wrong: a new product or another season raises alarms until it is trained on them.",
         "Its threshold was set on held-out rows of the same time; where these drift, so does the rate of false alarms.",
+    ),
+    "generation": (
+        "What it makes may resemble training rows closely: where these are private, so is what it makes.",
+        "A bound in nats compares models on the same rows, binarised in the same way, and on nothing else.",
+        "Rows unlike the training rows can be given a high likelihood: it is no detector of strange input.",
+    ),
+    "reconstruction": (
+        "What it makes again is plausible, not true: details that are not in the code are made up.",
+        "Codes of two runs cannot be compared with each other.",
+    ),
+    "translation": (
+        "It has seen sentences of one kind: of others it makes fluent nonsense, and nothing says so.",
+        "What no training sentence held (names, numbers, other scripts) may be left out or replaced.",
+        "It reads one sentence at a time, up to a length; a longer text is cut, with a warning.",
     ),
     "classification": (
         "It always names one of its classes, even for input that belongs to none of them.",
@@ -94,6 +124,7 @@ def write_card(
         "figure_rows": figure_rows(metrics),
         "unit": metrics.get("unit") or "",
         "main": main_figure(task)[0],
+        "protocol": protocol(section(metrics, "latents")),
         "folds": fold_rows(metrics),
         "k": folds.get("k", ""),
         "limits": (*_of_the_data(data), *_LIMITS.get(task, ())),

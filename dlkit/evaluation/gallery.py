@@ -17,8 +17,9 @@ from dlkit.data.augmentation import augmented
 from dlkit.evaluation.drawings import Drawing
 from dlkit.evaluation.heat_maps import filters, grad_cam
 from dlkit.evaluation.mistakes import surest_mistakes
+from dlkit.evaluation.rows import evenly
 from dlkit.evaluation.scores import Classes
-from dlkit.evaluation.tiles import Tile, evenly, grid, rows_of, short
+from dlkit.evaluation.tiles import Tile, grid, rows_of, short
 from dlkit.inference.images import ImagePixels
 
 MOST = 24

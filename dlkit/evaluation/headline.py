@@ -8,13 +8,16 @@ from dataclasses import dataclass
 from dlkit.evaluation.forecasts import sentence
 from dlkit.evaluation.pages import figure, section
 from dlkit.evaluation.scores import better, higher_is_better, main_figure
+from dlkit.inference.latents import PROTOCOLS
 
 NETWORK = "network"
+_PERFECT = {"bleu": 100.0}
+"""Figures that are best where they are highest end here; those that are not named, at 1."""
 
 
 @dataclass(frozen=True)
 class Rival:
-    """A model beside others on the main figure. `share`: its value as a share of the largest, in percent."""
+    """A model beside others on the main figure. `share`: of the bar that its value fills, in percent."""
 
     name: str
     value: float
@@ -30,7 +33,9 @@ def headline(metrics: Mapping[str, object]) -> str:
     rows, unit = data.get("test_rows"), str(metrics.get("unit") or "")
     where = f"On {figure(rows)} test row{'s' * (rows != 1)} of {data.get('name', 'the data')}"
     if data.get("sample"):
-        where += " (sample data made for trying out, not the real dataset)"
+        where += " (sample data for trying out, not the real dataset)"
+    if protocol := _protocol(section(metrics, "latents")):
+        where += f", {protocol},"
     say = _SENTENCES.get(task, _plain)
     network = test.get(main)
     if not isinstance(network, int | float) and "alarm_share" in test:
@@ -59,12 +64,20 @@ def rivals(metrics: Mapping[str, object]) -> list[Rival]:
     values = {NETWORK: section(metrics, "test").get(main)}
     values |= {name.replace("_", " "): section(baselines, name).get(main) for name in baselines}
     known = {name: float(value) for name, value in values.items() if isinstance(value, int | float)}
-    longest = 1.0 if higher_is_better(main) else max(known.values(), default=1.0) or 1.0
+    # Bounds in nats lie below 0: their bars are as long as they are far from it.
+    below = max(known.values(), default=0.0) <= 0
+    lengths = {name: -value if below else max(value, 0.0) for name, value in known.items()}
+    ends = higher_is_better(main) and not below
+    longest = _PERFECT.get(main, 1.0) if ends else max(lengths.values(), default=1.0) or 1.0
     order = sorted(known, key=known.__getitem__, reverse=direction == "max")
     return [
-        Rival(name, known[name], round(100 * min(max(known[name] / longest, 0), 1), 2), name == NETWORK)
-        for name in order
+        Rival(name, known[name], round(100 * min(lengths[name] / longest, 1), 2), name == NETWORK) for name in order
     ]
+
+
+def _protocol(latents: Mapping[str, object]) -> str:
+    """How pixels became what the figures are of, in a few words."""
+    return PROTOCOLS.get(str(latents.get("binarise")), "").partition(":")[0]
 
 
 def _short(main: str, value: float, unit: str) -> str:
@@ -83,5 +96,12 @@ _SENTENCES: dict[str, Callable[[str, float, str], str]] = {
     "anomaly": lambda main, value, unit: (
         f"the network scores an anomaly higher than a normal row in {value:.1%} of pairs ({main} {figure(value)}{unit})"
     ),
+    "generation": lambda main, value, unit: (
+        f"the bound on the log-likelihood is {_short(main, value, unit)} nats a row"
+    ),
+    "reconstruction": lambda main, value, unit: (
+        f"what comes back from the code is off by {_short(main, value, unit)}, squared, on average"
+    ),
+    "translation": lambda main, value, _: f"the network's translations reach {main.upper()} {value:.1f}",
     "joint": lambda main, value, unit: f"the network's answers have a mean error of {_short(main, value, unit)}",
 }

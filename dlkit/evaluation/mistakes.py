@@ -11,6 +11,7 @@ from dlkit.contracts import Column, Columns
 from dlkit.evaluation.pages import figure, shortened
 from dlkit.evaluation.scores import Classes, Judged, Raw, alarms_of, classes_of, values_of
 from dlkit.evaluation.thumbnails import thumbnail
+from dlkit.evaluation.translation import worst
 from dlkit.inference.windows import ANOMALY, NORMAL
 
 LONGEST = 400
@@ -105,4 +106,5 @@ _WORST: dict[str, Callable[[Judged, np.ndarray, np.ndarray], tuple[np.ndarray, l
     "classification": _confident,
     "regression": _largest,
     "anomaly": _alarms,
+    "translation": worst,
 }

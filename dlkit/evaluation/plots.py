@@ -35,6 +35,7 @@ from dlkit.evaluation.drawings import (
 from dlkit.evaluation.forecast_drawings import spread_of_errors
 from dlkit.evaluation.pages import write
 from dlkit.evaluation.scores import Judged, Parts, Raw, by_name, task_of
+from dlkit.evaluation.translation_drawings import bleu_by_length
 
 if TYPE_CHECKING:
     from matplotlib.typing import RcKeyType
@@ -151,4 +152,7 @@ _DRAWINGS: dict[str, tuple[Callable[[Judged, np.ndarray, np.ndarray], Drawing | 
     "regression": (scatter, residuals),
     "anomaly": (score_histogram, rankings, course),
     "forecasting": (spread_of_errors,),
+    "generation": (),  # drawn by the model itself, see `latent_drawings`
+    "reconstruction": (),
+    "translation": (bleu_by_length,),
 }

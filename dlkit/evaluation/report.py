@@ -12,11 +12,12 @@ from dlkit.evaluation.drawings import MOST_CLASSES
 from dlkit.evaluation.headline import headline, rivals
 from dlkit.evaluation.highlights import Decisions
 from dlkit.evaluation.histories import by_member
-from dlkit.evaluation.pages import data_uri, flattened, render, section, write
+from dlkit.evaluation.pages import data_uri, figure, flattened, render, section, write
 from dlkit.evaluation.plots import Plot
 from dlkit.evaluation.scores import higher_is_better, main_figure
 from dlkit.evaluation.seen import seen, table
 from dlkit.evaluation.usage import usage
+from dlkit.inference.latents import PROTOCOLS
 
 _SECTIONS = {
     "learning_curves": "training",
@@ -26,6 +27,13 @@ _SECTIONS = {
     "least_certain": "mistakes",
     "grad_cam": "looks",
     "filters": "looks",
+    "reconstructions": "codes",
+    "samples": "codes",
+    "interpolation": "codes",
+    "plane": "codes",
+    "traversals": "codes",
+    "codes_by_class": "codes",
+    "units": "codes",
 }
 """Where on the page a plot stands, by its name; the others among the answers."""
 
@@ -68,6 +76,8 @@ def write_report(
         "pictures": _pictures(plots, "answers"),
         "galleries": _pictures(plots, "mistakes"),
         "looks": _pictures(plots, "looks"),
+        "codes": _pictures(plots, "codes"),
+        "protocol": protocol(section(metrics, "latents")),
         "figure_names": figure_names(metrics),
         "figure_rows": figure_rows(metrics),
         "best": best_figures(metrics),
@@ -78,6 +88,7 @@ def write_report(
         "highlights": decisions.highlights if decisions else (),
         "refused": decisions.refused if decisions else None,
         "artefacts": section(metrics, "artefacts"),
+        "replayed": _replayed(metrics, main),
         "seconds": section(metrics, "seconds"),
         "usage": usage(metrics),
     }
@@ -88,6 +99,38 @@ def figure_names(metrics: Mapping[str, object]) -> list[str]:
     """The names of all figures, the main one first."""
     main, _ = main_figure(str(metrics["task"]))
     return list(dict.fromkeys([main, *(name for _, _, figures in figure_rows(metrics) for name in figures)]))
+
+
+def protocol(latents: Mapping[str, object]) -> str:
+    """What the figures of a latent model rest on; "" of another one."""
+    if not latents:
+        return ""
+    said = f"Codes of {figure(latents.get('code'))} numbers"
+    if "samples" in latents:
+        gaussian = latents.get("likelihood") == "gaussian"
+        pixels = "values normal around their reconstruction, with variance 1"
+        rows, error = latents.get("nll_rows"), latents.get("nll_error")
+        said += (
+            f", {figure(latents.get('active_units'))} of them active: their mean varies by more than 0.01 over the "
+            f"test rows (Burda et al. 2016). In nats a row, {pixels if gaussian else _of_pixels(latents)}: elbo = "
+            f"-reconstruction - kl over all test rows; nll from {figure(latents.get('samples'))} importance samples of "
+        )
+        said += f"each of {figure(rows)} rows, standard error {figure(error)} from that choice" if error else "each row"
+    return (
+        f"{said}. mse, mae: of the reconstruction from the mean code, a number of the row, of rows as an artefact is "
+        "asked about them. probe_accuracy: of a logistic regression on the codes. PCA has codes of the same size."
+    )
+
+
+def _of_pixels(latents: Mapping[str, object]) -> str:
+    return f"pixels {PROTOCOLS.get(str(latents.get('binarise')), '')}"
+
+
+def _replayed(metrics: Mapping[str, object], main: str) -> str:
+    """The figure that is shown of each artefact: the main one, where outputs alone give it."""
+    artefacts = section(metrics, "artefacts")
+    names = [name for one in artefacts for name in section(section(artefacts, one), "test")]
+    return main if main in names or not names else names[0]
 
 
 def figure_rows(metrics: Mapping[str, object]) -> list[tuple[str, str, Mapping[str, object]]]:

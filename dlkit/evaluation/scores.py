@@ -27,15 +27,20 @@ from sklearn.metrics import (
 from dlkit.errors import DataError, SettingsError, TrainingError, did_you_mean
 from dlkit.evaluation.anomaly_figures import figures as anomaly_figures
 from dlkit.evaluation.forecasts import figures as forecast_figures
+from dlkit.evaluation.reconstructions import figures as reconstruction_figures
+from dlkit.evaluation.translation import figures as translation_figures
 from dlkit.inference.anomalies import AnomalyAnswer
 from dlkit.inference.forecasts import ForecastAnswer
+from dlkit.inference.latents import LatentAnswer
+from dlkit.inference.sentences import SentenceAnswer
 
 SMALLEST_PROBABILITY = 1e-7
 """Keras clips probabilities to [1e-7, 1 - 1e-7] before it takes the logarithm (`keras.config.epsilon`)."""
 
 HIGHER_IS_BETTER = frozenset(
     {"precision", "recall", "event_precision", "event_recall", "events_found"}
-    | {"accuracy", "top_3_accuracy", "macro_f1", "roc_auc", "average_precision", "f1", "r2", "bleu", "chrf"}
+    | {"accuracy", "top_3_accuracy", "macro_f1", "roc_auc", "average_precision", "f1", "r2"}
+    | {"elbo", "probe_accuracy", "asked_accuracy", "bleu", "bleu_tokenised", "chrf"}
 )
 TOP = 3
 """With more classes than this it is also counted how often the truth is among so many most probable ones."""
@@ -76,7 +81,7 @@ class Parts(Protocol):
 
 
 Single = Classes | Values
-Judged = Single | Parts | AnomalyAnswer | ForecastAnswer
+Judged = Single | Parts | AnomalyAnswer | ForecastAnswer | LatentAnswer | SentenceAnswer
 Raw = np.ndarray | Mapping[str, np.ndarray]
 """Raw targets: an array, or one for each of several answers."""
 
@@ -106,7 +111,9 @@ def score(task: str, answer: Judged, targets: Raw, outputs: np.ndarray) -> dict[
     classification: `accuracy`, `macro_f1` in [0, 1], `loss` (log loss in nats), with two classes `roc_auc`, with more
     than three `top_3_accuracy`: the share of rows whose class is among the three most probable ones.
     regression: `mae`, `rmse` in the target's unit, `mse` in its square, `r2` at most 1 (needs two rows).
-    anomaly: see `anomaly_figures.figures`. forecasting: see `forecasts.figures`.
+    anomaly: see `anomaly_figures.figures`. forecasting: see `forecasts.figures`. generation, reconstruction: see
+    `reconstructions.figures`; the likelihood of rows needs the model itself, see `latent_figures.judged`. translation:
+    see `translation.figures`.
     joint: those of each answer behind its name (`age_mae`, `gender_accuracy`), and `mean_error`: the mean over answers
     of 1 - accuracy, or of the mean absolute error in standard deviations of the training targets.
     """
@@ -172,6 +179,14 @@ def alarms_of(answer: Judged) -> AnomalyAnswer:
     if not isinstance(answer, AnomalyAnswer):
         raise SettingsError(f"anomaly needs an answer with a score and a threshold, got {type(answer).__name__}.")
     return answer
+
+
+def _reconstructed(answer: Judged, targets: Raw, outputs: np.ndarray) -> dict[str, float]:
+    if not isinstance(answer, LatentAnswer):
+        raise SettingsError(f"A latent model needs an answer with pictures or rows, got {type(answer).__name__}.")
+    if not isinstance(targets, Mapping) or "reconstruction" not in targets:
+        raise DataError("A latent model is judged by the rows that it reconstructs; the data gives none.")
+    return reconstruction_figures(targets["reconstruction"], answer.reconstructions(outputs))
 
 
 def _one(targets: Raw) -> np.ndarray:
@@ -299,8 +314,11 @@ _JUDGES: dict[str, Judge] = {
     ),
     "joint": Judge("mean_error", _joint_figures),
     "forecasting": Judge("mse", forecast_figures),
+    "translation": Judge("bleu", translation_figures),
     "anomaly": Judge(
         "roc_auc",
         lambda answer, targets, outputs: anomaly_figures(alarms_of(answer), _one(targets), outputs),
     ),
+    "generation": Judge("elbo", _reconstructed),
+    "reconstruction": Judge("mse", _reconstructed),
 }

@@ -31,12 +31,12 @@ def rows_of(tiles: Sequence[Tile], columns: int) -> list[Sequence[Tile]]:
     return [tiles[start : start + columns] for start in range(0, len(tiles), columns)]
 
 
-def grid(rows: Sequence[Sequence[Tile]], *, names: Sequence[str] = (), side: float = 1.4) -> Figure:
-    """Square pictures in rows. `names`: of the rows, at their left. `side`: of a picture, in inches."""
+def grid(rows: Sequence[Sequence[Tile]], *, names: Sequence[str] = (), side: float = 1.4, gap: float = _GAP) -> Figure:
+    """Square pictures in rows. `names`: of the rows, at their left. `side`, `gap`: of and between pictures, inches."""
     margin = 0.07 * max(map(len, names), default=0) + 0.15 if names else 0.0
-    heights = [side + _LINE * max(len(tile.lines) for tile in row) + _GAP for row in rows]
-    heights[-1] -= _GAP
-    width = margin + max(map(len, rows)) * (side + _GAP) - _GAP
+    heights = [side + _LINE * max(len(tile.lines) for tile in row) + gap for row in rows]
+    heights[-1] -= gap
+    width = margin + max(map(len, rows)) * (side + gap) - gap
     figure = Figure(figsize=(width, sum(heights)))
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_axis_off()
@@ -45,7 +45,7 @@ def grid(rows: Sequence[Sequence[Tile]], *, names: Sequence[str] = (), side: flo
         if names:
             axes.text(0, top + side / 2, names[number], fontsize=_FONT + 1, va="center", color=GREY)
         for column, tile in enumerate(row):
-            left = margin + column * (side + _GAP)
+            left = margin + column * (side + gap)
             shown = tile.pixels[..., 0] if tile.pixels.shape[-1] == 1 else tile.pixels
             bright = 1 if shown.dtype.kind == "f" else 255
             axes.imshow(shown, cmap="gray", vmin=0, vmax=bright, extent=(left, left + side, top + side, top))
@@ -54,7 +54,7 @@ def grid(rows: Sequence[Sequence[Tile]], *, names: Sequence[str] = (), side: flo
                     left, top + side + _LINE * (line + 0.25), words, fontsize=_FONT, va="top", clip_on=True
                 )
                 # Letters may be far wider than most, and would run into the next picture's words.
-                text.set_clip_path(Rectangle((left, top), side + _GAP / 2, height, transform=axes.transData))
+                text.set_clip_path(Rectangle((left, top), side + gap / 2, height, transform=axes.transData))
         top += height
     axes.set(xlim=(0, width), ylim=(top, 0))  # one unit is an inch, downwards as in a picture
     return figure
@@ -63,8 +63,3 @@ def grid(rows: Sequence[Sequence[Tile]], *, names: Sequence[str] = (), side: flo
 def short(label: str) -> str:
     """A class name that fits under a picture."""
     return shortened(label, _LONGEST) or "(empty)"
-
-
-def evenly(rows: int, count: int) -> np.ndarray:
-    """Up to `count` row numbers from all over so many rows, which may be sorted by class."""
-    return np.unique(np.linspace(0, rows - 1, min(count, rows)).astype(np.int64))

@@ -40,6 +40,15 @@ def usage(metrics: Mapping[str, object]) -> Usage:
     commands = [("Ask the model", f"dlkit predict {quoted} {items}")]
     if only == "text" and metrics.get("task") == "classification":
         commands.append(("See which words of a text carried the answer", f'dlkit explain {quoted} "{TEXT}"'))
+    made = "--out made.png" if "image" in inputs.values() else "--out made.csv"
+    if metrics.get("task") == "generation":
+        classes = section(metrics, "latents").get("classes")
+        asked = f"--label {shlex.quote(str(classes[0]))} " if isinstance(classes, list) and classes else ""
+        make = f"dlkit generate {quoted} --count 16 --seed 0 {asked}{made}"
+        commands.append(("Make new ones; the same seed makes the same", make))
+    if metrics.get("task") in ("generation", "reconstruction"):
+        commands.append(("Keep codes, a row each", f"dlkit encode {quoted} {items} --out codes.csv"))
+        commands.append(("Make pictures or rows from codes", f"dlkit decode {quoted} --file codes.csv {made}"))
     if metrics.get("task") == "anomaly":
         commands.append(("Judge rows as they arrive", f"dlkit predict {quoted} --file stream.csv --follow"))
     commands += [
@@ -49,7 +58,7 @@ def usage(metrics: Mapping[str, object]) -> Usage:
     ]
     artefacts = section(metrics, "artefacts")
     ways = {
-        name: write(run, _file(artefacts[name], default), inputs)
+        name: write(run, _file(artefacts[name], default), inputs, str(metrics.get("task")))
         for name, (default, write) in _WAYS.items()
         if name in artefacts
     }
@@ -64,7 +73,7 @@ def _predictor(run: str, inputs: Mapping[str, str]) -> str:
     return f"import dlkit\n\npredictor = dlkit.load({_quoted(run)})\npredictor.predict([{item}])\n"
 
 
-def _saved_model(run: str, _file: str, inputs: Mapping[str, str]) -> str:
+def _saved_model(run: str, _file: str, inputs: Mapping[str, str], _task: str) -> str:
     names = argument_names(inputs)
     tensors = [
         f"    {_quoted(names[column])}: tf.constant([{_content(kind)}]{_dtype(kind)}),\n"
@@ -76,19 +85,23 @@ def _saved_model(run: str, _file: str, inputs: Mapping[str, str]) -> str:
     )
 
 
-def _litert(run: str, file: str, _inputs: Mapping[str, str]) -> str:
+def _litert(run: str, file: str, _inputs: Mapping[str, str], task: str) -> str:
+    # A translator has three: how to read, how to write one more piece, and both in one loop.
+    name = '"greedy"' if task == "translation" else ""
     return (
         "from ai_edge_litert.interpreter import Interpreter\n\n"
         f"interpreter = Interpreter(model_path={_quoted(f'{run}/{file}')})\n"
-        "signature = interpreter.get_signature_runner()\n"
+        f"signature = interpreter.get_signature_runner({name})\n"
         "# It takes encoded rows, as dlkit.load(run).transform.encode(columns) makes them from raw ones.\n"
         "print(signature.get_input_details())\n"
     )
 
 
-def _keras(run: str, file: str, _inputs: Mapping[str, str]) -> str:
+def _keras(run: str, file: str, _inputs: Mapping[str, str], task: str) -> str:
+    # Keras looks for classes by their registered names, and these are registered by their module.
+    layers = _LAYERS.get(task, "layers")
     return (
-        "import keras\nimport dlkit.models.layers  # makes dlkit's own layers known to Keras\n\n"
+        f"import keras\nimport dlkit.models.{layers}  # makes dlkit's own layers known to Keras\n\n"
         f"model = keras.saving.load_model({_quoted(f'{run}/{file}')})  # the network alone: takes encoded rows\n"
     )
 
@@ -118,3 +131,4 @@ def _file(artefact: object, default: str) -> str:
 
 
 _WAYS = {"saved_model": ("", _saved_model), "tflite": ("model.tflite", _litert), "keras": ("model.keras", _keras)}
+_LAYERS = {"generation": "latent_layers", "reconstruction": "latent_layers", "translation": "translation"}

@@ -8,10 +8,13 @@ from pathlib import Path
 import keras
 
 from dlkit.contracts import Examples, Transform
+from dlkit.errors import ExportError
 from dlkit.export.litert import write_litert
 from dlkit.export.saved_model import write_saved_model
+from dlkit.export.translating import write_translator
 from dlkit.inference.answers import AnyAnswer
 from dlkit.inference.runs import combined_sha256
+from dlkit.inference.sentences import SentenceAnswer
 
 
 def write(
@@ -29,6 +32,11 @@ def write(
         return record(folder, ["model.keras"])
     if name == "saved_model":
         return record(folder, write_saved_model(folder, transform, model, answer))
+    if isinstance(answer, SentenceAnswer) and name in ("onnx", "int8"):
+        raise ExportError(
+            f"A translator has no {name} form, for it writes in a loop. Use --format tflite, alone or with --quantize "
+            "dynamic (weights of 8 bits) or float16."
+        )
     if name == "onnx":
         from dlkit.export.onnx import write_onnx
 
@@ -36,7 +44,10 @@ def write(
         return record(folder, ["model.onnx"])
     file = "model.tflite" if name == "tflite" else f"model.{name}.tflite"
     quantize = None if name == "tflite" else name
-    write_litert(folder / file, model, transform.tensors, quantize=quantize, calibration=calibration)
+    if isinstance(answer, SentenceAnswer):
+        write_translator(folder / file, model, answer, quantize=quantize)
+    else:
+        write_litert(folder / file, model, transform.tensors, quantize=quantize, calibration=calibration)
     return record(folder, [file])
 
 

@@ -16,15 +16,16 @@ import numpy as np
 from dlkit.contracts import Columns, Transform, take
 from dlkit.export.onnx import OnnxModel
 from dlkit.export.saved_model import SavedModel
+from dlkit.inference.answers import AnyAnswer
 from dlkit.inference.litert import LiteRT
-from dlkit.inference.predictor import padded_widths
+from dlkit.inference.predictor import network_in
 
 Inputs = Mapping[str, np.ndarray]
 Network = Callable[[Inputs], np.ndarray]
 
 
 def network_figures(
-    artefacts: Mapping[str, Path], transform: Transform, columns: Columns, *, seconds: float
+    artefacts: Mapping[str, Path], transform: Transform, answer: AnyAnswer, columns: Columns, *, seconds: float
 ) -> dict[str, dict[str, float]]:
     """Figures of each of `artefacts` but "keras"; none of a SavedModel that is too old.
 
@@ -33,7 +34,7 @@ def network_figures(
     rows, each several times on end, and only the calls that found the length they had before. `network_speedup`:
     latency of the SavedModel divided by the artefact's, lengths changing. `seconds`: to spend on each artefact.
     """
-    networks = _networks(artefacts, transform)
+    networks = _networks(artefacts, transform, answer)
     encoded = transform.encode(columns)
     count = len(next(iter(encoded.values())))
     rows = [{name: take(values, np.array([row])) for name, values in encoded.items()} for row in range(count)]
@@ -48,6 +49,40 @@ def network_figures(
             base = figures["saved_model"]["network_latency_us"]
             of_one["network_speedup"] = round(base / of_one["network_latency_us"], 2)
     return figures
+
+
+def decoder_figures(
+    artefacts: Mapping[str, Path], transform: Transform, *, seconds: float
+) -> dict[str, dict[str, float]]:
+    """Figures of the signature `decode` of a latent model: one code drawn from a normal distribution at a time.
+
+    `decoder_latency_us`: median microseconds. `decoder_speedup`: latency of the SavedModel divided by the artefact's.
+    """
+    decoders: dict[str, Network] = {}
+    codes: list[Inputs] = []
+    random = np.random.default_rng(0)
+    for name, path in artefacts.items():
+        if path.suffix == ".tflite":
+            lite = LiteRT(path)
+            decoders[name] = _decoder(lite.signature("decode"))
+            label = {"label": np.zeros(1, np.int32)} if lite.takes("decode", "label") else {}
+            width = lite.width("decode", "code")
+            codes = [{"code": random.standard_normal((1, width), np.float32), **label} for _ in range(_ROUND)]
+        elif name == "saved_model":
+            decoders[name] = _decoder(SavedModel(path.parent, transform).signature("decode"))
+    if not codes:
+        return {}
+    figures = {
+        name: {"decoder_latency_us": found} for name, found in in_turns(decoders, codes, seconds=seconds).items()
+    }
+    for of_one in figures.values() if "saved_model" in figures else ():
+        base = figures["saved_model"]["decoder_latency_us"]
+        of_one["decoder_speedup"] = round(base / of_one["decoder_latency_us"], 2)
+    return figures
+
+
+def _decoder(signature: Callable[..., Mapping[str, np.ndarray]]) -> Network:
+    return lambda inputs: signature(**inputs)["outputs"]
 
 
 _REPEATS = 4
@@ -89,11 +124,11 @@ def _timed(network: Network, rows: Sequence[Inputs], repeats: int) -> list[float
     return times
 
 
-def _networks(artefacts: Mapping[str, Path], transform: Transform) -> dict[str, Network]:
+def _networks(artefacts: Mapping[str, Path], transform: Transform, answer: AnyAnswer) -> dict[str, Network]:
     networks: dict[str, Network] = {}
     for name, path in artefacts.items():
         if path.suffix == ".tflite":
-            networks[name] = LiteRT(path, widths=padded_widths(transform)).run
+            networks[name] = network_in(path, transform, answer).run
         elif path.suffix == ".onnx":
             networks[name] = OnnxModel(path, transform, threads=1).network
         elif name == "saved_model":

@@ -5,8 +5,9 @@ from __future__ import annotations
 import multiprocessing
 import os
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -14,11 +15,14 @@ import tensorflow as tf
 
 from dlkit.contracts import Examples, Tensor, take
 from dlkit.errors import ExportError
+from dlkit.export.compact import compacted
+from dlkit.export.latent_signatures import Forward, Functions, called_with, latent_functions
 from dlkit.export.one_row import loops_over_padding, reads_one_row, step_by_step, without_padding
 from dlkit.inference.quiet import silent_standard_error
 from dlkit.models.layers import side_by_side
 
-Forward = Callable[[Mapping[str, tf.Tensor]], dict[str, tf.Tensor]]
+Rows = Sequence[tuple[str, Mapping[str, np.ndarray]]]
+"""Name of a signature and what it is called with, a row each."""
 CALIBRATION_ROWS = 1_000
 """Fewer miss the tails: with 200, the largest error of a table network was 0.28 standard deviations, not 0.04."""
 
@@ -42,17 +46,36 @@ def write_litert(
     pixels = quantize == "int8" and all(tensor.dtype == "uint8" for tensor in tensors.values())
     if pixels:
         tensors = {name: Tensor(tensor.shape) for name, tensor in tensors.items()}
-    signature = _signature(tensors, 1 if alone else None)
-    concrete = tf.function(forward, input_signature=[signature]).get_concrete_function()
+    functions: Functions = {"serving_default": (forward, tensors), **latent_functions(model, tensors)}
+    concrete = {
+        name: tf.function(one, input_signature=[_signature(taken, 1 if alone else None)]).get_concrete_function()
+        for name, (one, taken) in functions.items()
+    }
+    examples = _rows(calibration, tensors, functions) if quantize == "int8" else None
+    write_functions(path, concrete, model, quantize=quantize, rows=examples, pixels=pixels)
+
+
+def write_functions(
+    path: Path,
+    functions: Mapping[str, Any],
+    model: keras.Model,
+    *,
+    quantize: str | None,
+    rows: Rows | None = None,
+    pixels: bool = False,
+) -> None:
+    """Convert concrete functions of `model`, by the names of their signatures, to `path`; `rows` are to calibrate."""
     with tempfile.TemporaryDirectory() as scratch:
         frozen = Path(scratch) / "model"
         module = tf.Module()
         # The variables themselves, not the Keras model: tracked through the model, the converter of TensorFlow 2.21
         # finds them uninitialised and writes a file of garbage, without a word.
-        module.weights, module.serve = [variable.value for variable in model.variables], concrete
-        tf.saved_model.save(module, str(frozen), signatures={"serving_default": concrete})
-        examples = _rows(calibration, tensors) if quantize == "int8" else None
-        content = _convert_aside(frozen, quantize, examples, pixels=pixels)
+        # An attribute called `serve` would hide all signatures but one.
+        module.weights, module.functions = [variable.value for variable in model.variables], dict(functions)
+        tf.saved_model.save(module, str(frozen), signatures=dict(functions))
+        content = _convert_aside(frozen, list(functions), quantize, rows, pixels=pixels)
+    if quantize == "dynamic" and len(functions) > 1:
+        content = compacted(content)
     aside = path.with_name(f".{path.name}.partial")
     aside.write_bytes(content)
     aside.replace(path)
@@ -82,25 +105,26 @@ def _forward_of_one(model: keras.Model, tensors: Mapping[str, Tensor]) -> Forwar
     return trimmed
 
 
-def _rows(examples: Examples | None, tensors: Mapping[str, Tensor]) -> list[dict[str, np.ndarray]]:
+def _rows(examples: Examples | None, tensors: Mapping[str, Tensor], functions: Functions) -> Rows:
     if examples is None or not len(examples):
         raise ExportError("Quantization to int8 needs training rows to learn the ranges from: give --data.")
     chosen = range(min(CALIBRATION_ROWS, len(examples)))
-    return [
+    rows = [
         {name: take(examples.inputs[name], np.array([row])).astype(tensor.dtype) for name, tensor in tensors.items()}
         for row in chosen
     ]
+    if len(functions) == 1:
+        return [("serving_default", row) for row in rows]
+    return [one for row in rows for one in called_with(functions, row).items()]
 
 
-def _convert_aside(
-    frozen: Path, quantize: str | None, rows: list[dict[str, np.ndarray]] | None, *, pixels: bool
-) -> bytes:
+def _convert_aside(frozen: Path, keys: list[str], quantize: str | None, rows: Rows | None, *, pixels: bool) -> bytes:
     """Convert; where calibration runs the network, in a child process, for it can kill its process."""
     if rows is None:
-        return _convert(frozen, quantize, None, pixels=pixels)
+        return _convert(frozen, keys, quantize, None, pixels=pixels)
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
-    child = context.Process(target=_convert_in_child, args=(frozen, quantize, rows, pixels, sender), daemon=True)
+    child = context.Process(target=_convert_in_child, args=(sender, frozen, keys, quantize, rows, pixels), daemon=True)
     with silent_standard_error():  # the child inherits it, and would log TensorFlow's start-up a second time
         child.start()
     sender.close()
@@ -118,25 +142,24 @@ def _convert_aside(
     return bytes(result)
 
 
-def _convert_in_child(
-    frozen: Path, quantize: str | None, rows: list[dict[str, np.ndarray]] | None, pixels: bool, sender: object
-) -> None:
+def _convert_in_child(sender: object, *asked: Any) -> None:
+    """`asked`: as `_convert` takes it, `pixels` last."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     try:
-        sender.send(_convert(frozen, quantize, rows, pixels=pixels))  # type: ignore[attr-defined]  # a Connection: typed by neither
+        sender.send(_convert(*asked[:-1], pixels=asked[-1]))  # type: ignore[attr-defined]  # a Connection: typed by neither
     except ExportError as error:
         sender.send(str(error))  # type: ignore[attr-defined]  # as above
 
 
-def _convert(frozen: Path, quantize: str | None, rows: list[dict[str, np.ndarray]] | None, *, pixels: bool) -> bytes:
-    converter = tf.lite.TFLiteConverter.from_saved_model(str(frozen), signature_keys=["serving_default"])
+def _convert(frozen: Path, keys: list[str], quantize: str | None, rows: Rows | None, *, pixels: bool) -> bytes:
+    converter = tf.lite.TFLiteConverter.from_saved_model(str(frozen), signature_keys=keys)
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
     if quantize is not None:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
     if quantize == "float16":
         converter.target_spec.supported_types = [tf.float16]
     if rows is not None:
-        converter.representative_dataset = lambda: (("serving_default", row) for row in rows)
+        converter.representative_dataset = lambda: iter(rows)
     if pixels:
         converter.inference_input_type = tf.uint8
     try:

@@ -9,7 +9,8 @@ words and into tensors whose size is known at the call alone. Here it is a few p
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
@@ -78,25 +79,46 @@ def _is_plain(layer: keras.layers.Layer) -> bool:
         return layer.merge_mode == "concat" and all(map(_is_plain, both))
     if type(layer) is keras.layers.GRU and not layer.cell.reset_after:
         return False
-    return type(layer) in _PREPARED and not (layer.return_state or layer.stateful)
+    return type(layer) in _PREPARED and not layer.stateful
+
+
+@contextlib.contextmanager
+def in_loops_of_ours(model: keras.Model) -> Iterator[None]:
+    """Inside the block, recurrent layers that a model of its own class has as attributes are `StepByStep`."""
+    layers = {name: layer for name, layer in vars(model).items() if _is_recurrent(layer) and _is_plain(layer)}
+    try:
+        # Past Keras, which keeps account of a model's layers: what the model is made of does not change.
+        vars(model).update({name: StepByStep(layer) for name, layer in layers.items()})
+        yield
+    finally:
+        vars(model).update(layers)
+
+
+def _is_recurrent(value: object) -> bool:
+    return isinstance(value, keras.layers.RNN | keras.layers.Bidirectional)
 
 
 class StepByStep(keras.layers.Layer):
-    """A recurrent layer on rows without padding, (rows, length, features), how many is known; output as the layer's."""
+    """A recurrent layer on rows without padding, (rows, length, features), how many is known; output as the layer's,
+    and its last states where the layer gives them.
+    """
 
     def __init__(self, layer: keras.layers.Layer) -> None:
         super().__init__(name=f"{layer.name}_steps")
         self.layer = layer
         self.built = True
 
-    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+    def call(self, inputs: tf.Tensor, mask: None = None, training: bool = False) -> tf.Tensor | list[tf.Tensor]:  # noqa: ARG002 (the layer's signature)
         if not isinstance(self.layer, keras.layers.Bidirectional):
-            return _run(self.layer, inputs)
+            output, states = _run(self.layer, inputs)
+            return [output, *states] if self.layer.return_state else output
         forward, backward = self.layer.forward_layer, self.layer.backward_layer
-        from_the_end = _run(backward, inputs)
+        from_the_end, last = _run(backward, inputs)
         if backward.return_sequences:
             from_the_end = tf.reverse(from_the_end, [1])
-        return tf.concat([_run(forward, inputs), from_the_end], axis=-1)
+        output, states = _run(forward, inputs)
+        output = tf.concat([output, from_the_end], axis=-1)
+        return [output, *states, *last] if forward.return_state else output
 
     def compute_mask(self, *_: object) -> None:
         return None
@@ -105,7 +127,8 @@ class StepByStep(keras.layers.Layer):
         return self.layer.compute_output_shape(shape)
 
 
-def _run(layer: keras.layers.RNN, inputs: tf.Tensor) -> tf.Tensor:
+def _run(layer: keras.layers.RNN, inputs: tf.Tensor) -> tuple[tf.Tensor, State]:
+    """The layer's output, and the states after the last step."""
     if layer.go_backwards:
         inputs = tf.reverse(inputs, [1])
     rows, units = inputs.shape[0], layer.cell.units  # more than one where a row's channels are read one by one
@@ -115,11 +138,12 @@ def _run(layer: keras.layers.RNN, inputs: tf.Tensor) -> tf.Tensor:
     length = tf.shape(products)[0]
     start = tuple(tf.zeros((rows, units)) for _ in range(states))
     if not layer.return_sequences:
-        return tf.while_loop(
+        _, *states = tf.while_loop(
             lambda at, *_: at < length,
             lambda at, *before: (at + 1, *step(tf.gather(products, at), before)),
             (tf.constant(0), *start),
-        )[1]
+        )
+        return states[0], tuple(states)
 
     def kept(at: tf.Tensor, outputs: tf.Tensor, *before: tf.Tensor) -> tuple[tf.Tensor, ...]:
         after = step(tf.gather(products, at), before)
@@ -128,9 +152,10 @@ def _run(layer: keras.layers.RNN, inputs: tf.Tensor) -> tf.Tensor:
     shapes = (tf.TensorShape([]), tf.TensorShape([None, units]), *(state.shape for state in start))
     outputs = tf.zeros(tf.stack([length if rows == 1 else length * rows, units]))
     found = tf.while_loop(lambda at, *_: at < length, kept, (tf.constant(0), outputs, *start), shape_invariants=shapes)
+    _, outputs, *last = found
     if rows == 1:
-        return tf.expand_dims(found[1], 0)
-    return tf.transpose(tf.reshape(found[1], (-1, rows, units)), (1, 0, 2))
+        return tf.expand_dims(outputs, 0), tuple(last)
+    return tf.transpose(tf.reshape(outputs, (-1, rows, units)), (1, 0, 2)), tuple(last)
 
 
 class FirstPositions(keras.layers.Layer):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import importlib
 import zipfile
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import keras
@@ -13,10 +13,13 @@ import numpy as np
 
 from dlkit.contracts import Columns, Examples, Transform
 from dlkit.errors import DisagreementError, RunError
+from dlkit.export.latent_proof import signature_differences, signatures_of
+from dlkit.export.latent_signatures import latent_functions
 from dlkit.export.saved_model import SavedModel
 from dlkit.inference.answers import AnyAnswer
-from dlkit.inference.predictor import Predictor
-from dlkit.training.fit import outputs
+from dlkit.inference.predictor import Predictor, load_answer
+from dlkit.inference.sentences import SentenceAnswer
+from dlkit.training.answering import answers_of
 
 TOLERANCE = {
     "keras": 1e-4,
@@ -30,25 +33,52 @@ TOLERANCE = {
 """Largest difference allowed: of probabilities, or of values in standard deviations of the training targets."""
 AGREEMENT = {"float16": 0.999, "dynamic": 0.99, "int8": 0.98}
 """Least share of rows with the same answer; 1.0 for all that are not quantized."""
+OF_SENTENCES = {"float16": (0.05, 0.9), "dynamic": (0.5, 0.5)}
+"""The same two of translations, where one other piece of a dozen makes another sentence: largest difference of scores
+of identical sentences, and their least share. 1e-4 and 0.99 for all that are not quantized.
+"""
 
 
 @dataclass(frozen=True)
 class Proof:
-    """`max_abs_diff`: see `TOLERANCE`. `agreement`: share of rows with the same class, or a value nearer than 0.05."""
+    """`max_abs_diff`: see `TOLERANCE`. `agreement`: share of rows with the same class, or a value nearer than 0.05.
+    `signatures`: the largest differences of a latent model's further signatures.
+
+    Of translations (`sentences`): the share of identical ones, and the largest difference of their scores.
+    """
 
     rows: int
     max_abs_diff: float
     agreement: float
     outputs: np.ndarray
+    signatures: Mapping[str, float] = field(default_factory=dict)
+    sentences: bool = False
 
     def holds(self, name: str) -> bool:
-        return self.max_abs_diff <= TOLERANCE[name] and self.agreement >= AGREEMENT.get(name, 1.0)
+        tolerance, share = self.asked(name)
+        return max(self.max_abs_diff, *self.signatures.values(), 0.0) <= tolerance and self.agreement >= share
+
+    def asked(self, name: str) -> tuple[float, float]:
+        """Largest difference that is allowed, and least share of rows with the same answer."""
+        if self.sentences:
+            return OF_SENTENCES.get(name, (1e-4, 0.99))
+        return TOLERANCE[name], AGREEMENT.get(name, 1.0)
+
+    def with_signatures(
+        self, model: keras.Model, folder: Path, name: str, transform: Transform, columns: Columns
+    ) -> Proof:
+        """With those of the artefact `name` of a run compared with `model`, where it is a latent one."""
+        if name == "onnx" or not latent_functions(model, transform.tensors):
+            return self
+        loaded = keras_model(folder / "model.keras") if name == "keras" else model
+        given = signatures_of(folder, name, transform, loaded)
+        return replace(self, signatures=signature_differences(model, transform, columns, given))
 
 
 def runner(folder: Path, name: str, transform: Transform) -> Callable[[Columns], np.ndarray]:
     """A function from raw columns to network outputs that uses the artefact `name` of a run and nothing else of it."""
     if name == "keras":
-        return _keras_runner(folder / "model.keras", transform)
+        return _keras_runner(folder, transform)
     if name == "saved_model":
         return SavedModel(folder, transform).outputs
     if name == "onnx":
@@ -58,15 +88,18 @@ def runner(folder: Path, name: str, transform: Transform) -> Callable[[Columns],
     return Predictor(folder, artefact=name).outputs
 
 
-def _keras_runner(path: Path, transform: Transform) -> Callable[[Columns], np.ndarray]:
-    model = keras_model(path)
-    return lambda columns: outputs(model, Examples(transform.encode(columns)))
+def _keras_runner(folder: Path, transform: Transform) -> Callable[[Columns], np.ndarray]:
+    model, answer = keras_model(folder / "model.keras"), load_answer(folder)
+    return lambda columns: answers_of(model, answer, Examples(transform.encode(columns)))
 
 
 def keras_model(path: Path) -> keras.Model:
     """A run's `.keras` file, loaded from disk."""
     # dlkit's own layers register themselves with Keras when their module is imported.
-    for module in ("layers", "autoencoder_layers", "text_layers", "image_layers", "pooling", "series_layers"):
+    for module in (
+        "layers", "autoencoder_layers", "text_layers", "image_layers", "latent_layers", "pooling", "series_layers",
+        "seq2seq_layers", "translation_layers",
+    ):  # fmt: skip
         importlib.import_module(f"dlkit.models.{module}")
     try:
         with zipfile.ZipFile(path) as archive:
@@ -83,11 +116,12 @@ def prove(answer: AnyAnswer, expected: np.ndarray, run: Callable[[Columns], np.n
     if outputs.shape != expected.shape:
         return Proof(len(expected), float("inf"), 0.0, outputs)
     ours, theirs = answer.comparable(expected), answer.comparable(outputs)
-    difference = float(np.abs(ours - theirs).max())
-    # A NaN compares as no difference: the largest of all must be said instead.
-    difference = difference if np.isfinite(difference) else float("inf")
     same = answer.agrees(ours, theirs)
-    return Proof(len(expected), difference, float(np.mean(same)), outputs)
+    sentences = isinstance(answer, SentenceAnswer)
+    apart = np.abs(ours - theirs)[same if sentences else slice(None)]
+    # A NaN compares as no difference: the largest of all must be said instead.
+    difference = float(apart.max(initial=0)) if np.isfinite(apart).all() else float("inf")
+    return Proof(len(expected), difference, float(np.mean(same)), outputs, sentences=sentences)
 
 
 def require(proofs: dict[str, Proof], where: Path) -> None:
@@ -95,9 +129,11 @@ def require(proofs: dict[str, Proof], where: Path) -> None:
     failed = {name: proof for name, proof in proofs.items() if not proof.holds(name)}
     if failed:
         parts = [
-            f"{name}: largest difference {proof.max_abs_diff:.2g} (allowed {TOLERANCE[name]:g}), same answer on "
-            f"{proof.agreement:.2%} of {proof.rows} rows (at least {AGREEMENT.get(name, 1.0):.1%})"
+            f"{name}: largest difference {proof.max_abs_diff:.2g} (allowed {tolerance:g}), same answer on "
+            f"{proof.agreement:.2%} of {proof.rows} rows (at least {share:.1%})"
+            + "".join(f", {key}: largest difference {one:.2g}" for key, one in proof.signatures.items())
             for name, proof in failed.items()
+            for tolerance, share in [proof.asked(name)]
         ]
         raise DisagreementError(
             f"{where}: an artefact does not answer as its Keras model. {'; '.join(parts)}. Do not deploy it; "

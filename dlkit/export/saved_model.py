@@ -3,12 +3,14 @@
 It has two signatures: `serving_default` from raw columns to the answer, and `network` from encoded inputs to the
 network's outputs, for who encodes by himself and for `dlkit bench`, which compares networks without preprocessing.
 Where the raw column is pictures, `serving_default` takes files' contents and a third, `arrays`, pixels of any size.
+Those of a latent model, `encode`, `decode` and `reconstruct`, are in `latent_signatures`; a translator's in
+`translating`.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -17,17 +19,25 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from dlkit.contracts import Columns, Transform
+from dlkit.contracts import Columns, Tensor, Transform
 from dlkit.errors import RunError
+from dlkit.export.latent_signatures import latent_functions
+from dlkit.export.translating import TranslationServable
 from dlkit.inference.anomalies import MOST_SHOWN, AnomalyAnswer
-from dlkit.inference.answers import AnyAnswer, JointAnswer, ValueAnswer
+from dlkit.inference.answers import AnyAnswer, ClassAnswer, JointAnswer, ValueAnswer
 from dlkit.inference.forecasts import MEDIAN, ForecastAnswer
 from dlkit.inference.forms import argument_names
+from dlkit.inference.latents import LatentAnswer, LatentInputs
+from dlkit.inference.sentences import SentenceAnswer
+from dlkit.inference.translation import PairText
 from dlkit.models.layers import side_by_side
-from dlkit.preprocessing.graphs import graph_of, raw_tensors
+from dlkit.preprocessing.graphs import LatentInputsGraph, graph_of, raw_tensors
 from dlkit.preprocessing.image_graphs import ImagePixelsGraph
 from dlkit.preprocessing.series_graphs import SeriesInputsGraph
+from dlkit.training.answering import ROWS_AT_ONCE
 
+Answered = ClassAnswer | ValueAnswer | JointAnswer | AnomalyAnswer | ForecastAnswer | LatentAnswer
+"""What is read from the outputs of a network alone."""
 PARTS = ("saved_model.pb", "fingerprint.pb", "variables", "assets")
 
 
@@ -36,13 +46,13 @@ class Servable(tf.Module):
 
     A class adds "probabilities" (rows, classes) float32 and "label" (rows,) strings, a number adds "value" (rows,)
     float64 in own units, a search for anomalies "score", "threshold", "anomaly" (rows,) and "contributions" (rows, …)
-    as `AnomalyAnswer.decode` has them; several answers add these by their names ("age_value"). `network`: encoded
-    inputs by name as `Transform.tensors` has them, any number of rows, and of any length where that is None; "outputs"
-    out.
+    as `AnomalyAnswer.decode` has them, a latent model "reconstruction", "code" and "mse"; several answers add these by
+    their names ("age_value"). `network`: encoded inputs by name as `Transform.tensors` has them, any number of rows,
+    and of any length where that is None; "outputs" out.
     `arrays`, of a model of pictures: uint8 pixels (rows, height, width, 1, 3 or 4); the same answers out as `serve`.
     """
 
-    def __init__(self, transform: Transform, model: keras.Model, answer: AnyAnswer) -> None:
+    def __init__(self, transform: Transform, model: keras.Model, answer: Answered) -> None:
         super().__init__()
         self._graph = graph_of(transform)
         # The variables, and the model out of sight: Keras would trace a subclassed one anew, with floats for word ids.
@@ -55,13 +65,12 @@ class Servable(tf.Module):
             for column, spec in self._graph.signature.items()
         }
         self.serve = tf.function(self._serve, input_signature=[signature])
-        encoded = {
-            name: tf.TensorSpec((None, *tensor.shape), tensor.dtype, name=name)
-            for name, tensor in transform.tensors.items()
-        }
-        self.network = tf.function(self._network, input_signature=[encoded])
+        self.network = tf.function(self._network, input_signature=[_signature(transform.tensors)])
         self.functions = {"serving_default": self.serve, "network": self.network}
-        if isinstance(self._graph, ImagePixelsGraph):
+        for name, (one, taken) in latent_functions(model, transform.tensors).items():
+            self.functions[name] = tf.function(one, input_signature=[_signature(taken)])
+        self._input = transform.name if isinstance(transform, LatentInputs) else ""
+        if isinstance(self._graph, ImagePixelsGraph | LatentInputsGraph) and self._graph.takes_arrays:
             self.arrays = self._arrays(self._graph)
             self.functions["arrays"] = self.arrays
 
@@ -70,19 +79,29 @@ class Servable(tf.Module):
         times = self._graph.times(columns) if isinstance(self._graph, SeriesInputsGraph) else {}
         return self._answered(self._graph.encode(columns)) | times
 
-    def _arrays(self, graph: ImagePixelsGraph) -> object:
+    def _arrays(self, graph: ImagePixelsGraph | LatentInputsGraph) -> object:
         pixels = tf.TensorSpec((None, None, None, None), tf.uint8, name="pixels")
         return tf.function(lambda pixels: self._answered(graph.of_arrays(pixels)), input_signature=[pixels])
 
     def _answered(self, inputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         outputs = self._network(inputs)["outputs"]
-        return {"outputs": outputs} | _answered(self._answer, outputs)
+        found = {"outputs": outputs} | _answered(self._answer, outputs)
+        if "encode" in self.functions:
+            error = tf.square(outputs - inputs[self._input])
+            codes = self.functions["encode"](inputs)
+            found |= {"code": codes.pop("mean"), "mse": tf.reduce_mean(error, axis=list(range(1, len(error.shape))))}
+            found |= codes
+        return found
 
     def _network(self, inputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         return {"outputs": side_by_side(self._call(next(iter(inputs.values())) if len(inputs) == 1 else inputs))}
 
 
-def _answered(answer: AnyAnswer, outputs: tf.Tensor) -> dict[str, tf.Tensor]:
+def _signature(tensors: Mapping[str, Tensor]) -> dict[str, tf.TensorSpec]:
+    return {name: tf.TensorSpec((None, *one.shape), one.dtype, name=name) for name, one in tensors.items()}
+
+
+def _answered(answer: Answered, outputs: tf.Tensor) -> dict[str, tf.Tensor]:
     if isinstance(answer, JointAnswer):
         found: dict[str, tf.Tensor] = {}
         start = 0
@@ -98,6 +117,8 @@ def _answered(answer: AnyAnswer, outputs: tf.Tensor) -> dict[str, tf.Tensor]:
         return _alarm(answer, outputs)
     if isinstance(answer, ForecastAnswer):
         return _forecast(answer, outputs)
+    if isinstance(answer, LatentAnswer):
+        return _reconstruction(answer, outputs)
     probabilities = tf.concat([1 - outputs, outputs], axis=1) if len(answer.labels) == 2 else outputs
     label = tf.gather(tf.constant(answer.labels), tf.argmax(probabilities, axis=1))
     return {"probabilities": probabilities, "label": label}
@@ -131,9 +152,20 @@ def _forecast(answer: ForecastAnswer, outputs: tf.Tensor) -> dict[str, tf.Tensor
     return {"forecast": values[..., answer.quantiles.index(MEDIAN)], "quantiles": values}
 
 
+def _reconstruction(answer: LatentAnswer, outputs: tf.Tensor) -> dict[str, tf.Tensor]:
+    """As `LatentAnswer.decode`: pixels (rows, height, width, channels) uint8, or features (rows, n) in own units."""
+    if answer.features:
+        return {"reconstruction": tf.cast(outputs, tf.float64) * np.array(answer.scale) + np.array(answer.shift)}
+    return {"reconstruction": tf.cast(tf.round(tf.clip_by_value(outputs, 0.0, 1.0) * 255), tf.uint8)}
+
+
 def write_saved_model(folder: Path, transform: Transform, model: keras.Model, answer: AnyAnswer) -> list[str]:
     """Write the SavedModel's parts into `folder`; gives their names."""
-    servable = Servable(transform, model, answer)
+    servable: Servable | TranslationServable
+    if isinstance(answer, SentenceAnswer):
+        servable = TranslationServable(transform, model, answer)
+    else:
+        servable = Servable(transform, model, answer)
     tf.saved_model.save(servable, str(folder), signatures=servable.functions)
     return [part for part in PARTS if (folder / part).exists() and (part != "assets" or any((folder / part).iterdir()))]
 
@@ -149,9 +181,10 @@ class SavedModel:
         self._network = self._module.signatures.get("network")
         self._kinds = transform.kinds
         self._names = argument_names(self._kinds)
+        self._rows_at_once = ROWS_AT_ONCE if isinstance(transform, PairText) else 256
 
-    def outputs(self, columns: Columns, *, batch_size: int = 256) -> np.ndarray:
-        rows = len(next(iter(columns.values())))
+    def outputs(self, columns: Columns, *, batch_size: int | None = None) -> np.ndarray:
+        rows, batch_size = len(next(iter(columns.values()))), batch_size or self._rows_at_once
         batches = [
             {name: column[start : start + batch_size] for name, column in columns.items()}
             for start in range(0, rows, batch_size)
@@ -172,6 +205,16 @@ class SavedModel:
         if self._network is None:
             raise RunError("This SavedModel has no signature 'network'. dlkit export RUN --format saved_model adds it.")
         return np.asarray(self._network(**{name: tf.constant(rows) for name, rows in inputs.items()})["outputs"])
+
+    def signature(self, name: str) -> Callable[..., dict[str, np.ndarray]]:
+        """One of the signatures of a latent model: arrays by name in and out."""
+        function = self._module.signatures[name]
+
+        def call(**inputs: np.ndarray) -> dict[str, np.ndarray]:
+            found = function(**{key: tf.constant(rows) for key, rows in inputs.items()})
+            return {key: np.asarray(tensor) for key, tensor in found.items()}
+
+        return call
 
     def _batch(self, columns: Columns) -> np.ndarray:
         tensors = {self._names[column]: tensor for column, tensor in raw_tensors(columns, self._kinds).items()}

@@ -12,6 +12,8 @@ import numpy as np
 
 from dlkit.inference.anomalies import AnomalyAnswer
 from dlkit.inference.forecasts import ForecastAnswer
+from dlkit.inference.latents import LatentAnswer
+from dlkit.inference.sentences import SentenceAnswer
 
 LABELS = "labels.txt"
 
@@ -181,4 +183,4 @@ class JointAnswer:
         return cls({name: kinds[part["kind"]].load(part) for name, part in parts.items()})
 
 
-AnyAnswer = ClassAnswer | ValueAnswer | JointAnswer | AnomalyAnswer | ForecastAnswer
+AnyAnswer = ClassAnswer | ValueAnswer | JointAnswer | AnomalyAnswer | ForecastAnswer | LatentAnswer | SentenceAnswer

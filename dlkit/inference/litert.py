@@ -7,7 +7,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -18,14 +18,27 @@ from dlkit.inference.quiet import silent_standard_error
 if TYPE_CHECKING:
     from ai_edge_litert.interpreter import Interpreter
 
+T = TypeVar("T")
 ROWS_AT_ONCE = 256
 _FIRST = np.zeros(1, np.int64)
 _AS_IT_IS = ((0.0, 0), (1.0, 0))
 """Scale and zero point of inputs that are not quantized, or whose integers stand for themselves, as pixels do."""
 
 
+def interpreter(path: Path, *, threads: int) -> Any:
+    """A loaded `.tflite` file; RunError where it is none."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    try:
+        # Read, not mapped: a file replaced under a mapping corrupts the interpreter that uses it.
+        with silent_standard_error():
+            return Interpreter(model_content=path.read_bytes(), num_threads=threads)
+    except (ValueError, RuntimeError, OSError) as error:
+        raise RunError(f"{path} cannot be loaded as a LiteRT model ({error}); export it again.") from error
+
+
 class LiteRT:
-    """A loaded `.tflite` file with one signature.
+    """A loaded `.tflite` file; `run` takes its signature from input to answer, the only one of most files.
 
     Files with a free batch axis run up to 256 rows at once, files with batch 1 (recurrent networks) row by row.
     `threads`: 1 is best at batch 1 for small and recurrent networks. `widths`: ascending; where ids are the only input,
@@ -34,20 +47,15 @@ class LiteRT:
     """
 
     def __init__(self, path: Path, *, threads: int = 1, widths: Sequence[int] = ()) -> None:
-        from ai_edge_litert.interpreter import Interpreter
-
-        try:
-            # Read, not mapped: a file replaced under a mapping corrupts the interpreter that uses it.
-            self._another = partial(Interpreter, model_content=path.read_bytes(), num_threads=threads)
-            with silent_standard_error():
-                self._interpreter = self._another()
-        except (ValueError, RuntimeError, OSError) as error:
-            raise RunError(f"{path} cannot be loaded as a LiteRT model ({error}); export it again.") from error
+        self._another = partial(interpreter, path, threads=threads)
+        self._interpreter = self._another()
         signatures = self._interpreter.get_signature_list()
-        signature = next(iter(signatures))
+        signature = "serving_default" if "serving_default" in signatures else next(iter(signatures))
         self._names = list(signatures[signature]["inputs"])
         runner = self._interpreter.get_signature_runner(signature)
         self._path = path
+        # Of several signatures ours need not be the first, which is all that the interpreter's own tensors are of.
+        self._runner = _quietly(runner) if len(signatures) > 1 else None
         details = runner.get_input_details()
         self._inputs = {name: details[name] for name in self._names}
         self._output = next(iter(runner.get_output_details().values()))
@@ -60,6 +68,21 @@ class LiteRT:
         self._of_width: list[tuple[Interpreter, np.ndarray] | None] = [None] * len(self._widths)
         batches = {tuple(detail["shape_signature"])[:1] for detail in self._inputs.values()}
         self.fixed_batch = batches != {(-1,)}
+
+    def takes(self, name: str, tensor: str) -> bool:
+        """Whether the signature `name` has such an input."""
+        return tensor in self._interpreter.get_signature_list().get(name, {}).get("inputs", [])
+
+    def width(self, name: str, tensor: str) -> int:
+        """Length of the last axis of an input of the signature `name`."""
+        return int(self._interpreter.get_signature_runner(name).get_input_details()[tensor]["shape"][-1])
+
+    def signature(self, name: str) -> Callable[..., dict[str, np.ndarray]]:
+        """A further signature of a latent model: arrays by name in, (rows, ...) each, and arrays by name out."""
+        if name not in self._interpreter.get_signature_list():
+            raise RunError(f"{self._path} has no signature {name!r}: it is no latent model, or older. Export it again.")
+        runner = _quietly(self._interpreter.get_signature_runner(name))
+        return lambda **inputs: self._guarded(lambda batch: runner(**batch), inputs)
 
     def run(self, inputs: Mapping[str, np.ndarray | Rows]) -> np.ndarray:
         """Model inputs by name, (rows, ...) each, to outputs (rows, ...) float32."""
@@ -92,7 +115,7 @@ class LiteRT:
         found[order] = np.concatenate(outputs)
         return found
 
-    def _guarded(self, answered: Callable[[Any], np.ndarray], batch: object) -> np.ndarray:
+    def _guarded(self, answered: Callable[[Any], T], batch: object) -> T:
         try:
             return answered(batch)
         except (ValueError, RuntimeError) as error:
@@ -124,6 +147,9 @@ class LiteRT:
         return interpreter, padded
 
     def _answered(self, batch: Mapping[str, np.ndarray]) -> np.ndarray:
+        if self._runner is not None:
+            (outputs,) = self._runner(**batch).values()
+            return np.asarray(outputs)
         shapes = {name: array.shape for name, array in batch.items()}
         if shapes != self._shapes:
             for name, shape in shapes.items():
@@ -137,6 +163,19 @@ class LiteRT:
             self._interpreter.set_tensor(detail["index"], rows if fits else _quantized(rows, detail))
         self._interpreter.invoke()
         return _dequantized(self._interpreter.get_tensor(self._output["index"]), self._output)
+
+
+def _quietly(runner: Callable[..., dict[str, np.ndarray]]) -> Callable[..., dict[str, np.ndarray]]:
+    """The same, but that its first call is silent, at which a delegate says that it was made."""
+    called = False
+
+    def call(**inputs: np.ndarray) -> dict[str, np.ndarray]:
+        nonlocal called
+        with contextlib.nullcontext() if called else silent_standard_error():
+            called = True
+            return dict(runner(**inputs))
+
+    return call
 
 
 def _quantized(rows: np.ndarray, detail: Mapping[str, Any]) -> np.ndarray:

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
+from typing import ClassVar
 
 from dlkit.errors import DataError
 
@@ -27,9 +28,17 @@ WORDS_REMEMBERED = 1 << 16
 
 @dataclass(frozen=True)
 class Pieces:
-    """`vocabulary`: pieces of id 2, of id 3, …; those that continue a word start with "##"."""
+    """`vocabulary`: pieces of id `first`, of the next id, …; those that continue a word start with `continues`.
+
+    `unknown`: id of what no piece stands for: the whole word, or with `by_character` the one character.
+    """
 
     vocabulary: tuple[str, ...]
+
+    first: ClassVar[int] = FIRST_ID
+    unknown: ClassVar[int] = UNKNOWN_ID
+    continues: ClassVar[str] = CONTINUES
+    by_character: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if not self.vocabulary:
@@ -52,7 +61,7 @@ class Pieces:
     @property
     def highest_id(self) -> int:
         """A network's embedding needs one row more, for id 0."""
-        return len(self.vocabulary) + FIRST_ID - 1
+        return len(self.vocabulary) + self.first - 1
 
     @cached_property
     def longest(self) -> int:
@@ -61,7 +70,8 @@ class Pieces:
 
     def cut(self, word: str) -> list[str]:
         """The pieces of a word in their order; none for an empty word."""
-        return [UNKNOWN if number == UNKNOWN_ID else self.vocabulary[number - FIRST_ID] for number in self.ids(word)]
+        ids = self.ids(word)
+        return [UNKNOWN if number == self.unknown else self.vocabulary[number - self.first] for number in ids]
 
     def ids(self, word: str) -> tuple[int, ...]:
         """The ids of the pieces of a word."""
@@ -81,12 +91,13 @@ class _Remembered(dict[str, tuple[int, ...]]):
 
     def __init__(self, pieces: Pieces) -> None:
         super().__init__()
-        self._numbers = {piece: number for number, piece in enumerate(pieces.vocabulary, start=FIRST_ID)}
-        self._longest = pieces.longest
+        self._numbers = {piece: number for number, piece in enumerate(pieces.vocabulary, start=pieces.first)}
+        self._longest, self._continues = pieces.longest, pieces.continues
+        self._unknown, self._by_character = pieces.unknown, pieces.by_character
 
     def __missing__(self, word: str) -> tuple[int, ...]:
         if len(word) > LONGEST_WORD:
-            return (UNKNOWN_ID,)
+            return (self._unknown,)
         ids = self._longest_first(word)
         if len(self) >= WORDS_REMEMBERED:
             self.clear()  # frequent words are back at once; an order of use would cost more than it saves
@@ -102,7 +113,9 @@ class _Remembered(dict[str, tuple[int, ...]]):
                 if number is not None:
                     break
             else:
-                return (UNKNOWN_ID,)
+                if not self._by_character:
+                    return (self._unknown,)
+                number, stop = self._unknown, start + 1
             ids.append(number)
-            start, before = stop, CONTINUES
+            start, before = stop, self._continues
         return tuple(ids)

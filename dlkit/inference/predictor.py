@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
-from dlkit.contracts import ColumnKind, Columns, Transform
-from dlkit.errors import DlkitError, InputError, RunError
+from dlkit.contracts import ColumnKind, Columns, Transform, take
+from dlkit.errors import DlkitError, InputError, RunError, SettingsError
 from dlkit.inference.anomalies import AnomalyAnswer
 from dlkit.inference.answers import AnyAnswer, ClassAnswer, JointAnswer, ValueAnswer
+from dlkit.inference.coder import Coder, Label
+from dlkit.inference.decoding import Search
 from dlkit.inference.forecasts import ForecastAnswer
 from dlkit.inference.images import ImagePixels
 from dlkit.inference.inputs import columns_from
 from dlkit.inference.joined import JoinedTransform
+from dlkit.inference.latents import LatentAnswer, LatentInputs
 from dlkit.inference.litert import LiteRT
 from dlkit.inference.ngrams import NgramText
 from dlkit.inference.runs import ASSETS, ROOT, artefact_path, check_assets, find_run, read_json, read_run
+from dlkit.inference.sentences import SentenceAnswer
 from dlkit.inference.sequences import SequenceText
 from dlkit.inference.series import SeriesInputs
 from dlkit.inference.tables import TableRows
 from dlkit.inference.text import MultiHotText
+from dlkit.inference.translating import Translator
+from dlkit.inference.translation import PairText
 from dlkit.inference.windows import ScaledWindows
 
 _TRANSFORMS: dict[str, Callable[[Path, Mapping[str, object]], Transform]] = {
@@ -32,7 +39,9 @@ _TRANSFORMS: dict[str, Callable[[Path, Mapping[str, object]], Transform]] = {
     ImagePixels.kind: ImagePixels.load,
     ScaledWindows.kind: ScaledWindows.load,
     SeriesInputs.kind: SeriesInputs.load,
+    PairText.kind: PairText.load,
     JoinedTransform.kind: lambda folder, settings: JoinedTransform.load(folder, settings, _transform_in),
+    LatentInputs.kind: lambda folder, settings: LatentInputs.load(folder, settings, _transform_in(folder / "part")),
 }
 _ANSWERS: dict[str, Callable[[Mapping[str, object]], AnyAnswer]] = {
     ClassAnswer.kind: ClassAnswer.load,
@@ -40,6 +49,8 @@ _ANSWERS: dict[str, Callable[[Mapping[str, object]], AnyAnswer]] = {
     JointAnswer.kind: JointAnswer.load,
     AnomalyAnswer.kind: AnomalyAnswer.load,
     ForecastAnswer.kind: ForecastAnswer.load,
+    LatentAnswer.kind: LatentAnswer.load,
+    SentenceAnswer.kind: SentenceAnswer.load,
 }
 
 
@@ -51,7 +62,9 @@ class Predictor:
     give each its own, or a lock.
     """
 
-    def __init__(self, folder: Path, *, artefact: str = "tflite", threads: int = 1) -> None:
+    def __init__(
+        self, folder: Path, *, artefact: str = "tflite", threads: int = 1, search: Search | None = None
+    ) -> None:
         run = read_run(folder)
         check_assets(folder, run)
         self.run = folder
@@ -65,13 +78,15 @@ class Predictor:
         self.choices: Mapping[str, tuple[str, ...]] = self.transform.choices
         self.labels: tuple[str, ...] = self.answer.labels if isinstance(self.answer, ClassAnswer) else ()
         path = artefact_path(folder, run, artefact)
-        self.network = LiteRT(path, threads=threads, widths=padded_widths(self.transform)).run
+        self._model = network_in(path, self.transform, self.answer, search=search, threads=threads)
+        self.network = self._model.run
 
     def predict(self, items: Sequence[object]) -> list[dict[str, object]]:
         """Answers for items: strings for a text model, `{column: value}` for a table, paths, bytes or pixels for one of
         pictures; InputError for a bad one.
 
-        A class: `{"label", "score", "probabilities": {label: float}}`; a number: `{"value", "name", "unit"}`;
+        A class: `{"label", "score", "probabilities": {label: float}}`; a number: `{"value", "name", "unit"}`; a
+        translation: `{"translation", "score"}`, with `"others"` where a search was asked for the next best;
         with "warning" where the answer rests on little.
         """
         if not len(items):
@@ -96,19 +111,125 @@ class Predictor:
         if isinstance(self.transform, SeriesInputs):
             times = self.transform.following(columns)
             answers = [{"time": one} | answer for one, answer in zip(times, answers, strict=True)]
+        if isinstance(self.transform, LatentInputs) and answers:
+            about = self._codes(self.transform, columns, outputs)
+            answers = [{**one, **answer} for one, answer in zip(about, answers, strict=True)]
         for answer, remark in zip(answers, self.transform.remarks(columns), strict=True):
             if remark is not None:
                 answer["warning"] = remark
         return answers
 
+    @property
+    def is_latent(self) -> bool:
+        """Whether it can encode and decode."""
+        return self.task in ("generation", "reconstruction")
 
-def load(run: str | Path, *, root: str | Path = ROOT, artefact: str = "tflite", threads: int = 1) -> Predictor:
+    @property
+    def class_column(self) -> str:
+        """The column of labels that a conditional model is given; "" of all others."""
+        return self.transform.label if isinstance(self.transform, LatentInputs) else ""
+
+    @cached_property
+    def coder(self) -> Coder:
+        """Encoder and decoder of a latent model; InputError for a run of another kind."""
+        if not isinstance(self.transform, LatentInputs) or not isinstance(self._model, LiteRT):
+            raise InputError(
+                f"{self.run} is a run of {self.recipe}, which has no latent codes. Take one of vae or autoencoder."
+            )
+        return Coder(self._model, self.transform)
+
+    def encode(self, items: Sequence[object]) -> list[dict[str, object]]:
+        """Codes of items, as `predict` takes them: {"code"}, of a variational model the mean, with "log_variance"."""
+        coder = self.coder
+        if not len(items):
+            return []
+        columns = columns_from(items, self.kinds)
+        found = coder.encode(self.transform.encode(columns))
+        found = {"code": found.pop("mean"), **found}
+        answers: list[dict[str, object]] = [
+            {name: row.tolist() for name, row in zip(found, rows, strict=True)}
+            for rows in zip(*found.values(), strict=True)
+        ]
+        return _warned(answers, self.transform.remarks(columns))
+
+    def decode(self, codes: Sequence[object], *, label: Label = None) -> list[dict[str, object]]:
+        """What codes stand for: {"reconstruction"}, see `LatentAnswer.decode`. `label`: the class, of a conditional
+        model, or one for each code.
+        """
+        rows = self.coder.checked(codes)
+        return _warned(self.answer.decode(self.coder.decode(rows, label)), self.coder.remarks(rows))
+
+    def generate(self, count: int = 1, *, seed: int = 0, label: str | None = None) -> list[dict[str, object]]:
+        """New ones, from codes drawn from the prior: {"code", "reconstruction"}. The same seed, the same ones."""
+        return self._of_codes(self.coder.drawn(count, seed), label)
+
+    def between(self, first: object, second: object, *, steps: int = 8) -> list[dict[str, object]]:
+        """From one item to another in `steps` even steps of their codes, both included: {"code", "reconstruction"}."""
+        if steps < 2:
+            raise InputError(f"steps={steps}: expected 2 or more, both ends included.")
+        coder, columns = self.coder, columns_from([first, second], self.kinds)
+        start, end = coder.encode(self.transform.encode(columns))["mean"]
+        label = None
+        if isinstance(self.transform, LatentInputs) and self.transform.label:
+            label, other = (str(one) for one in columns[self.transform.label])
+            if label != other:
+                raise InputError(f"One item is {label!r}, the other {other!r}; expected two of one class.")
+        shares = np.linspace(0, 1, steps, dtype=np.float32)[:, np.newaxis]
+        return self._of_codes((1 - shares) * start + shares * end, label)
+
+    def _of_codes(self, codes: np.ndarray, label: str | None) -> list[dict[str, object]]:
+        made = self.answer.decode(self.coder.decode(codes, label))
+        return [{"code": code.tolist(), **one} for code, one in zip(codes, made, strict=True)]
+
+    def _codes(self, transform: LatentInputs, columns: Columns, outputs: np.ndarray) -> list[dict[str, object]]:
+        """The "code" of each row, the mean squared error of its reconstruction, and the class that the code tells."""
+        inputs = transform.encode(columns)
+        found = self.coder.encode(inputs)
+        clean = take(inputs[transform.name], np.arange(len(outputs)))
+        errors = np.square(clean - outputs).reshape(len(outputs), -1).mean(axis=1)
+        about = [
+            {"code": code.tolist(), "mse": float(error)} for code, error in zip(found["mean"], errors, strict=True)
+        ]
+        if "probabilities" not in found:
+            return about
+        classes = ClassAnswer(self.answer.labels if isinstance(self.answer, LatentAnswer) else ())
+        return [{**one, **two} for one, two in zip(classes.decode(found["probabilities"]), about, strict=True)]
+
+
+def _warned(answers: list[dict[str, object]], remarks: Sequence[str | None]) -> list[dict[str, object]]:
+    for answer, remark in zip(answers, remarks, strict=True):
+        if remark is not None:
+            answer["warning"] = remark
+    return answers
+
+
+def load(
+    run: str | Path,
+    *,
+    root: str | Path = ROOT,
+    artefact: str = "tflite",
+    threads: int = 1,
+    search: Search | None = None,
+) -> Predictor:
     """Load a run: a folder, or a recipe's name for its newest complete version in `root`.
 
-    `artefact`: "tflite", or the name of another LiteRT file of the run ("int8", "float16", "dynamic").
-    Raises RunNotFoundError, and RunError for a folder that is damaged or newer than this dlkit.
+    `artefact`: "tflite", or the name of another LiteRT file of the run ("int8", "float16", "dynamic"). `search`: how a
+    translator looks for translations, the run's own way where it is None.
+    Raises RunNotFoundError, RunError for a folder that is damaged or newer than this dlkit, and SettingsError for a
+    search with what is no translator.
     """
-    return Predictor(find_run(run, root), artefact=artefact, threads=threads)
+    return Predictor(find_run(run, root), artefact=artefact, threads=threads, search=search)
+
+
+def network_in(
+    path: Path, transform: Transform, answer: AnyAnswer, *, search: Search | None = None, threads: int = 1
+) -> LiteRT | Translator:
+    """A run's LiteRT file, loaded: its `run` takes encoded inputs, and gives what `answer` reads."""
+    if isinstance(answer, SentenceAnswer):
+        return Translator(path, answer, search=search, threads=threads)
+    if search is not None:
+        raise SettingsError("A search is for translations, and this run makes none. Leave out what belongs to it.")
+    return LiteRT(path, threads=threads, widths=padded_widths(transform))
 
 
 def padded_widths(transform: Transform) -> Sequence[int]:

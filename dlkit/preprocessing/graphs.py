@@ -11,13 +11,16 @@ import tensorflow as tf
 from dlkit.contracts import Column, ColumnKind, Columns, Transform
 from dlkit.inference.images import ImagePixels
 from dlkit.inference.joined import JoinedTransform
+from dlkit.inference.latents import LatentInputs
 from dlkit.inference.ngrams import NgramText
 from dlkit.inference.sequences import SequenceText
 from dlkit.inference.series import SeriesInputs
 from dlkit.inference.tables import TableRows
 from dlkit.inference.text import MultiHotText
+from dlkit.inference.translation import PairText
 from dlkit.inference.windows import FURTHEST, ScaledWindows
 from dlkit.preprocessing.image_graphs import ImagePixelsGraph, encoded
+from dlkit.preprocessing.pair_graphs import PairTextGraph
 from dlkit.preprocessing.series_graphs import SeriesInputsGraph
 from dlkit.preprocessing.text_graphs import MultiHotTextGraph, NgramTextGraph, SequenceTextGraph
 
@@ -95,6 +98,42 @@ class TableRowsGraph(tf.Module):
         return {"features": tf.cast(tf.stack(features, axis=1), tf.float32)}
 
 
+class LatentInputsGraph(tf.Module):
+    """The TensorFlow form of `LatentInputs`: pictures or columns of a table, and a label (rows,) string, which has to
+    be one of training, to the network's inputs.
+    """
+
+    def __init__(self, transform: LatentInputs) -> None:
+        super().__init__()
+        self._transform = transform
+        self._part = graph_of(transform.part)
+        label = {transform.label: tf.TensorSpec((None,), tf.string, name=transform.label)} if transform.label else {}
+        self.signature = {**self._part.signature, **label}
+        self.takes_arrays = isinstance(self._part, ImagePixelsGraph) and not label
+
+    def encode(self, raw: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        found = self._scaled(self._part.encode(raw))
+        if self._transform.label:
+            is_one = raw[self._transform.label][:, tf.newaxis] == tf.constant(self._transform.labels)
+            known = ", ".join(self._transform.labels)
+            message = f"{self._transform.label}: expected one of {known}"
+            tf.debugging.assert_equal(tf.reduce_any(is_one, axis=1), True, message=message)
+            found["label"] = tf.argmax(tf.cast(is_one, tf.int32), axis=1, output_type=tf.int32)
+        return found
+
+    def of_arrays(self, arrays: tf.Tensor) -> dict[str, tf.Tensor]:
+        """(rows, height, width, 1, 3 or 4) uint8 to the same, without labels."""
+        return self._scaled(self._part.of_arrays(arrays))  # type: ignore[attr-defined]  # asked for where it takes arrays
+
+    def _scaled(self, of_part: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        (found,) = of_part.values()
+        if self._transform.binarise == "threshold":
+            found = tf.cast(found >= 128, tf.float32)
+        elif self._transform.name == "image":
+            found = tf.cast(found, tf.float32) / 255
+        return {self._transform.name: found}
+
+
 class ScaledWindowsGraph(tf.Module):
     """The TensorFlow form of `ScaledWindows`: channels by name, (rows, window) float64, NaN where missing, to
     `{"window": (rows, window, channels) float32}`. Arithmetic in float64, as there.
@@ -121,7 +160,9 @@ _GRAPHS: dict[type, Callable[[Any], Graph]] = {
     NgramText: NgramTextGraph,
     ImagePixels: ImagePixelsGraph,
     JoinedTransform: JoinedGraph,
+    LatentInputs: LatentInputsGraph,
     TableRows: TableRowsGraph,
     ScaledWindows: ScaledWindowsGraph,
     SeriesInputs: SeriesInputsGraph,
+    PairText: PairTextGraph,
 }

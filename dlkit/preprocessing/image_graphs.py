@@ -26,6 +26,8 @@ _JPEG_TAGS, _PNG_TAGS = list(b"Exif\0\0"), list(b"eXIf")
 class ImagePixelsGraph(tf.Module):
     """The TensorFlow form of `ImagePixels`: encoded pictures, or arrays of one size, to the network's pixels."""
 
+    takes_arrays = True
+
     def __init__(self, transform: ImagePixels) -> None:
         super().__init__()
         self._transform = transform

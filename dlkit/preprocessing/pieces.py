@@ -9,7 +9,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from dlkit.errors import DataError, SettingsError
-from dlkit.inference.pieces import CONTINUES, FIRST_ID, LONGEST_WORD, UNKNOWN_ID, Pieces
+from dlkit.inference.pieces import CONTINUES, LONGEST_WORD, Pieces
 
 SMALLEST_SIZE = 16
 MOST_WORDS = 50_000
@@ -108,10 +108,11 @@ class PiecesGraph(tf.Module):
     def __init__(self, pieces: Pieces) -> None:
         super().__init__()
         ids = tf.lookup.KeyValueTensorInitializer(
-            list(pieces.vocabulary), range(FIRST_ID, len(pieces.vocabulary) + FIRST_ID), tf.string, tf.int32
+            list(pieces.vocabulary), range(pieces.first, len(pieces.vocabulary) + pieces.first), tf.string, tf.int32
         )
         self._ids = tf.lookup.StaticHashTable(ids, default_value=0)
-        self._longest = pieces.longest
+        self._longest, self._continues = pieces.longest, pieces.continues
+        self._unknown, self._by_character = pieces.unknown, pieces.by_character
 
     def cut(self, words: tf.RaggedTensor) -> tf.RaggedTensor:
         """(rows, words of the row) strings to (rows, pieces of the row) int32, as `Pieces.encode` of each row."""
@@ -126,7 +127,7 @@ class PiecesGraph(tf.Module):
         too_long = _positions(lengths > LONGEST_WORD)
         open_words = _positions((lengths > 0) & (lengths <= LONGEST_WORD))
         stops = tf.minimum(tf.gather(lengths, open_words), self._longest)
-        unknown = tf.fill(tf.shape(too_long), UNKNOWN_ID)
+        unknown = tf.fill(tf.shape(too_long), self._unknown)
         (cut,) = tf.while_loop(
             lambda cutting: tf.size(cutting.open_words) > 0,
             lambda cutting: (self._step(words, lengths, cutting),),
@@ -134,10 +135,11 @@ class PiecesGraph(tf.Module):
             shape_invariants=(_Cutting(*[tf.TensorShape([None])] * 5),),
         )
         owners, ids = cut.owners, cut.ids
-        # A word that got stuck has left pieces behind: of those, the unknown one alone stays.
-        lowest = tf.math.unsorted_segment_min(ids, owners, tf.size(words))
-        stays = (ids == UNKNOWN_ID) | (tf.gather(lowest, owners) != UNKNOWN_ID)
-        owners, ids = tf.boolean_mask(owners, stays), tf.boolean_mask(ids, stays)
+        if not self._by_character:
+            # A word that got stuck has left pieces behind: of those, the unknown one alone stays.
+            lowest = tf.math.unsorted_segment_min(ids, owners, tf.size(words))
+            stays = (ids == self._unknown) | (tf.gather(lowest, owners) != self._unknown)
+            owners, ids = tf.boolean_mask(owners, stays), tf.boolean_mask(ids, stays)
         order = tf.argsort(owners, stable=True)
         return tf.RaggedTensor.from_value_rowids(
             tf.gather(ids, order),
@@ -150,17 +152,17 @@ class PiecesGraph(tf.Module):
         """Look up one candidate of each open word."""
         open_words, starts, stops, owners, ids = cutting
         candidates = tf.strings.substr(tf.gather(words, open_words), starts, stops - starts, unit=_CHARACTERS)
-        found = self._ids.lookup(tf.where(starts > 0, tf.strings.join([CONTINUES, candidates]), candidates))
-        hit = found > 0
+        found = self._ids.lookup(tf.where(starts > 0, tf.strings.join([self._continues, candidates]), candidates))
+        # A single character that is no piece ends the search.
+        stuck = (found == 0) & (stops == starts + 1)
+        found = tf.where(stuck, self._unknown, found)
+        written = found > 0
         ends = tf.gather(lengths, open_words)
-        starts = tf.where(hit, stops, starts)
-        stops = tf.where(hit, tf.minimum(ends, stops + self._longest), stops - 1)
-        stuck = ~hit & (stops == starts)
-        found = tf.where(stuck, UNKNOWN_ID, found)
-        written = hit | stuck
+        starts = tf.where(written, stops, starts)
+        stops = tf.where(written, tf.minimum(ends, stops + self._longest), stops - 1)
         owners = tf.concat([owners, tf.boolean_mask(open_words, written)], 0)
         ids = tf.concat([ids, tf.boolean_mask(found, written)], 0)
-        goes_on = ~stuck & (starts < ends)
+        goes_on = (starts < ends) & (self._by_character | ~stuck)
         open_words, starts, stops = (tf.boolean_mask(part, goes_on) for part in (open_words, starts, stops))
         return _Cutting(open_words, starts, stops, owners, ids)
 

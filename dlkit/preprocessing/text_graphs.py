@@ -33,7 +33,7 @@ class WordsGraph(tf.Module):
             texts = tf.strings.regex_replace(texts, SIGN, r" \1 ")
         codes = tf.strings.unicode_decode(texts, "UTF-8", errors="replace")
         codes = tf.ragged.map_flat_values(self._ruled, codes)
-        codes = _without(codes, _VANISHES)
+        codes = without(codes, _VANISHES)
         return tf.strings.split(tf.strings.unicode_encode(codes, "UTF-8"))
 
     def _ruled(self, codes: tf.Tensor) -> tf.Tensor:
@@ -47,7 +47,7 @@ class MultiHotTextGraph(tf.Module):
     def __init__(self, transform: MultiHotText) -> None:
         super().__init__()
         self._words, self._column = WordsGraph(), transform.column
-        self._ids = _table(transform.vocabulary, first=1, unknown=0)
+        self._ids = table(transform.vocabulary, first=1, unknown=0)
         self.signature = {self._column: tf.TensorSpec((None,), tf.string, name=self._column)}
 
     def encode(self, raw: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
@@ -70,7 +70,7 @@ class SequenceTextGraph(tf.Module):
 
             self._pieces = PiecesGraph(transform.cutter)
         else:
-            self._ids = _table(transform.vocabulary, first=FIRST, unknown=UNKNOWN)
+            self._ids = table(transform.vocabulary, first=FIRST, unknown=UNKNOWN)
         self.signature = {self._column: tf.TensorSpec((None,), tf.string, name=self._column)}
 
     def encode(self, raw: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
@@ -93,7 +93,7 @@ class NgramTextGraph(tf.Module):
     def __init__(self, transform: NgramText) -> None:
         super().__init__()
         self._words, self._column = WordsGraph(signs=transform.signs), transform.column
-        self._ids = _table(transform.vocabulary, first=1, unknown=0)
+        self._ids = table(transform.vocabulary, first=1, unknown=0)
         self._stride, self._order = len(transform.vocabulary) + 1, transform.order
         self._opening, self._closing = transform.opening, transform.closing
         # A variable, not a constant: millions of keys do not belong into the graph's text.
@@ -154,13 +154,14 @@ _LONGEST = 2**32
 """Above every feature id: row * this + id is a key by which rows and, within them, ids are in order."""
 
 
-def _table(vocabulary: tuple[str, ...], *, first: int, unknown: int) -> tf.lookup.StaticHashTable:
+def table(vocabulary: tuple[str, ...], *, first: int, unknown: int) -> tf.lookup.StaticHashTable:
+    """Ids of words: `first` of the first one, `unknown` of all others."""
     ids = range(first, first + len(vocabulary))
     entries = tf.lookup.KeyValueTensorInitializer(list(vocabulary), ids, tf.string, tf.int32)
     return tf.lookup.StaticHashTable(entries, default_value=unknown)
 
 
-def _without(codes: tf.RaggedTensor, code: int) -> tf.RaggedTensor:
+def without(codes: tf.RaggedTensor, code: int) -> tf.RaggedTensor:
     """`codes` without those equal to `code`.
 
     `tf.ragged.boolean_mask` would do, in memory of rows times the longest row: gigabytes for one long text in a batch.

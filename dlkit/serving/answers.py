@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nicegui import ui
+
+from dlkit.inference.grids import png
 
 MOST_BARS = 8
 
 
 def show_answer(answer: Mapping[str, object]) -> None:
     """A class with bars of probabilities, a value with its unit, or else each part of the answer by its name."""
-    if "label" in answer:
+    if "reconstruction" in answer:
+        _show_reconstruction(answer)
+    elif "label" in answer:
         _show_class(answer)
     elif "value" in answer:
         _show_value(answer)
+    elif "translation" in answer:
+        _show_translation(answer)
     elif "anomaly" in answer:
         _show_alarm(answer)
     elif isinstance(answer.get("forecast"), Mapping):
@@ -90,6 +97,35 @@ def _show_alarm(answer: Mapping[str, Any]) -> None:
     with ui.element("ul").classes("w-full m-0 p-0 list-none flex flex-col gap-2"):
         for name, share in shares[:MOST_BARS]:
             _bar(str(name), float(share))
+
+
+def show_pictures(pictures: Sequence[object], description: str) -> None:
+    """Pictures as rows of pixels, side by side."""
+    ui.image(f"data:image/png;base64,{b64encode(png(pictures)).decode()}").classes("w-full max-w-md").props(
+        f'alt="{description}" fit=contain no-spinner'
+    ).style("image-rendering: pixelated")
+
+
+def _show_reconstruction(answer: Mapping[str, Any]) -> None:
+    """The class where the code tells one, what was made again, how near it comes, and the code."""
+    if "label" in answer:
+        _show_class(answer)
+    made = answer["reconstruction"]
+    if isinstance(made, Mapping):
+        for name, value in made.items():
+            ui.label(f"{name}: {short(value)}").classes("tabular-nums break-words")
+    else:
+        with ui.element("div").classes("w-48"):
+            show_pictures([made], "the reconstruction")
+    ui.label(f"Mean squared error {short(answer['mse'])}, made again from {len(answer['code'])} numbers:")
+    ui.label(", ".join(map(short, answer["code"]))).classes("text-sm opacity-80 tabular-nums break-words")
+
+
+def _show_translation(answer: Mapping[str, Any]) -> None:
+    """A text to read and to copy; further translations below it."""
+    ui.label(str(answer["translation"])).classes("text-2xl break-words select-text whitespace-pre-wrap")
+    for other in answer.get("others", ()):
+        ui.label(str(other["translation"])).classes("text-lg opacity-80 break-words")
 
 
 def _show_value(answer: Mapping[str, object]) -> None:

@@ -19,7 +19,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from dlkit.errors import DlkitError
-from dlkit.serving.answers import short, show_answer, show_error, show_note
+from dlkit.serving.answers import short, show_answer, show_error, show_note, show_pictures
 from dlkit.serving.batch import Table, answer_columns, read_table, write_answers_csv
 from dlkit.serving.figures import read_figures
 from dlkit.serving.form import Form, examples
@@ -28,6 +28,7 @@ from dlkit.serving.served import ServedModel, ServedModels
 
 _REPORT = "report.html"
 _SHOWN_ROWS = 20
+_MOST_GENERATED = 100
 _LINK = "text-blue-800 dark:text-blue-300 break-words"
 _DARK = {"auto": None, "dark": True, "light": False}
 _log = logging.getLogger("dlkit.serving")
@@ -132,6 +133,8 @@ def _model_page(model: ServedModel, models: ServedModels, limits: Limits, reques
             )
             ui.label(_described(model)).classes("opacity-80")
         _ask(model)
+        if model.predictor.is_latent and model.predictor.coder.variational:
+            _generate(model)
         _figures(model)
         with ui.column().classes("w-full gap-0"):
             if "image" not in model.predictor.kinds.values():
@@ -166,6 +169,43 @@ def _ask(model: ServedModel) -> None:
                 example.props("outline no-caps")
     with ui.card().classes("w-full gap-3").props('aria-live="polite"') as result:
         ui.label("The answer will appear here.").classes("opacity-80")
+
+
+def _generate(model: ServedModel) -> None:
+    """New ones by count, seed and class: the same numbers, the same pictures."""
+    predictor = model.predictor
+    labels = [*predictor.choices.get(predictor.class_column, ())]
+    with ui.card().classes("w-full gap-4"):
+        TextElement(tag="h2", text="New ones").classes("text-xl font-bold")
+
+        async def generate() -> None:
+            button.disable()
+            try:
+                wanted = None if label is None else str(label.value)
+                numbers = int(count.value or 0), int(seed.value or 0)
+                made = await run_in_threadpool(model.generate, numbers[0], seed=numbers[1], label=wanted)
+                _show_in(result, lambda: _show_made(made))
+            except Exception as error:
+                message = _reason(error)
+                _show_in(result, lambda: show_error(message))
+            finally:
+                button.enable()
+
+        with ui.row().classes("w-full items-center gap-4"):
+            count = ui.number("how many", value=16, min=1, max=_MOST_GENERATED, precision=0).props("outlined dense")
+            seed = ui.number("seed", value=0, min=0, precision=0).props("outlined dense")
+            label = ui.select(labels, label=predictor.class_column, value=labels[0]) if labels else None
+            button = ui.button("Generate", on_click=generate, icon="auto_awesome").props("no-caps")
+        result = ui.column().classes("w-full gap-2").props('aria-live="polite"')
+
+
+def _show_made(made: list[dict[str, object]]) -> None:
+    found = [one["reconstruction"] for one in made]
+    if not isinstance(found[0], Mapping):
+        show_pictures(found, f"{len(found)} pictures that the model made")
+        return
+    rows = [[short(value) for value in one.values()] for one in found if isinstance(one, Mapping)]
+    _table([*found[0]], rows)
 
 
 def _figures(model: ServedModel) -> None:

@@ -23,13 +23,16 @@ _KEYS = ("inputs", "instances", "signature_name")
 
 @dataclass(frozen=True)
 class Question:
-    """Items as `Predictor.predict` takes them; `by_column` is the form of the request and of its answer."""
+    """Items as `Predictor.predict` takes them; `by_column` is the form of the request and of its answer. `signature`:
+    what is asked for; the items of "decode" are objects with a "code".
+    """
 
     items: Sequence[object]
     by_column: bool
+    signature: str = SIGNATURE
 
 
-def read_question(body: bytes, kinds: Mapping[str, ColumnKind]) -> Question:
+def read_question(body: bytes, kinds: Mapping[str, ColumnKind], signatures: Sequence[str] = (SIGNATURE,)) -> Question:
     """A request's body as items; InputError where it is no such request. The items' values are not checked here."""
     content = _read_json(body)
     if not isinstance(content, dict):
@@ -37,8 +40,12 @@ def read_question(body: bytes, kinds: Mapping[str, ColumnKind]) -> Question:
     for key in content:
         if key not in _KEYS:
             raise InputError(f"A request has no key {key!r}.{did_you_mean(key, _KEYS)}")
-    if content.get("signature_name", SIGNATURE) not in (SIGNATURE, ""):
-        raise InputError(f"The only signature is {SIGNATURE!r}; got {content['signature_name']!r}.")
+    signature = content.get("signature_name", SIGNATURE) or SIGNATURE
+    if signature not in signatures:
+        known = f"signatures are {', '.join(signatures)}" if len(signatures) > 1 else f"only signature is {SIGNATURE!r}"
+        raise InputError(f"The {known}; got {signature!r}.")
+    if signature == "decode":
+        kinds = {"code": "series", "label": "category"}
     if ("instances" in content) == ("inputs" in content):
         raise InputError('Expected either "instances" (a list of rows) or "inputs" (columns), one of the two.')
     by_column = "inputs" in content
@@ -47,7 +54,8 @@ def read_question(body: bytes, kinds: Mapping[str, ColumnKind]) -> Question:
         raise InputError(f'"instances" is a list of rows; got {_type(rows)}. Put a single row into a list.')
     if not rows:
         raise InputError("Expected at least one row; got an empty list.")
-    return Question([_decoded(row, number, kinds) for number, row in enumerate(rows, start=1)], by_column)
+    items = [_decoded(row, number, kinds) for number, row in enumerate(rows, start=1)]
+    return Question(items, by_column, str(signature))
 
 
 def write_answers(answers: Sequence[Mapping[str, object]], *, by_column: bool) -> dict[str, object]:

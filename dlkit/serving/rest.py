@@ -78,12 +78,12 @@ def _add_model(app: FastAPI, path: str, models: ServedModels, limits: Limits) ->
 
 
 def _predict(model: ServedModel, body: bytes, limits: Limits) -> Response:
-    question = read_question(body, model.predictor.kinds)
+    question = read_question(body, model.predictor.kinds, model.signatures)
     if len(question.items) > limits.instances:
         raise HTTPException(
             413, f"The request has {len(question.items):,} rows; at most {limits.instances:,} are answered at once."
         )
-    answers = model.predict(question.items)
+    answers = model.predict(question.items, question.signature)
     try:
         return _json(write_answers(answers, by_column=question.by_column))
     except ValueError:
@@ -121,6 +121,10 @@ def _metadata(predictor: Predictor) -> dict[str, object]:
         outputs = {"score": "DT_DOUBLE", "threshold": "DT_DOUBLE", "anomaly": "DT_BOOL"}
     if predictor.task == "forecasting":
         outputs = {"time": "DT_STRING", "forecast": "DT_DOUBLE"}
+    if predictor.is_latent:
+        outputs = {"code": "DT_DOUBLE", "mse": "DT_DOUBLE", "reconstruction": "DT_DOUBLE"}
+    if predictor.task == "translation":
+        outputs = {"translation": "DT_STRING", "score": "DT_DOUBLE"}
     signature = {
         "inputs": {name: _tensor(name, _DTYPES[kind]) for name, kind in predictor.kinds.items()},
         "outputs": {name: _tensor(name, dtype) for name, dtype in outputs.items()},

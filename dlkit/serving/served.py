@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from dlkit.errors import DlkitError, RunNotFoundError, SettingsError, did_you_mean
 from dlkit.inference import Predictor
@@ -28,17 +28,41 @@ class ServedModel:
     def version(self) -> int:
         return self.predictor.version
 
-    def predict(self, items: Sequence[object]) -> list[dict[str, object]]:
-        """As `Predictor.predict`; raises errors of ours only, what else goes wrong is logged in full."""
+    @property
+    def signatures(self) -> tuple[str, ...]:
+        """What may be asked for: a latent model's halves too."""
+        return ("serving_default", "encode", "decode") if self.predictor.is_latent else ("serving_default",)
+
+    def predict(self, items: Sequence[object], signature: str = "serving_default") -> list[dict[str, object]]:
+        """As `Predictor.predict`, or its `encode` and `decode` by that name; raises errors of ours only, what else goes
+        wrong is logged in full.
+        """
+        return self._guarded(lambda: _ask(self.predictor, items, signature), len(items))
+
+    def generate(self, count: int, *, seed: int, label: str | None) -> list[dict[str, object]]:
+        """As `Predictor.generate`."""
+        return self._guarded(lambda: self.predictor.generate(count, seed=seed, label=label), count)
+
+    def _guarded(self, ask: Callable[[], list[dict[str, object]]], count: int) -> list[dict[str, object]]:
         try:
             with self._lock:
-                return self.predictor.predict(items)
+                return ask()
         except DlkitError:
             raise
         except Exception as error:
-            _log.exception("Model %s version %s failed on %d items.", self.name, self.version, len(items))
+            _log.exception("Model %s version %s failed on %d items.", self.name, self.version, count)
             # The log has the rest: a client has no use for our file names.
             raise DlkitError(f"The model failed on this request ({type(error).__name__}); see the log.") from error
+
+
+def _ask(predictor: Predictor, items: Sequence[object], signature: str) -> list[dict[str, object]]:
+    if signature == "encode":
+        return predictor.encode(items)
+    if signature != "decode":
+        return predictor.predict(items)
+    rows = [item if isinstance(item, Mapping) else {"code": item} for item in items]
+    labels = [None if row.get("label") is None else str(row["label"]) for row in rows]
+    return predictor.decode([row.get("code") for row in rows], label=labels)
 
 
 class ServedModels:

@@ -19,10 +19,12 @@ from dlkit.errors import NothingTrainedError, TrainingError
 from dlkit.models import backbones
 from dlkit.models.layers import side_by_side
 from dlkit.training import checkpoints
+from dlkit.training.averaging import averaged
 from dlkit.training.checkpoints import State
 from dlkit.training.losses import named
+from dlkit.training.optimizers import FusedAdam
 from dlkit.training.precision import computing_in
-from dlkit.training.schedules import OneCycle
+from dlkit.training.schedules import InverseSqrt, OneCycle
 from dlkit.training.settings import Training
 
 Say = Callable[[str], None]
@@ -92,8 +94,9 @@ def fit(
             by_length=settings.length_bucketing,
             augment=settings.augment,
             balanced=settings.balance,
+            tokens=settings.batch_tokens,
         )
-        _compile(model, objective, settings, steps=settings.epochs * len(batches))
+        compile_model(model, objective, settings, epoch=len(batches))
         _start_from_rows(model, train)
         model.optimizer.build(model.trainable_variables)
         keeper = Keeper(batches, settings, checkpoint, say, total=settings.epochs)
@@ -134,6 +137,7 @@ class Keeper(keras.callbacks.Callback):
         self.best: list[np.ndarray] = []
         self._save_cost = self._last_save = self._last_said = 0.0
         self._saved_epoch = -1
+        self._judged = contextlib.ExitStack()
 
     def begin(self, model: keras.Model, held_out: object) -> None:
         restored = checkpoints.restore(self.checkpoint, model) if self.checkpoint else None
@@ -160,6 +164,12 @@ class Keeper(keras.callbacks.Callback):
                 "(preprocessing.scaling=standard), or look for extreme values in the data."
             )
 
+    def on_test_begin(self, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002 (Keras' signature)
+        self._judged.enter_context(averaged(self.model))
+
+    def on_test_end(self, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002 (Keras' signature)
+        self._judged.close()
+
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         figures = {name: float(value) for name, value in (logs or {}).items()}
         seconds = time.perf_counter() - self._started
@@ -173,7 +183,8 @@ class Keeper(keras.callbacks.Callback):
             )
         if watched < self.state.best_loss or self.settings.keep == "last":
             self.state.best_loss, self.state.best_epoch = watched, epoch + 1
-            self.best = self.model.get_weights()
+            with averaged(self.model):
+                self.best = self.model.get_weights()
         self._say(figures, seconds)
         if self.patience_is_over():
             self.model.stop_training = True
@@ -224,7 +235,8 @@ def outputs(model: keras.Model, examples: Examples, *, batch_size: int = 256) ->
 
 
 def _held_out(validation: Examples, settings: Training) -> object:
-    batches = Batches(validation, max(settings.batch_size, 256), by_length=settings.length_bucketing)
+    size = max(settings.batch_size, 256)
+    batches = Batches(validation, size, by_length=settings.length_bucketing, tokens=settings.batch_tokens)
     return batches.dataset()
 
 
@@ -240,23 +252,33 @@ def seeded(seed: int) -> Iterator[None]:
         np.random.set_state(before[1])
 
 
-def _compile(model: keras.Model, objective: Objective, settings: Training, *, steps: int) -> None:
-    rate: object = settings.learning_rate
+def compile_model(model: keras.Model, objective: Objective, settings: Training, *, epoch: int) -> None:
+    """Give the network its loss and optimizer. `epoch`: steps of one."""
+    rate, steps = settings.learning_rate, settings.epochs * epoch
     if settings.schedule == "cosine":
         rate = keras.optimizers.schedules.CosineDecay(settings.learning_rate, steps)
     if settings.schedule == "one_cycle":
         rate = OneCycle(settings.learning_rate, steps, settings.warmup)
+    if settings.schedule == "inverse_sqrt":
+        rate = InverseSqrt(settings.learning_rate, steps, settings.warmup)
+    options: dict[str, object] = {"learning_rate": rate, "global_clipnorm": settings.clip or None}
+    if settings.average:
+        options |= {"use_ema": True, "ema_momentum": 1 - 1 / max(settings.average * epoch, 1)}
+    if settings.optimizer in ("adam", "adamw"):
+        options["beta_2"] = settings.beta_2
     if settings.optimizer == "adamw":
-        optimizer = keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay)
+        optimizer = keras.optimizers.AdamW(weight_decay=settings.weight_decay, **options)
+    elif settings.optimizer == "fused_adam":
+        optimizer = FusedAdam(**options)
     elif settings.optimizer == "sgd":
         optimizer = keras.optimizers.SGD(
-            rate,
             momentum=settings.momentum,
             nesterov=settings.nesterov,
             weight_decay=settings.weight_decay or None,
+            **options,
         )
     else:
-        optimizer = keras.optimizers.get({"class_name": settings.optimizer, "config": {"learning_rate": rate}})
+        optimizer = keras.optimizers.get({"class_name": settings.optimizer, "config": options})
     model.compile(
         optimizer,
         named(objective.loss),

@@ -58,6 +58,32 @@ class Pinball(keras.losses.Loss):
         return super().get_config() | {"shares": self.shares}
 
 
+@keras.saving.register_keras_serializable("dlkit")
+class Tokens(keras.losses.Loss):
+    """Cross-entropy of the next word, mean over all words of a batch that are there (id 0 is none).
+
+    `targets`: (rows, length) int32. Answers: logits (rows, length, words). `smoothing`: share of the certainty that is
+    spread evenly over all words (Szegedy et al. 2016, section 7).
+    """
+
+    def __init__(self, smoothing: float = 0.0, **kwargs: object) -> None:
+        super().__init__(**kwargs)
+        self.smoothing = smoothing
+
+    def call(self, y_true: keras.KerasTensor, y_pred: keras.KerasTensor) -> keras.KerasTensor:
+        targets = ops.cast(y_true, "int32")
+        losses = ops.sparse_categorical_crossentropy(targets, y_pred, from_logits=True)
+        if self.smoothing:
+            right = ops.squeeze(ops.take_along_axis(y_pred, ops.expand_dims(targets, -1), axis=-1), -1)
+            losses += self.smoothing * (right - ops.mean(y_pred, axis=-1))
+        there = ops.cast(ops.not_equal(targets, 0), losses.dtype)
+        # Keras takes the mean over all places: those that are there stand for the others.
+        return losses * there / ops.maximum(ops.mean(there), 1e-6)
+
+    def get_config(self) -> dict[str, object]:
+        return super().get_config() | {"smoothing": self.smoothing}
+
+
 LOSSES = {"margin": margin}
 """By the name that a task uses; all other names are Keras'."""
 
@@ -70,6 +96,10 @@ PINBALL = "pinball:"
 """Begins the name of the loss of quantiles: "pinball:0.1,0.5,0.9"."""
 
 
+TOKENS = "tokens:"
+"""Begins the name of the loss of words: "tokens:0.1", with the share of smoothing."""
+
+
 def named(loss: object) -> object:
     """Our loss of that name, or by the names of several outputs; what is none of ours, as it is."""
     if isinstance(loss, Mapping):
@@ -78,4 +108,6 @@ def named(loss: object) -> object:
         return keras.losses.CategoricalCrossentropy(label_smoothing=float(loss.removeprefix(SMOOTHED)))
     if isinstance(loss, str) and loss.startswith(PINBALL):
         return Pinball([float(share) for share in loss.removeprefix(PINBALL).split(",")])
+    if isinstance(loss, str) and loss.startswith(TOKENS):
+        return Tokens(float(loss.removeprefix(TOKENS)))
     return LOSSES.get(loss, loss) if isinstance(loss, str) else loss

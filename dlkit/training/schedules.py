@@ -26,3 +26,13 @@ class OneCycle(keras.optimizers.schedules.LearningRateSchedule):
 
     def get_config(self) -> dict[str, float]:
         return {"peak": self.peak, "steps": self.steps, "warmup": self.warmup}
+
+
+@keras.saving.register_keras_serializable("dlkit")
+class InverseSqrt(OneCycle):
+    """Up in a straight line from 0 to `peak`, then down with the root of the steps (Vaswani et al. 2017, eq. 3)."""
+
+    def __call__(self, step: object) -> keras.KerasTensor:
+        rising = max(self.warmup * self.steps, 1.0)
+        done = (ops.cast(step, "float32") + 1) / rising
+        return self.peak * ops.minimum(done, ops.rsqrt(done))

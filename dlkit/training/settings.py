@@ -25,14 +25,19 @@ class Training:
     often as the largest. `precision`: "mixed_bfloat16" computes in 16 bits and keeps weights in 32, quicker on
     processors that have such units; "auto" does so where this machine has them; exports are float32 all the same.
     `warmup`: share of all steps in which schedule "one_cycle" rises from a twentieth of the learning rate to it, before
-    it falls to 0 (Smith & Topin 2018).
+    it falls to 0 (Smith & Topin 2018), and "inverse_sqrt" from 0, before it falls with the root of the steps (Vaswani
+    et al. 2017, eq. 3). `batch_tokens`: ragged rows of like length share a batch, as many as have so many tokens with
+    padding (0: batches of `batch_size` rows). `clip`: longest gradient, of all weights together; a longer one is
+    shortened to it (Pascanu et al. 2013; 0: none is). `beta_2`: of optimizers "adam" and "adamw". `average`: what is
+    judged and kept is a moving mean of the weights over about so many epochs (0: none; Polyak & Juditsky 1992).
+    `optimizer`: "fused_adam" is Adam with one operation for each weight, for small networks whose steps are many.
     """
 
     epochs: int = 20
     batch_size: int = 32
-    optimizer: Literal["adam", "adamw", "rmsprop", "sgd"] = "adam"
+    optimizer: Literal["adam", "fused_adam", "adamw", "rmsprop", "sgd"] = "adam"
     learning_rate: float = 1e-3
-    schedule: Literal["constant", "cosine", "one_cycle"] = "constant"
+    schedule: Literal["constant", "cosine", "one_cycle", "inverse_sqrt"] = "constant"
     warmup: float = 0.2
     weight_decay: float = 0.0
     patience: int | None = None
@@ -46,6 +51,10 @@ class Training:
     augment: tuple[str, ...] = ()
     balance: bool = False
     precision: Precision = "float32"
+    batch_tokens: int = 0
+    clip: float = 0.0
+    beta_2: float = 0.999
+    average: float = 0.0
     tensorboard: bool = True
 
     def __post_init__(self) -> None:
@@ -60,6 +69,9 @@ class Training:
             "steps_per_execution": 1,
             "patience": 1,
             "weight_decay": 0,
+            "batch_tokens": 0,
+            "clip": 0,
+            "average": 0,
         }
         for name, least in at_least.items():
             value = getattr(self, name)
@@ -77,6 +89,8 @@ class Training:
             raise SettingsError("training.nesterov needs training.momentum above 0, such as 0.9.")
         if self.weight_decay and self.optimizer not in ("adamw", "sgd"):
             raise SettingsError(f"training.weight_decay needs training.optimizer=adamw or sgd, got {self.optimizer}.")
+        if not 0 <= self.beta_2 < 1:
+            raise SettingsError(f"training.beta_2: expected a number in [0, 1), got {self.beta_2}.")
         if not 0 <= self.warmup < 1:
             raise SettingsError(f"training.warmup: expected a share in [0, 1), got {self.warmup}.")
         check_augmentation(self.augment)

@@ -18,6 +18,7 @@ FINGERPRINTS = {
     "species": "sha256:3e068c32c872",
     "shapes": "sha256:68849421ea03",
     "people": "sha256:70245d8cbff3",
+    "digits": "sha256:76006d2d6ae1",
 }
 
 

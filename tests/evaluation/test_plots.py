@@ -171,5 +171,6 @@ def test_a_folder_that_cannot_be_written_is_our_error(classes, tmp_path):
 
 
 def test_an_unknown_task_names_the_known_ones(classes, tmp_path):
-    with pytest.raises(SettingsError, match="Known: anomaly, classification, forecasting, regression"):
+    known = "anomaly, classification, forecasting, generation, reconstruction, regression, translation"
+    with pytest.raises(SettingsError, match=f"Known: {known}"):
         draw("origami", classes, [], tmp_path)

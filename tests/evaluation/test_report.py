@@ -111,7 +111,7 @@ def test_the_headline_names_figure_baselines_rows_and_data(imdb):
 
 def test_the_headline_of_a_loser_says_so_and_labels_sample_data(boston):
     said = headline(boston)
-    assert "sample data made for trying out, not the real dataset" in said
+    assert "sample data for trying out, not the real dataset" in said
     assert "off by 2.310 k$ on average: no better than the best baseline (gradient boosting 2.050 k$" in said
 
 
@@ -121,6 +121,11 @@ def test_rivals_stand_best_first(imdb, boston):
         ("gradient boosting", 33.83),
         ("mean", 100.0),
     ]
+
+
+def test_bars_of_translations_end_at_a_bleu_of_100() -> None:
+    metrics = {"task": "translation", "test": {"bleu": 40.0}, "baselines": {"copy": {"bleu": 0.5}}}
+    assert [rival.share for rival in rivals(metrics)] == [40.0, 0.5]
 
 
 def test_warnings_come_first_and_sample_figures_are_labelled(boston, tmp_path):

@@ -115,7 +115,7 @@ def test_weight_decay_reaches_the_optimizer(optimizer: str) -> None:
     model = network()
     for weight_decay in (0.03, 0.0):
         settings = replace(SHORT, optimizer=optimizer, weight_decay=weight_decay)  # type: ignore[arg-type]  # parametrised
-        fitting._compile(model, OBJECTIVE, settings, steps=1)
+        fitting.compile_model(model, OBJECTIVE, settings, epoch=1)
         assert (model.optimizer.weight_decay or 0.0) == pytest.approx(weight_decay)
 
 

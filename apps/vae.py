@@ -1,0 +1,41 @@
+"""Digits, clothes, faces: which new pictures are like these, and what do codes of a few numbers say of them?
+
+    dlkit run vae --data sample
+    dlkit generate vae --count 16 --seed 0 --out grid.png
+    dlkit generate vae --between first.png second.png --out between.png
+    dlkit run vae --model iwae --set model.samples=50
+
+`convolutional` is the lecture notes' network, codes of 50 numbers; `plane` has two, to look at; `mlp` and `iwae` are
+those of Burda et al. 2016. `conditional` makes pictures of a class that is asked for, `joint` has codes that tell the
+class. Pixels are drawn black or white anew in every epoch; `plane` learns grey values, as keras.io's example does.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from dlkit import Generation, LatentData, LatentRows, Recipe, Training, Variant
+from dlkit.models import latents
+
+short = Training(
+    epochs=30, batch_size=64, optimizer="fused_adam", learning_rate=2e-3, schedule="cosine", steps_per_execution=8
+)
+long = Training(
+    epochs=400, batch_size=100, optimizer="fused_adam", learning_rate=2e-3, schedule="cosine", steps_per_execution=50
+)
+
+recipe = Recipe(
+    data=LatentData("mnist"),
+    preprocessing=LatentRows(binarise="dynamic"),
+    task=Generation(),
+    model=latents.convolutional,
+    training=short,
+    variants={
+        "plane": Variant(partial(latents.convolutional, code=2), preprocessing=LatentRows()),
+        "beta": partial(latents.convolutional, beta=4.0),
+        "mlp": Variant(partial(latents.mlp, gradient="path"), training=long),
+        "iwae": Variant(partial(latents.mlp, samples=5, bound="iwae", gradient="path"), training=long),
+        "conditional": Variant(latents.mlp, task=Generation(labels="condition")),
+        "joint": Variant(latents.joint, task=Generation(labels="classify")),
+    },
+)

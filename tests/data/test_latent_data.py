@@ -1,0 +1,134 @@
+"""Are pictures with and without labels, and rows of a table, taken as they lie there, and too few of them refused?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from dlkit.contracts import Splits
+from dlkit.data.image_samples import digits
+from dlkit.data.latents import LatentData
+from dlkit.errors import DataError, SettingsError
+
+
+def load(path: Path | str, **settings: object) -> Splits:
+    return LatentData(**settings).load(path, say=lambda _: None)  # type: ignore[arg-type]
+
+
+def pictures(folder: Path, count: int, *, first: int = 0) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for level in range(first, first + count):
+        Image.new("L", (8, 8), level).save(folder / f"{level:03d}.png")
+    return folder
+
+
+def table(path: Path, header: str, rows: list[str]) -> Path:
+    path.write_text("\n".join([header, *rows]) + "\n")
+    return path
+
+
+ROWS = [f"{row % 7},{row * 0.5},{'ab'[row % 2]}" for row in range(60)]
+
+
+def total(splits: Splits) -> int:
+    return len(splits.train) + len(splits.validation) + len(splits.test)
+
+
+def test_a_folder_of_pictures_needs_no_classes(tmp_path: Path) -> None:
+    splits = load(pictures(tmp_path / "own", 60))
+    assert total(splits) == 60 and splits.train.targets is None and splits.target_name is None
+    assert splits.kinds == {"image": "image"}
+    assert any("have no labels" in note for note in splits.notes)
+
+
+def test_a_single_folder_in_it_is_no_class(tmp_path: Path) -> None:
+    pictures(tmp_path / "own" / "all", 60)
+    assert load(tmp_path / "own").train.targets is None
+
+
+def test_train_and_test_folders_without_classes_are_kept_apart(tmp_path: Path) -> None:
+    pictures(tmp_path / "own" / "train", 60)
+    pictures(tmp_path / "own" / "test", 5, first=100)
+    splits = load(tmp_path / "own")
+    assert len(splits.test) == 5 and total(splits) == 65 and splits.test.targets is None
+
+
+def test_folders_of_classes_are_labels(tmp_path: Path) -> None:
+    for number, name in enumerate(("dark", "light")):
+        pictures(tmp_path / "own" / name, 30, first=100 * number)
+    splits = load(tmp_path / "own")
+    assert set(np.asarray(splits.train.targets)) == {"dark", "light"} and splits.target_name == "label"
+
+
+def test_a_csv_of_paths_needs_no_labels(tmp_path: Path) -> None:
+    pictures(tmp_path, 60)
+    paths = [f"{level:03d}.png,{'even' if level % 2 == 0 else 'odd'}" for level in range(60)]
+    assert load(table(tmp_path / "a.csv", "file,parity", paths)).train.targets is None
+    splits = load(tmp_path / "a.csv", target="parity")
+    assert set(np.asarray(splits.train.targets)) == {"even", "odd"}
+
+
+def test_a_csv_without_paths_is_a_table(tmp_path: Path) -> None:
+    splits = load(table(tmp_path / "a.csv", "size,weight,kind", ROWS))
+    assert splits.kinds == {"size": "number", "weight": "number", "kind": "category"}
+    assert total(splits) == 60 and splits.train.targets is None
+    labelled = load(tmp_path / "a.csv", target="kind", ignore=("size",))
+    assert labelled.kinds == {"weight": "number"} and set(np.asarray(labelled.test.targets)) == {"a", "b"}
+
+
+@pytest.mark.parametrize("count", [1, 10, 49])
+def test_few_pictures_are_refused(tmp_path: Path, count: int) -> None:
+    with pytest.raises(DataError, match=rf"expected at least 50 pictures to learn from, got {count}\."):
+        load(pictures(tmp_path / "own", count))
+
+
+def test_few_rows_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"expected at least 50 rows to learn from, got 10"):
+        load(table(tmp_path / "a.csv", "size,weight,kind", ROWS[:10]))
+
+
+def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "own").mkdir()
+    with pytest.raises(DataError, match=r"holds no picture; expected files such as \.jpg"):
+        load(tmp_path / "own")
+
+
+def test_a_class_that_training_lacks_is_refused(tmp_path: Path) -> None:
+    for number, name in enumerate(("train/a", "train/b", "test/a", "test/c")):
+        pictures(tmp_path / "own" / name, 30, first=50 * number)
+    with pytest.raises(DataError, match=r"the test folder holds the class .c., which"):
+        load(tmp_path / "own")
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"target": "a,b"}, "expected one column of labels"),
+        ({"ignore": "a"}, "expected names of columns"),
+        ({"sample": "reviews"}, "holds texts"),
+    ],
+)
+def test_settings_that_do_not_fit_are_refused(settings: dict[str, object], message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        load("sample", **settings)
+
+
+def test_a_column_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"data\.target"):
+        load(table(tmp_path / "a.csv", "size,weight,kind", ROWS), target="sort")
+
+
+def test_the_digits_keep_their_labels_in_each_part() -> None:
+    splits = load("sample")
+    assert total(splits) == len(digits().rows) == 1797
+    for part in (splits.train, splits.validation, splits.test):
+        assert len(set(np.asarray(part.targets))) == 10 and part.inputs["image"].shape[1:] == (8, 8, 1)
+    assert splits.train.inputs["image"].max() == 255
+
+
+def test_numbers_that_a_sample_is_to_be_judged_by_are_no_labels() -> None:
+    splits = load("sample", sample="houses")
+    assert splits.train.targets is None and "area_m2" in splits.kinds
