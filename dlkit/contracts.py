@@ -382,8 +382,15 @@ class Task(Protocol[AnswerT]):
     def metrics(self, answer: AnswerT) -> list[str] | Mapping[str, list[str]]: ...
 
 
+@runtime_checkable
+class Completing(Protocol[AnswerT]):
+    """A task whose answer also speaks of what the network is given: its channels, its pieces of words, its shape."""
+
+    def completed(self, answer: AnswerT, transform: Transform) -> AnswerT: ...
+
+
 __all__ = [
-    "Answer", "Chosen", "Column", "ColumnKind", "Columns", "Examples", "Head", "Joined", "Preprocessing", "Ragged",
-    "Rows", "Spec", "Split", "Splits", "Targets", "Task", "Tensor", "Transform", "joined", "lengths", "raw_targets",
-    "take",
+    "Answer", "Chosen", "Column", "ColumnKind", "Columns", "Completing", "Examples", "Head", "Joined",
+    "Preprocessing", "Ragged", "Rows", "Spec", "Split", "Splits", "Targets", "Task", "Tensor", "Transform",
+    "joined", "lengths", "raw_targets", "take",
 ]  # fmt: skip

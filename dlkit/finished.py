@@ -29,10 +29,9 @@ from dlkit.inference.decoding import Search
 from dlkit.inference.forms import LITERT, artefact_name
 from dlkit.inference.latents import LatentInputs
 from dlkit.inference.predictor import Predictor, load_answer, load_transform
-from dlkit.inference.runs import ASSETS, artefact_path, check_assets, read_json, read_run
+from dlkit.inference.runs import ASSETS, artefact_path, check_assets, read_json, read_run, write_json
 from dlkit.inference.sentences import SentenceAnswer
 from dlkit.ordering import resolve
-from dlkit.pipeline import write_json
 from dlkit.preprocessing.latents import wanted
 from dlkit.recipe import Recipe, Say
 from dlkit.run_folder import proof_entry

@@ -44,10 +44,9 @@ class Forecasting:
                 "such as (0.1, 0.5, 0.9)."
             )
 
-    @property
-    def sizes(self) -> dict[str, int]:
+    def sizes(self, answer: ForecastAnswer) -> dict[str, int]:
         """What a model builder knows of the answer: "quantiles", 1 for a forecast of points."""
-        return {"quantiles": max(len(self.quantiles), 1)}
+        return {"quantiles": max(len(answer.quantiles), 1)}
 
     def fit(self, train: Split, target_name: str) -> ForecastAnswer:  # noqa: ARG002 (one signature for all tasks)
         if not isinstance(train, SeriesSplit):

@@ -63,7 +63,7 @@ class Generation:
         return replace(splits, **given, kinds=kinds)
 
     def fit(self, train: Split, target_name: str) -> LatentAnswer:  # noqa: ARG002 (one signature for all tasks)
-        """An answer without shape yet: see `of_inputs`."""
+        """An answer without shape yet: see `completed`."""
         labels = sorted(set(train.targets)) if isinstance(train.targets, np.ndarray) else []
         if self.labels != "none" and len(labels) < 2:
             raise DataError(
@@ -71,7 +71,7 @@ class Generation:
             )
         return LatentAnswer(labels=tuple(labels))
 
-    def of_inputs(self, answer: LatentAnswer, transform: Transform) -> LatentAnswer:
+    def completed(self, answer: LatentAnswer, transform: Transform) -> LatentAnswer:
         """The answer with the shape of what is reconstructed, and a table's way back to its own units."""
         if not isinstance(transform, LatentInputs):
             raise SettingsError(

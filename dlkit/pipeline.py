@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import csv
-import json
 import math
 import time
 from collections.abc import Iterator, Mapping
@@ -14,7 +13,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from dlkit.contracts import Examples, Spec, Split, Splits, Transform, raw_targets
+from dlkit.contracts import Completing, Examples, Spec, Split, Splits, Transform, raw_targets
 from dlkit.errors import NothingTrainedError, SettingsError, TrainingError
 from dlkit.evaluation.baselines import k_fold_baseline
 from dlkit.evaluation.scores import score
@@ -32,7 +31,7 @@ from dlkit.tasks import AnomalyDetection, Classification, Joint
 from dlkit.training.answering import answers_of
 from dlkit.training.fit import Objective, Trained, fit
 from dlkit.training.k_fold import KFold, cross_validate
-from dlkit.translation import Translation
+from dlkit.training.settings import Training
 
 _FEW_STEPS = 100
 """Fewer weight updates than this are named as a likely cause of a weak network."""
@@ -135,14 +134,10 @@ def fitted(
     """
     transform = transform or recipe.preprocessing.fit(train, splits.kinds)
     answer = recipe.task.fit(train, splits.target_name or "value")
-    if isinstance(recipe.task, AnomalyDetection):
-        answer = recipe.task.of_channels(answer, transform)
-    if isinstance(recipe.task, Translation):
-        answer = recipe.task.of_pieces(answer, transform)
-    sizes = {**transform.sizes, **(recipe.task.sizes if isinstance(recipe.task, Forecasting) else {})}
-    if isinstance(recipe.task, Generation):
-        answer = recipe.task.of_inputs(answer, transform)
-        sizes |= recipe.task.sizes(answer)
+    if isinstance(recipe.task, Completing):
+        answer = recipe.task.completed(answer, transform)
+    of_answer = recipe.task.sizes(answer) if isinstance(recipe.task, Forecasting | Generation) else {}
+    sizes = {**transform.sizes, **of_answer}
     return transform, answer, Spec(transform.tensors, recipe.task.heads(answer), sizes, transform.tables)
 
 
@@ -198,7 +193,7 @@ def train(
     answers = answers_of(trained.model, prepared.answer, prepared.validation)
     answer = prepared.settled(answers).answer
     figures = score(recipe.task.name, answer, raw_targets(prepared.validation), answers)
-    warnings = _training_warnings(trained, len(prepared.train), settings.batch_size)
+    warnings = _training_warnings(trained, len(prepared.train), settings)
     if settings.refit and not trained.interrupted and trained.best_epoch:
         say(f"refit on training and validation rows for {trained.best_epoch} epochs")
         trained = _refit(prepared, trained, seed=seed, say=say, checkpoints=checkpoints)
@@ -324,18 +319,20 @@ def _folds(prepared: Prepared, *, seed: int, say: Say, checkpoints: Path | None)
     return result, dict(beside)
 
 
-def _training_warnings(trained: Trained, rows: int, batch_size: int) -> list[str]:
+def _training_warnings(trained: Trained, rows: int, settings: Training) -> list[str]:
     warnings = []
     if trained.interrupted:
         warnings.append(
             f"Training was interrupted after {len(trained.history)} epochs; the weights are those of epoch "
             f"{trained.best_epoch}. Figures of a full training may be better."
         )
-    steps = len(trained.history) * math.ceil(rows / batch_size)
-    if steps < _FEW_STEPS and batch_size > 32:
+    size, unit, usual = settings.batch_size, "", 32
+    if settings.batch_tokens:
+        size, unit, usual = settings.batch_tokens, " tokens", 512
+    if trained.steps < _FEW_STEPS and size > usual:
         warnings.append(
-            f"Training took {steps} steps only: {rows} rows in batches of {batch_size}. Lower training.batch_size, "
-            "e.g. to 32, or raise training.epochs."
+            f"Training took {trained.steps} steps only: {rows} rows in batches of {size}{unit}. Lower "
+            f"training.batch_{unit.strip() or 'size'}, e.g. to {usual}, or raise training.epochs."
         )
     losses = [row["val_loss"] for row in trained.history if "val_loss" in row]
     if losses and trained.untrained_loss is not None and min(losses) >= trained.untrained_loss:
@@ -352,7 +349,3 @@ def write_history(path: Path, history: list[dict[str, float]]) -> None:
         writer = csv.DictWriter(file, fieldnames=list(history[0]) if history else ["epoch"])
         writer.writeheader()
         writer.writerows(history)
-
-
-def write_json(path: Path, content: Mapping[str, object]) -> None:
-    path.write_text(json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")

@@ -37,12 +37,12 @@ from dlkit.inference.answers import AnyAnswer, ClassAnswer, ValueAnswer
 from dlkit.inference.forecasts import ForecastAnswer
 from dlkit.inference.forms import STANDARD
 from dlkit.inference.latents import LatentAnswer
-from dlkit.inference.runs import ASSETS, FORMAT, asset_checksums
+from dlkit.inference.runs import ASSETS, FORMAT, asset_checksums, write_json
 from dlkit.inference.sentences import SentenceAnswer
 from dlkit.inference.translation import PairText
 from dlkit.judging import Judged, judge
 from dlkit.ordering import Order
-from dlkit.pipeline import Outcome, Prepared, Stopwatch, prepare, train, write_history, write_json
+from dlkit.pipeline import Outcome, Prepared, Stopwatch, prepare, train, write_history
 from dlkit.recipe import Recipe, Say
 from dlkit.settings import settings_of
 from dlkit.tasks import readable

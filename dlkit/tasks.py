@@ -215,6 +215,11 @@ class Joint:
     def metrics(self, answer: JointAnswer) -> dict[str, list[str]]:
         return {name: task.metrics(answer.parts[name]) for name, task in self.tasks.items()}  # type: ignore[arg-type]  # as above
 
+    def readable(self, splits: Splits) -> Splits:
+        """The rows with targets as `raw` has them."""
+        parts = {name: getattr(splits, name) for name in ("train", "validation", "test")}
+        return replace(splits, **{name: replace(part, targets=self.raw(part.targets)) for name, part in parts.items()})
+
     def raw(self, targets: Targets) -> dict[str, np.ndarray]:
         """Targets by name, in alphabetical order: (rows,) labels as `str` of a class, float64 of a number."""
         if not isinstance(targets, Mapping) or set(targets) != set(self.tasks):
@@ -265,7 +270,7 @@ class AnomalyDetection:
             raise SettingsError(f"task.loss_name: expected mse, mae or huber, got {self.loss_name!r}.")
 
     def fit(self, train: Split, target_name: str) -> AnomalyAnswer:  # noqa: ARG002 (one signature for all tasks)
-        """An answer without channels and threshold yet: see `of_channels` and `settled`."""
+        """An answer without channels and threshold yet: see `completed` and `settled`."""
         week, rows_a_week = np.timedelta64(7, "D"), 0.0
         if train.times is not None and len(train.times) > 1:
             step = np.median(np.diff(train.times).astype("timedelta64[ns]").astype(np.int64))
@@ -273,7 +278,7 @@ class AnomalyDetection:
         rate = min(USUAL_RATE, A_WEEK / rows_a_week) if rows_a_week else USUAL_RATE
         return AnomalyAnswer((), newest=self.newest, rule=self.rule, rate=self.rate or rate, rows_a_week=rows_a_week)
 
-    def of_channels(self, answer: AnomalyAnswer, transform: Transform) -> AnomalyAnswer:
+    def completed(self, answer: AnomalyAnswer, transform: Transform) -> AnomalyAnswer:
         """The answer with the channels of a window, or the features of a row, that the network reconstructs."""
         if not isinstance(transform, ScaledWindows | TableRows):
             raise SettingsError(
@@ -314,12 +319,7 @@ class AnomalyDetection:
 
 def readable(task: Task[Any], splits: Splits) -> Splits:
     """The rows with targets as the task's answers and figures have them: of several, each of its own kind."""
-    if hasattr(task, "readable"):
-        return task.readable(splits)
-    if not isinstance(task, Joint):
-        return splits
-    parts = {name: getattr(splits, name) for name in ("train", "validation", "test")}
-    return replace(splits, **{name: replace(part, targets=task.raw(part.targets)) for name, part in parts.items()})
+    return task.readable(splits) if hasattr(task, "readable") else splits
 
 
 def _as_labels(column: np.ndarray, name: str) -> np.ndarray:

@@ -41,10 +41,10 @@ class Translation:
             raise SettingsError(f"task.length_penalty: expected a number from 0 to 10, got {self.length_penalty}.")
 
     def fit(self, train: Split, target_name: str) -> SentenceAnswer:  # noqa: ARG002 (one signature for all tasks)
-        """An answer without pieces yet: see `of_pieces`. `target_name`: language of the translations."""
+        """An answer without pieces yet: see `completed`. `target_name`: language of the translations."""
         return SentenceAnswer(SentencePieces(()), 0, self.beam, self.length_penalty, target_name)
 
-    def of_pieces(self, answer: SentenceAnswer, transform: Transform) -> SentenceAnswer:
+    def completed(self, answer: SentenceAnswer, transform: Transform) -> SentenceAnswer:
         """The answer in the pieces in which translations are learnt."""
         if not isinstance(transform, PairText):
             raise SettingsError("A translation is learnt from pairs of sentences: preprocessing=Pairs(...).")

@@ -160,7 +160,7 @@ def test_a_preprocessing_without_channels_is_refused() -> None:
     texts = np.array(["a text", "another"] * 10, object)
     transform = MultiHot(max_words=5).fit(Split({"text": texts}), {"text": "text"})
     with pytest.raises(SettingsError, match=r"preprocessing=ScaledRows\(\), got MultiHotText"):
-        AnomalyDetection().of_channels(AnomalyAnswer(()), transform)
+        AnomalyDetection().completed(AnomalyAnswer(()), transform)
 
 
 def test_a_spec_names_the_window_and_its_channels() -> None:

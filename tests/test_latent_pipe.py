@@ -16,8 +16,9 @@ from PIL import Image
 from dlkit.errors import DisagreementError, InputError, SettingsError
 from dlkit.export.proof import Proof, require
 from dlkit.inference import Predictor, load
+from dlkit.inference.runs import write_json
 from dlkit.ordering import order
-from dlkit.pipeline import Prepared, prepare, write_json
+from dlkit.pipeline import Prepared, prepare
 from dlkit.preprocessing.graphs import raw_tensors
 from dlkit.run_folder import Content, prove_content, write_content
 from dlkit.tasks import readable

@@ -22,7 +22,7 @@ def test_a_task_knows_its_pieces_from_the_preprocessing() -> None:
     task = Translation(beam=3, length_penalty=0.6)
     transform = PairText("source", PIECES, PIECES, 6, 4)
     rows = Split({"source": np.array(["a"], object)}, np.array(["ab c ab"], object))
-    answer = task.of_pieces(task.fit(rows, "fr"), transform)
+    answer = task.completed(task.fit(rows, "fr"), transform)
     assert answer == ANSWER
     assert task.heads(answer)["tokens"].units == 7 and answer.units == 5
     assert task.encode(answer, rows.targets).take(np.array([0])).tolist() == [[4, 5, 6, END]]
@@ -64,6 +64,6 @@ def test_other_rows_and_preprocessings_are_refused() -> None:
     from dlkit.inference.text import MultiHotText
 
     with pytest.raises(SettingsError, match="preprocessing=Pairs"):
-        Translation().of_pieces(ANSWER, MultiHotText("text", ("a",)))
+        Translation().completed(ANSWER, MultiHotText("text", ("a",)))
     with pytest.raises(DataError, match="pairs of sentences"):
         Translation().encode(ANSWER, None)

@@ -30,7 +30,7 @@ from dlkit.data.image_targets import (
 from dlkit.data.paths import PathOrDataset, belongs_to, listed, one_table
 from dlkit.data.samples import sample, splits_of
 from dlkit.data.sources import labelled_column, source
-from dlkit.data.splitting import FEWEST_ROWS, Parted, check_enough, check_fraction, check_names, check_seed
+from dlkit.data.splitting import FEWEST_ROWS, Parted, check_enough, check_names, check_rows
 from dlkit.data.text_notes import labels_alike, unjudged
 from dlkit.errors import DataError, DataNotFoundError, SettingsError
 from dlkit.inference.images import SUFFIXES
@@ -75,18 +75,13 @@ class ImageData(Parted, PathOrDataset):
         check_names(dataset=self.dataset, image=self.image, target=self.target, sample=self.sample)
         if self.image is not None and self.image in self._targets:
             raise SettingsError(f"data.image and data.target are both {self.image!r}; expected two columns.")
-        for name in ("validation_rows", "per_class"):
-            rows = getattr(self, name)
-            if rows is not None and (isinstance(rows, bool) or not isinstance(rows, int) or rows < 1):
-                raise SettingsError(f"data.{name}={rows!r}: expected a whole number of 1 or more, or None.")
+        check_rows("data.per_class", self.per_class)
         if self.per_class is not None and len(self._targets) > 1:
             raise SettingsError(
                 f"data.per_class={self.per_class} needs one label a picture, and data.target={self.target!r} names "
                 "several columns. Leave one of them out."
             )
-        check_fraction("data.validation_fraction", self.validation_fraction)
-        check_fraction("data.test_fraction", self.test_fraction)
-        check_seed("data.split_seed", self.split_seed)
+        self._check_parts()
         if self.broken not in ("error", "skip"):
             raise SettingsError(f"data.broken={self.broken!r}: expected 'error' or 'skip'.")
 

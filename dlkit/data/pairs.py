@@ -16,7 +16,7 @@ from dlkit.data.pair_files import PairFiles, Sided, read_pairs
 from dlkit.data.pair_samples import pair_sample
 from dlkit.data.paths import PathOrDataset
 from dlkit.data.sources import Source, source
-from dlkit.data.splitting import Parted, check_enough, check_fraction, check_names, check_seed, fingerprint
+from dlkit.data.splitting import Parted, check_enough, check_names, fingerprint
 from dlkit.data.text_notes import key
 from dlkit.errors import SettingsError, did_you_mean
 
@@ -52,12 +52,7 @@ class PairData(Parted, PathOrDataset):
             raise SettingsError(f"data.source and data.target are both {self.source!r}; expected two languages.")
         if isinstance(self.longest, bool) or not isinstance(self.longest, int) or self.longest < 1:
             raise SettingsError(f"data.longest={self.longest!r}: expected a number of words, 1 or more.")
-        rows = self.validation_rows
-        if rows is not None and (isinstance(rows, bool) or not isinstance(rows, int) or rows < 1):
-            raise SettingsError(f"data.validation_rows={rows!r}: expected a whole number of 1 or more, or None.")
-        check_fraction("data.validation_fraction", self.validation_fraction)
-        check_fraction("data.test_fraction", self.test_fraction)
-        check_seed("data.split_seed", self.split_seed)
+        self._check_parts()
 
     def _own(self, path: Path, say: Callable[[str], None]) -> Splits:
         say(f"Reading {path}")

@@ -131,6 +131,13 @@ class Parted:
     test_fraction: float
     split_seed: int
 
+    def _check_parts(self) -> None:
+        """SettingsError unless rows can be parted by these settings."""
+        check_rows("data.validation_rows", self.validation_rows)
+        check_fraction("data.validation_fraction", self.validation_fraction)
+        check_fraction("data.test_fraction", self.test_fraction)
+        check_seed("data.split_seed", self.split_seed)
+
     def _validation(self, left: int) -> int | float:
         rows = self.validation_rows
         return self.validation_fraction if rows is None or 2 * rows > left else rows
@@ -159,6 +166,12 @@ def check_names(**settings: object) -> None:
     for name, value in settings.items():
         if value is not None and (not isinstance(value, str) or not value.strip()):
             raise SettingsError(f"data.{name}={value!r}: expected a name.")
+
+
+def check_rows(setting: str, value: object) -> None:
+    """SettingsError unless `value` is a number of rows, or None."""
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+        raise SettingsError(f"{setting}={value!r}: expected a whole number of 1 or more, or None.")
 
 
 def check_seed(setting: str, value: object) -> None:

@@ -16,7 +16,7 @@ from dlkit.data.columns import check_classes, strings
 from dlkit.data.paths import PathOrDataset, listed, one_table
 from dlkit.data.samples import sample, splits_of
 from dlkit.data.sources import labelled_column, source
-from dlkit.data.splitting import Parted, check_enough, check_fraction, check_names, check_seed
+from dlkit.data.splitting import Parted, check_enough, check_names
 from dlkit.data.text_files import Labelled, TextFiles, read_text_folder, read_text_table
 from dlkit.data.text_notes import key, labels_alike, repeated, unjudged, unspaced
 from dlkit.errors import DataError, SettingsError
@@ -45,12 +45,7 @@ class TextData(Parted, PathOrDataset):
         check_names(dataset=self.dataset, text=self.text, target=self.target, sample=self.sample)
         if self.text is not None and self.text == self.target:
             raise SettingsError(f"data.text and data.target are both {self.text!r}; expected two columns.")
-        rows = self.validation_rows
-        if rows is not None and (isinstance(rows, bool) or not isinstance(rows, int) or rows < 1):
-            raise SettingsError(f"data.validation_rows={rows!r}: expected a whole number of 1 or more, or None.")
-        check_fraction("data.validation_fraction", self.validation_fraction)
-        check_fraction("data.test_fraction", self.test_fraction)
-        check_seed("data.split_seed", self.split_seed)
+        self._check_parts()
 
     def _own(self, path: Path, say: Callable[[str], None]) -> Splits:
         say(f"Reading {path}")

@@ -8,8 +8,7 @@ from pathlib import Path
 
 from dlkit.contracts import Examples, Split
 from dlkit.errors import ExportError, SettingsError
-from dlkit.inference.runs import FORMAT
-from dlkit.pipeline import write_json
+from dlkit.inference.runs import FORMAT, write_json
 from dlkit.recipe import Recipe
 from dlkit.run_folder import Content, plain_settings, prove_content, write_content
 from dlkit.settings import settings_of

@@ -12,7 +12,6 @@ window, and comparable between models and streams.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -23,6 +22,7 @@ from typing import Literal
 import numpy as np
 
 from dlkit.errors import DataError, SettingsError
+from dlkit.inference.runs import write_json
 
 Rule = Literal["quantile", "extreme", "best_f1"]
 RULES: tuple[Rule, ...] = ("quantile", "extreme", "best_f1")
@@ -295,8 +295,7 @@ class AnomalyAnswer:
         return {"kind": self.kind, **asdict(self)}
 
     def save(self, folder: Path) -> None:
-        text = json.dumps(self.settings(), indent=1, ensure_ascii=False, allow_nan=False)
-        (folder / "answer.json").write_text(text + "\n", encoding="utf-8")
+        write_json(folder / "answer.json", self.settings())
 
     @classmethod
     def load(cls, settings: Mapping[str, object]) -> AnomalyAnswer:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import numpy as np
 from dlkit.inference.anomalies import AnomalyAnswer
 from dlkit.inference.forecasts import ForecastAnswer
 from dlkit.inference.latents import LatentAnswer
+from dlkit.inference.runs import write_json
 from dlkit.inference.sentences import SentenceAnswer
 
 LABELS = "labels.txt"
@@ -70,8 +70,7 @@ class ClassAnswer:
         return {"kind": self.kind, "labels": list(self.labels)}
 
     def save(self, folder: Path) -> None:
-        text = json.dumps(self.settings(), indent=1, ensure_ascii=False)
-        (folder / "answer.json").write_text(text + "\n", encoding="utf-8")
+        write_json(folder / "answer.json", self.settings())
         # The same list for people and for other LiteRT tools, which read a line a label.
         lines = "".join(label.replace("\n", " ") + "\n" for label in self.labels)
         (folder / LABELS).write_text(lines, encoding="utf-8")
@@ -123,8 +122,7 @@ class ValueAnswer:
         return {"kind": self.kind, **vars(self)}
 
     def save(self, folder: Path) -> None:
-        text = json.dumps(self.settings(), indent=1, ensure_ascii=False, allow_nan=False)
-        (folder / "answer.json").write_text(text + "\n", encoding="utf-8")
+        write_json(folder / "answer.json", self.settings())
 
     @classmethod
     def load(cls, settings: Mapping[str, object]) -> ValueAnswer:
@@ -171,8 +169,7 @@ class JointAnswer:
 
     def save(self, folder: Path) -> None:
         parts = {name: part.settings() for name, part in self.parts.items()}
-        text = json.dumps({"kind": self.kind, "parts": parts}, indent=1, ensure_ascii=False, allow_nan=False)
-        (folder / "answer.json").write_text(text + "\n", encoding="utf-8")
+        write_json(folder / "answer.json", {"kind": self.kind, "parts": parts})
 
     @classmethod
     def load(cls, settings: Mapping[str, object]) -> JointAnswer:

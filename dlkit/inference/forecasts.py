@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+
+from dlkit.inference.runs import write_json
 
 MEDIAN = 0.5
 
@@ -102,8 +103,7 @@ class ForecastAnswer:
         return np.abs(ours - theirs).max(axis=1) <= 0.05
 
     def save(self, folder: Path) -> None:
-        text = json.dumps({"kind": self.kind, **vars(self)}, indent=1, ensure_ascii=False, allow_nan=False)
-        (folder / "answer.json").write_text(text + "\n", encoding="utf-8")
+        write_json(folder / "answer.json", {"kind": self.kind, **vars(self)})
 
     @classmethod
     def load(cls, settings: Mapping[str, object]) -> ForecastAnswer:

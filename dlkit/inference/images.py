@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from dlkit.contracts import Column, ColumnKind, Columns, Rows, Tensor
 from dlkit.errors import InputError, RunError
+from dlkit.inference.runs import write_json
 
 MOST_PIXELS = 50_000_000
 """Larger pictures are refused before they are decoded: 30,000 x 30,000 pixels take 2.7 GB."""
@@ -233,7 +233,7 @@ class ImagePixels:
 
     def save(self, folder: Path) -> None:
         settings = {name: getattr(self, name) for name in ("kind", "column", "size", "channels", "fit")}
-        (folder / "preprocessing.json").write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
+        write_json(folder / "preprocessing.json", settings)
 
     @classmethod
     def load(cls, _folder: Path, settings: Mapping[str, object]) -> ImagePixels:

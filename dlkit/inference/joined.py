@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from dlkit.contracts import ColumnKind, Columns, Rows, Tensor, Transform
+from dlkit.inference.runs import write_json
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class JoinedTransform:
             (folder / name).mkdir()
             part.save(folder / name)
         settings = {"kind": self.kind, "parts": list(self.parts)}
-        (folder / "preprocessing.json").write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
+        write_json(folder / "preprocessing.json", settings)
 
     @classmethod
     def load(cls, folder: Path, settings: Mapping[str, object], part: Callable[[Path], Transform]) -> JoinedTransform:

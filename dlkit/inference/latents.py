@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ import numpy as np
 from dlkit.contracts import Column, ColumnKind, Columns, Rows, Tensor, take
 from dlkit.errors import InputError, did_you_mean
 from dlkit.inference.images import ImagePixels, size_of
+from dlkit.inference.runs import write_json
 from dlkit.inference.tables import TableRows
 
 Protocol = Literal["none", "static", "dynamic", "threshold"]
@@ -144,8 +144,7 @@ class LatentInputs:
         inside.mkdir()
         self.part.save(inside)
         settings = {name: getattr(self, name) for name in ("kind", "binarise", "label", "labels")}
-        text = json.dumps(settings, indent=1, ensure_ascii=False)
-        (folder / "preprocessing.json").write_text(text + "\n", encoding="utf-8")
+        write_json(folder / "preprocessing.json", settings)
 
     @classmethod
     def load(cls, _folder: Path, settings: Mapping[str, object], part: object) -> LatentInputs:
@@ -204,8 +203,7 @@ class LatentAnswer:
         return {"kind": self.kind, **vars(self)}
 
     def save(self, folder: Path) -> None:
-        text = json.dumps(self.settings(), indent=1, ensure_ascii=False, allow_nan=False)
-        (folder / "answer.json").write_text(text + "\n", encoding="utf-8")
+        write_json(folder / "answer.json", self.settings())
 
     @classmethod
     def load(cls, settings: Mapping[str, object]) -> LatentAnswer:

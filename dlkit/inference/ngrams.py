@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain, pairwise, repeat
@@ -11,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from dlkit.contracts import Column, Columns, Ragged, Rows, Tensor
+from dlkit.inference.runs import write_json
 from dlkit.inference.text import VOCABULARY, Encoded, OfOneText, read_vocabulary
 from dlkit.inference.words import words
 
@@ -161,7 +161,7 @@ class NgramText(OfOneText):
             "signs": self.signs, "opening": self.opening, "closing": self.closing,
             "rarity": None if self.rarity is None else RARITY,
         }  # fmt: skip
-        (folder / "preprocessing.json").write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
+        write_json(folder / "preprocessing.json", settings)
         (folder / VOCABULARY).write_text("".join(f"{word}\n" for word in self.vocabulary), encoding="utf-8")
         np.save(folder / NGRAMS, self.keys, allow_pickle=False)
         if self.rarity is not None:

@@ -74,6 +74,11 @@ def read_json(path: Path) -> dict[str, object]:
     return content
 
 
+def write_json(path: Path, content: Mapping[str, object]) -> None:
+    """Write what `read_json` reads; ValueError for a number that JSON does not have."""
+    path.write_text(json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+
+
 def read_run(folder: Path) -> dict[str, object]:
     """`run.json`, checked for its format version."""
     content = read_json(folder / "run.json")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from dlkit.inference.runs import write_json
 from dlkit.inference.sentence_pieces import SentencePieces, read_level
 
 
@@ -69,8 +69,7 @@ class SentenceAnswer:
             "lower": self.pieces.lower, "longest": self.longest, "beam": self.beam,
             "length_penalty": self.length_penalty, "language": self.language,
         }  # fmt: skip
-        text = json.dumps(settings, ensure_ascii=False, allow_nan=False)
-        (folder / "answer.json").write_text(text + "\n", encoding="utf-8")
+        write_json(folder / "answer.json", settings)
 
     @classmethod
     def load(cls, settings: Mapping[str, object]) -> SentenceAnswer:

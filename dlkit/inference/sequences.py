@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ import numpy as np
 
 from dlkit.contracts import Columns, Ragged, Rows, Tensor
 from dlkit.inference.pieces import FIRST_ID, UNKNOWN_ID, Pieces
+from dlkit.inference.runs import write_json
 from dlkit.inference.text import VOCABULARY, Encoded, OfOneText, read_vocabulary
 from dlkit.inference.words import words
 
@@ -112,7 +112,7 @@ class SequenceText(OfOneText):
             "keep": self.keep, "signs": self.signs, "pieces": self.pieces,
             "coverage": self.coverage,
         }  # fmt: skip
-        (folder / "preprocessing.json").write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
+        write_json(folder / "preprocessing.json", settings)
         (folder / VOCABULARY).write_text("".join(f"{word}\n" for word in self.vocabulary), encoding="utf-8")
 
     @classmethod

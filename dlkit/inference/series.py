@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 from dlkit.contracts import Column, ColumnKind, Columns, Rows, Tensor
 from dlkit.errors import InputError
 from dlkit.inference import times as clock
+from dlkit.inference.runs import write_json
 
 CYCLES = {"day": 86_400, "week": 604_800, "year": 31_556_952}
 """Seconds of what a calendar repeats; the year is that of the Gregorian calendar on average."""
@@ -165,8 +165,7 @@ class SeriesInputs:
             one = np.timedelta64(1, "M") if months else np.timedelta64(1, "ns")
             step = [int(self.step / one), "M" if months else "ns"]
         settings = {"kind": self.kind, **asdict(self), "step": step}
-        text = json.dumps(settings, indent=1, ensure_ascii=False, allow_nan=False)
-        (folder / "preprocessing.json").write_text(text + "\n", encoding="utf-8")
+        write_json(folder / "preprocessing.json", settings)
 
     @classmethod
     def load(cls, _folder: Path, settings: Mapping[str, object]) -> SeriesInputs:

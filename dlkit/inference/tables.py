@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from dlkit.contracts import ColumnKind, Columns, Rows, Tensor
+from dlkit.inference.runs import write_json
 
 
 @dataclass(frozen=True)
@@ -108,8 +108,7 @@ class TableRows:
             "categories": {name: list(values) for name, values in self.categories.items()},
             **({"furthest": self.furthest} if self.furthest is not None else {}),
         }
-        text = json.dumps(settings, indent=1, ensure_ascii=False, allow_nan=False)
-        (folder / "preprocessing.json").write_text(text + "\n", encoding="utf-8")
+        write_json(folder / "preprocessing.json", settings)
 
     @classmethod
     def load(cls, folder: Path, settings: Mapping[str, object]) -> TableRows:  # noqa: ARG003 (one signature for all kinds)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import weakref
 from array import array
 from collections.abc import Mapping
@@ -15,6 +14,7 @@ from typing import ClassVar
 import numpy as np
 
 from dlkit.contracts import Column, ColumnKind, Columns, Ragged, Rows, Tensor
+from dlkit.inference.runs import write_json
 from dlkit.inference.words import words
 
 VOCABULARY = "vocabulary.txt"
@@ -124,7 +124,7 @@ class MultiHotText(OfOneText):
 
     def save(self, folder: Path) -> None:
         settings = {"kind": self.kind, "column": self.column, "vocabulary": VOCABULARY}
-        (folder / "preprocessing.json").write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
+        write_json(folder / "preprocessing.json", settings)
         (folder / VOCABULARY).write_text("".join(f"{word}\n" for word in self.vocabulary), encoding="utf-8")
 
     @classmethod

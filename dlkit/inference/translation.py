@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from dlkit.contracts import Column, ColumnKind, Columns, Ragged, Rows, Tensor
+from dlkit.inference.runs import write_json
 from dlkit.inference.sentence_pieces import END, MARK, START, UNKNOWN, SentencePieces
 from dlkit.inference.text import VOCABULARY
 
@@ -113,7 +113,7 @@ class PairText:
             "target_vocabulary": VOCABULARY if self.joint else TARGET_VOCABULARY, "level": self.source.level,
             "lower": self.source.lower, "longest_source": self.longest_source, "longest_target": self.longest_target,
         }  # fmt: skip
-        (folder / "preprocessing.json").write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
+        write_json(folder / "preprocessing.json", settings)
         self.source.save(folder / VOCABULARY)
         if not self.joint:
             self.target.save(folder / TARGET_VOCABULARY)

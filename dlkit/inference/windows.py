@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,6 +11,7 @@ import numpy as np
 
 from dlkit.contracts import ColumnKind, Columns, Rows, Tensor
 from dlkit.errors import InputError
+from dlkit.inference.runs import write_json
 from dlkit.inference.tables import NumberColumn
 
 NORMAL, ANOMALY = "normal", "anomaly"
@@ -103,8 +103,7 @@ class ScaledWindows:
     def save(self, folder: Path) -> None:
         numbers = {name: vars(column) for name, column in self.numbers.items()}
         settings = {"kind": self.kind, "window": self.window, "numbers": numbers}
-        text = json.dumps(settings, indent=1, ensure_ascii=False, allow_nan=False)
-        (folder / "preprocessing.json").write_text(text + "\n", encoding="utf-8")
+        write_json(folder / "preprocessing.json", settings)
 
     @classmethod
     def load(cls, folder: Path, settings: Mapping[str, object]) -> ScaledWindows:  # noqa: ARG003 (one signature for all kinds)

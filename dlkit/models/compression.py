@@ -16,7 +16,7 @@ from dlkit.contracts import Spec
 from dlkit.errors import SettingsError
 from dlkit.models import autoencoder_layers, latent_layers
 from dlkit.models import latent_parts as parts
-from dlkit.models.text import at_least_one
+from dlkit.models.text import at_least_one, probability
 
 
 def dense(
@@ -36,8 +36,7 @@ def dense(
     """
     at_least_one("units", *(units or (1,)))
     code = parts.checked_code(spec, code, 32)
-    if not 0 <= dropout < 1:
-        raise SettingsError(f"model.dropout: expected a probability in [0, 1), got {dropout}.")
+    probability("dropout", dropout)
     if tied and "label" in spec.inputs:
         raise SettingsError("model.tied: a decoder that also reads the label is no mirror image. Leave it out.")
     read = parts.dense_read(units, activation, dropout=dropout)

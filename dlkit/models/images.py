@@ -13,7 +13,7 @@ import keras
 from dlkit.contracts import Spec
 from dlkit.errors import SettingsError
 from dlkit.models import image_layers
-from dlkit.models.text import at_least_one
+from dlkit.models.text import at_least_one, probability
 
 _KEPT = 0.9
 """Share of the old mean and variance that batch normalisation keeps at a step (He et al. 2016). Keras' own 0.99 needs
@@ -254,6 +254,5 @@ def _residual_block(maps: keras.KerasTensor, filters: int, *, strides: int) -> k
 
 
 def _dropped(features: keras.KerasTensor, dropout: float) -> keras.KerasTensor:
-    if not 0 <= dropout < 1:
-        raise SettingsError(f"model.dropout: expected a probability in [0, 1), got {dropout}.")
+    probability("dropout", dropout)
     return keras.layers.Dropout(dropout)(features) if dropout else features

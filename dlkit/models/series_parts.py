@@ -10,6 +10,7 @@ import keras
 from dlkit.contracts import Spec
 from dlkit.errors import SettingsError, did_you_mean
 from dlkit.models import series_layers
+from dlkit.models.text import probability
 
 Normalise = Literal["none", "last", "standard"]
 if TYPE_CHECKING:
@@ -100,8 +101,7 @@ def forecast(
 
 
 def dropped(features: keras.KerasTensor, dropout: float) -> keras.KerasTensor:
-    if not 0 <= dropout < 1:
-        raise SettingsError(f"model.dropout: expected a probability in [0, 1), got {dropout}.")
+    probability("dropout", dropout)
     return keras.layers.Dropout(dropout)(features) if dropout else features
 
 

@@ -125,8 +125,7 @@ def fasttext(spec: Spec, *, dimension: int = 16, feature_dropout: float = 0.5, d
     if set(spec.inputs) != {"ngram_ids"}:
         raise SettingsError("model fasttext reads n-grams without weights: Ngrams with preprocessing.weighting=binary.")
     at_least_one("dimension", dimension)
-    if not 0 <= feature_dropout < 1:
-        raise SettingsError(f"model.feature_dropout: expected a probability in [0, 1), got {feature_dropout}.")
+    probability("feature_dropout", feature_dropout)
     inputs = keras.Input(spec.inputs["ngram_ids"].shape, dtype=spec.inputs["ngram_ids"].dtype, name="ngram_ids")
     vectors = keras.layers.Embedding(spec.sizes["ngrams"] + 1, dimension, mask_zero=True, name="words")(inputs)
     if feature_dropout:
@@ -186,8 +185,7 @@ def _mask(inputs: keras.KerasTensor) -> keras.KerasTensor:
 
 def answered(spec: Spec, inputs: keras.KerasTensor, features: keras.KerasTensor, dropout: float) -> keras.Model:
     """From the input to the head on `features`, (batch, n), with `dropout` before it."""
-    if not 0 <= dropout < 1:
-        raise SettingsError(f"model.dropout: expected a probability in [0, 1), got {dropout}.")
+    probability("dropout", dropout)
     features = keras.layers.Dropout(dropout)(features) if dropout else features
     head = keras.layers.Dense(spec.head.units, activation=spec.head.activation, name="answer")
     return keras.Model(inputs, head(features))
@@ -197,3 +195,9 @@ def at_least_one(name: str, *values: int) -> None:
     """SettingsError unless each value of an option of the model is 1 or more."""
     if min(values) < 1:
         raise SettingsError(f"model.{name}: expected 1 or more, got {min(values)}.")
+
+
+def probability(name: str, value: float) -> None:
+    """SettingsError unless an option of the model is a probability below 1."""
+    if not 0 <= value < 1:
+        raise SettingsError(f"model.{name}: expected a probability in [0, 1), got {value}.")

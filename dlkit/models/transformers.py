@@ -7,7 +7,7 @@ import keras_hub
 
 from dlkit.contracts import Spec
 from dlkit.errors import SettingsError
-from dlkit.models.text import answered, at_least_one, check_reads_in_order
+from dlkit.models.text import answered, at_least_one, check_reads_in_order, probability
 
 
 def transformer(
@@ -30,8 +30,7 @@ def transformer(
         at_least_one(name, value)
     if dimension % heads:
         raise SettingsError(f"model.heads={heads} does not divide model.dimension={dimension}.")
-    if not 0 <= dropout < 1:
-        raise SettingsError(f"model.dropout: expected a probability in [0, 1), got {dropout}.")
+    probability("dropout", dropout)
     (name,) = spec.inputs
     inputs = keras.Input(spec.inputs[name].shape, dtype=spec.inputs[name].dtype, name=name)
     words = keras.layers.Embedding(spec.sizes["vocabulary"] + 1, dimension, name="words")(inputs)

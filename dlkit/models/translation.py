@@ -14,7 +14,7 @@ import keras
 from dlkit.contracts import Spec
 from dlkit.errors import SettingsError
 from dlkit.models import seq2seq_layers, translation_layers
-from dlkit.models.text import at_least_one
+from dlkit.models.text import at_least_one, probability
 
 
 def transformer(
@@ -40,7 +40,7 @@ def transformer(
         at_least_one(name, value)
     if width % heads or width % 2:
         raise SettingsError(f"model.width={width}: expected an even multiple of model.heads={heads}.")
-    _check_dropout(dropout)
+    probability("dropout", dropout)
     return translation_layers.Transformer(spec.sizes, **sizes, dropout=dropout, pre_norm=pre_norm)
 
 
@@ -66,13 +66,12 @@ def seq2seq(
     _check_pairs(spec)
     at_least_one("dimension", dimension)
     at_least_one("units", units)
-    _check_dropout(dropout)
+    probability("dropout", dropout)
     if copy and attention == "none":
         raise SettingsError("model.copy copies what is attended to: it needs model.attention=additive or dot.")
     if copy and not spec.sizes["joint"]:
         raise SettingsError("model.copy needs one vocabulary for both languages: preprocessing.joint=true.")
-    if not 0 <= sampling < 1:
-        raise SettingsError(f"model.sampling: expected a probability in [0, 1), got {sampling}.")
+    probability("sampling", sampling)
     return seq2seq_layers.Seq2Seq(
         spec.sizes,
         cell=cell,
@@ -88,8 +87,3 @@ def seq2seq(
 def _check_pairs(spec: Spec) -> None:
     if "target_vocabulary" not in spec.sizes:
         raise SettingsError("This model translates: it needs preprocessing of the kind Pairs.")
-
-
-def _check_dropout(dropout: float) -> None:
-    if not 0 <= dropout < 1:
-        raise SettingsError(f"model.dropout: expected a probability in [0, 1), got {dropout}.")

@@ -34,7 +34,8 @@ Say = Callable[[str], None]
 class Trained:
     """A trained network. `history`: a row an epoch with "epoch", "loss", …, "val_loss", …, "seconds".
 
-    `interrupted`: stopped by the user; `model` then has the best weights up to there.
+    `steps`: how often the weights were changed. `interrupted`: stopped by the user; `model` then has the best weights
+    up to there.
     """
 
     model: keras.Model
@@ -42,6 +43,7 @@ class Trained:
     best_epoch: int
     untrained_loss: float | None
     interrupted: bool = False
+    steps: int = 0
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,8 @@ def fit(
             best, whole = whole.get_weights(), build()
             whole.set_weights(best)
     state = keeper.state
-    return Trained(whole, state.history, state.best_epoch, state.untrained_loss, interrupted)
+    steps = len(state.history) * len(batches)
+    return Trained(whole, state.history, state.best_epoch, state.untrained_loss, interrupted, steps)
 
 
 class Keeper(keras.callbacks.Callback):

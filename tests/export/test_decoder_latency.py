@@ -22,7 +22,7 @@ def test_a_decoder_that_is_told_the_class_is_timed(tmp_path: Path) -> None:
     task = Generation(labels="condition")
     splits = task.readable(Splits(split, split, split, {"image": "image"}, "x", "x", "sha256:0"))
     transform = LatentRows().fit(splits.train, splits.kinds)
-    answer = task.of_inputs(task.fit(splits.train, "label"), transform)
+    answer = task.completed(task.fit(splits.train, "label"), transform)
     spec = Spec(transform.tensors, task.heads(answer), task.sizes(answer), transform.tables)
     model = latents.mlp(spec, code=3, units=(4,))
     for name in ("saved_model", "tflite"):

@@ -22,9 +22,8 @@ from dlkit.export.saved_model import SavedModel
 from dlkit.inference.answers import ClassAnswer
 from dlkit.inference.decoding import Search
 from dlkit.inference.predictor import load, network_in
-from dlkit.inference.runs import ASSETS, FORMAT, asset_checksums
+from dlkit.inference.runs import ASSETS, FORMAT, asset_checksums, write_json
 from dlkit.inference.translating import Translator
-from dlkit.pipeline import write_json
 from dlkit.training.answering import answers_of, searching
 
 

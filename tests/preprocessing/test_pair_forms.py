@@ -137,7 +137,7 @@ def test_targets_are_shifted_and_all_rows_end(joint: bool) -> None:
     assert transform.joint == joint
     assert transform.longest_source == transform.longest_target == 8
     examples = settings.examples(transform, split.take(np.arange(2)))
-    answer = Translation().of_pieces(Translation().fit(split, "de"), transform)
+    answer = Translation().completed(Translation().fit(split, "de"), transform)
     assert (answer.language, answer.longest, answer.pieces) == ("de", 8, transform.target)
     both = np.arange(2)
     source, before = (examples.inputs[name].take(both) for name in ("source", "target"))

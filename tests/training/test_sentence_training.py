@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import pytest
 
+from dlkit import pipeline
 from dlkit.contracts import Examples, Head, Ragged, Spec, Tensor
 from dlkit.data.batches import Batches
 from dlkit.errors import SettingsError
@@ -113,6 +114,26 @@ def test_a_row_longer_than_a_batch_is_one() -> None:
 def test_rows_of_one_length_have_no_words_to_count() -> None:
     with pytest.raises(SettingsError, match="batch_tokens"):
         Batches(Examples({"features": np.zeros((4, 2))}), 8, tokens=10)
+
+
+def test_steps_are_counted_in_batches_of_words() -> None:
+    assert trained().steps == 3 * len(Batches(pairs(40, 0), 32, tokens=60))
+
+
+@pytest.mark.parametrize(
+    ("settings", "steps", "named"),
+    [
+        (Training(batch_tokens=2048), 99, "training.batch_tokens, e.g. to 512"),
+        (Training(batch_size=64), 99, "training.batch_size, e.g. to 32"),
+        (Training(batch_tokens=2048), 100, None),
+        (Training(batch_tokens=512), 9, None),
+        (Training(batch_size=32), 9, None),
+    ],
+)
+def test_few_steps_are_told_by_what_makes_them_more(settings: Training, steps: int, named: str | None) -> None:
+    network = Trained(keras.Sequential(), [{"loss": 1.0}], 1, None, steps=steps)
+    warnings = pipeline._training_warnings(network, 1_000, settings)
+    assert [named in one for one in warnings] == [True] if named else not warnings
 
 
 def test_what_is_kept_is_the_moving_mean_and_what_is_judged_is_kept() -> None:
