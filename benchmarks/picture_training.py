@@ -124,6 +124,9 @@ def epoch_of(model: keras.Model, batches: Batches) -> Callable[[], object]:
 def one_batch(model: keras.Model, examples: Examples, size: int, steps: int) -> Callable[[], object]:
     batch = next(iter(Batches(examples, size)))
     repeated = tf.data.Dataset.from_tensors(batch).cache().repeat(steps)
+    options = tf.data.Options()
+    options.autotune.enabled = False  # as `Batches` has it
+    repeated = repeated.with_options(options)
     return lambda: model.fit(repeated, shuffle=False, verbose=0)
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from dlkit.contracts import Examples, Ragged
 from dlkit.data.batches import Batches
+from dlkit.data.binarised import Binarised
 from dlkit.training.fit import outputs
 
 ROWS = 1_000
@@ -68,6 +69,31 @@ def test_one_dataset_gives_each_epoch_its_own_order() -> None:
     for number in (0, 1):
         batches.epoch = number
         assert [targets.numpy().tolist() for _, targets in dataset] == [rows.tolist() for rows in batches.order()]
+
+
+@pytest.mark.parametrize("batch_size", [7, 100, 2_000])
+@pytest.mark.parametrize("width", [3, 4_000])
+@pytest.mark.parametrize("seed", [None, 3])
+def test_a_dataset_whose_batches_are_made_together_gives_those_of_iteration(
+    batch_size: int, width: int, seed: int | None
+) -> None:
+    """Random pixels and changes of pictures included, and so is the short batch at the end."""
+    pixels = np.random.default_rng(0).integers(0, 256, (303, 1, width, 1), np.uint8)
+    pictures = np.random.default_rng(1).integers(0, 256, (303, 4, 4, 1), np.uint8)
+    examples = Examples(
+        {"drawn": Binarised(pixels, 0, anew=True), "seen": pictures}, {"a": np.arange(303), "b": np.zeros((303, 2))}
+    )
+    batches = Batches(examples, batch_size, seed=seed, augment=("flip", "shift"))
+    batches.epoch = 2
+    dataset = batches.dataset()
+    assert dataset.cardinality() == len(batches) == -(-303 // batch_size)
+    for made, given in zip(dataset, batches, strict=True):
+        keras.tree.map_structure(np.testing.assert_array_equal, keras.tree.map_structure(np.asarray, made), given)
+
+
+def test_the_end_of_an_epoch_waits_for_no_tuning_of_the_pipeline() -> None:
+    """TensorFlow's thread for it looks up after ever longer pauses, and an iterator cannot end before."""
+    assert Batches(EXAMPLES, 8).dataset().options().autotune.enabled is False
 
 
 def test_rows_by_length_need_far_less_padding_and_do_not_come_short_ones_first() -> None:
