@@ -1,4 +1,4 @@
-"""Is the margin loss what its formula says, and can it be trained on at the edges of a probability?"""
+"""Are the losses what their formulas say, and can they be trained on at the edges of a probability?"""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from dlkit.errors import SettingsError
 from dlkit.tasks import Classification
-from dlkit.training.losses import SIDE, margin
+from dlkit.training.losses import SIDE, Tokens, margin
 from dlkit.training.settings import Training
 
 
@@ -116,3 +116,27 @@ def test_momentum_out_of_range_or_without_sgd_is_refused(settings: dict[str, obj
     with pytest.raises(SettingsError, match=message):
         Training(**settings)  # type: ignore[arg-type]  # what a user may write
     assert Training(optimizer="sgd", momentum=0.9).momentum == 0.9
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.7])
+@pytest.mark.parametrize("dtype", ["int32", "float32"])
+def test_loss_of_words_and_its_gradient_are_those_of_smoothed_targets(smoothing: float, dtype: str) -> None:
+    """As Keras has them on one-hot targets, without the places where no word is."""
+    words = np.array([[2, 1, 3], [4, 0, 0]], dtype)
+    logits = tf.constant(np.random.default_rng(4).normal(0, 3, (2, 3, 5)), tf.float32)
+    plainly = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=smoothing)
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(logits)
+        found = Tokens(smoothing)(words, logits)
+        right = plainly(keras.utils.to_categorical(words[words != 0], 5), tf.boolean_mask(logits, words != 0))
+    np.testing.assert_allclose(found, right, rtol=1e-5)
+    np.testing.assert_allclose(tape.gradient(found, logits), tape.gradient(right, logits), atol=1e-6)
+
+
+def test_loss_of_words_bears_logits_whose_powers_are_beyond_any_number() -> None:
+    logits = tf.constant([[[1e4, -1e4, 0.0], [0.0, 1e4, -1e4]]])
+    with tf.GradientTape() as tape:
+        tape.watch(logits)
+        loss = Tokens(0.1)(np.array([[1, 1]]), logits)
+    assert np.isfinite(loss)
+    assert np.isfinite(tape.gradient(loss, logits)).all()
