@@ -10,25 +10,33 @@ from that file the table docs/models.md is written (`--table-only` writes the ta
 from __future__ import annotations
 
 import argparse
-import json
-import math
-import os
-import platform
 import shlex
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import mean, stdev
 
-from measuring import HERE, run
+from measuring import run
+from pages import (
+    DLKIT,
+    DOCS,
+    Result,
+    append,
+    benched,
+    cell,
+    computer,
+    costs,
+    different,
+    header,
+    models,
+    number,
+    results,
+    scaled,
+)
 
-DLKIT = str(Path(sys.executable).with_name("dlkit"))
-DOCS = HERE.parent / "docs"
 RECIPES = ("imdb", "reuters", "cifar10")
-Result = Mapping[str, object]
 
 
 @dataclass(frozen=True)
@@ -95,12 +103,6 @@ def parsed() -> argparse.Namespace:
     return options
 
 
-def models(recipe: str) -> list[str]:
-    found = run([DLKIT, "show", recipe, "--json"]).document["models"]
-    assert isinstance(found, list), found
-    return [str(name) for name in found]
-
-
 def prepare(one: Wanted) -> None:
     """An epoch of the recipe's own model, so that no run of the table is the one that prepares the dataset."""
     if one.data != "sample":
@@ -116,7 +118,7 @@ def measure(one: Wanted, keep: Path | None) -> dict[str, object] | None:
         try:
             whole = run([DLKIT, *one.arguments, *out, "--json"])
             folder = str(whole.document["run"])
-            bench = run([DLKIT, "bench", folder, "--json"]).document["artefacts"]
+            bench = benched(whole)
         except RuntimeError as error:
             print(f"failed: {error}", file=sys.stderr)
             return None
@@ -126,55 +128,12 @@ def measure(one: Wanted, keep: Path | None) -> dict[str, object] | None:
     return {
         "key": one.key, "recipe": one.recipe, "model": one.model, "seed": one.seed,
         "test": figures["test"], "baselines": figures["baselines"], "parameters": figures["parameters"],
-        "epochs": figures["best_epoch"], "seconds": figures["seconds"], "whole_seconds": round(whole.seconds, 2),
-        "peak_mb": round(whole.peak_mb, 1), "bench": bench, "data": figures["data"], "versions": figures["versions"],
-        "warnings": figures["warnings"], "machine": machine(), "load": round(os.getloadavg()[0], 1),
+        "epochs": figures["best_epoch"], "seconds": figures["seconds"], "bench": bench, "data": figures["data"],
+        "versions": figures["versions"], "warnings": figures["warnings"], **costs(whole),
     }  # fmt: skip
 
 
-def append(path: Path, result: Result) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(result, ensure_ascii=False) + "\n")
-
-
-def results(path: Path) -> dict[str, Result]:
-    """Results by key; a line that was cut off by an interruption is measured again."""
-    found: dict[str, Result] = {}
-    for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
-        try:
-            result = json.loads(line)
-        except json.JSONDecodeError:
-            print(f"{path}: a damaged line is left out", file=sys.stderr)
-            continue
-        found[str(result["key"])] = result
-    return found
-
-
-def machine() -> str:
-    """The processor's name and the number of cores."""
-    names = Path("/proc/cpuinfo")
-    lines = names.read_text(encoding="utf-8").splitlines() if names.is_file() else []
-    found = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return f"{found[0] if found else platform.processor() or platform.machine()}, {os.cpu_count()} cores"
-
-
-def number(*path: str) -> Callable[[Result], float]:
-    """Reads a figure that lies at `path` in a result."""
-
-    def read(result: Result) -> float:
-        found: object = result
-        for name in path:
-            found = found[name] if isinstance(found, Mapping) and name in found else float("nan")
-        return float(found) if isinstance(found, int | float) else float("nan")
-
-    return read
-
-
-def scaled(read: Callable[[Result], float], factor: float) -> Callable[[Result], float]:
-    return lambda result: read(result) * factor
-
-
+SCORES = ("accuracy", "macro F1")
 COLUMNS: dict[str, tuple[Callable[[Result], float], str]] = {
     "accuracy": (number("test", "accuracy"), ".4f"),
     "macro F1": (number("test", "macro_f1"), ".4f"),
@@ -198,8 +157,7 @@ def page(chosen: Sequence[Result], names: Mapping[str, Sequence[str]]) -> str:
     """The table of every recipe, and what a reader must know of its figures."""
     command = shlex.join(["python", "benchmarks/" + Path(sys.argv[0]).name, *sys.argv[1:]])
     parts = [
-        "<!-- Generated: do not edit. -->",
-        f"This file was generated by `{command}`; change that program, not this page.",
+        *header(command),
         "# Models, recipe by recipe",
     ]
     for recipe, order in names.items():
@@ -228,16 +186,12 @@ def table(rows: Sequence[Result], order: Sequence[str]) -> str:
     for model in order:
         of_model = [row for row in rows if row["model"] == model]
         if of_model:
-            cells = [cell(name, [read(row) for row in of_model], form) for name, (read, form) in COLUMNS.items()]
+            cells = [
+                cell([read(row) for row in of_model], form, spread=name in SCORES)
+                for name, (read, form) in COLUMNS.items()
+            ]
             lines.append(f"| `{model}` | " + " | ".join(cells) + " |")
     return "\n".join(lines)
-
-
-def cell(name: str, values: Sequence[float], form: str) -> str:
-    if any(map(math.isnan, values)):  # a figure that the run does not have
-        return "–"
-    spread = f" ± {stdev(values):{form}}" if len(values) > 1 and name in ("accuracy", "macro F1") else ""
-    return f"{mean(values):{form}}{spread}"
 
 
 _PLACES = {"--model": "MODEL", "--seed": "SEED"}
@@ -252,26 +206,15 @@ def conditions(rows: Sequence[Result]) -> list[str]:
         f"test rows{' (a generated sample: figures of no meaning)' if one['sample'] else ''}"
         for one in data
     )
-    versions = different(
-        ", ".join(f"{name} {value}" for name, value in row["versions"].items())
-        for row in rows
-        if isinstance(row["versions"], dict)
-    )
     commands = [shlex.split(str(row["key"])) for row in rows]
     common = different(
         shlex.join([_PLACES.get(before, part) for before, part in zip(["", *command], command, strict=False)])
         for command in commands
     )
-    loads = [float(str(row["load"])) for row in rows]
-    machines = different(str(row["machine"]) for row in rows)
     return [
         f"`dlkit {common} --json`, then `dlkit bench RUN --json`; seeds {', '.join(map(str, seeds))}. Rows: {about}. "
-        f"Machine: {machines}, load {min(loads):g} to {max(loads):g} when a run had ended. Versions: {versions}."
+        f"{computer(rows)}"
     ]
-
-
-def different(values: Iterable[str]) -> str:
-    return "; ".join(dict.fromkeys(values))
 
 
 if __name__ == "__main__":

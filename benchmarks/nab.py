@@ -147,7 +147,7 @@ def network(name: str) -> Callable[[Measured, Namespace, int], Scored]:
         learning = rows[: stream.learnt - window + 1]
         transform = ScaledRows().fit(Split({"value": learning}), {"value": "series"})
         task = AnomalyDetection(rate=A_WEEK / (7 * stream.day), newest=given.newest)
-        answer = task.of_channels(AnomalyAnswer((), newest=given.newest), transform)
+        answer = task.completed(AnomalyAnswer((), newest=given.newest), transform)
         build = partial(MODELS[name], Spec(transform.tensors, task.heads(answer), transform.sizes), code=given.code)
         encoded = transform.encode({"value": learning})["window"].take(np.arange(len(learning)))  # type: ignore[union-attr]  # made on demand
         settings = replace(TRAINING, epochs=given.epochs)

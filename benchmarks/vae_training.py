@@ -108,7 +108,7 @@ def dlkit(name: str, size: int, train: Split, **preprocessing: Any) -> Callable[
     assert isinstance(recipe.preprocessing, LatentRows)
     asked = replace(recipe.preprocessing, **preprocessing)
     transform = asked.fit(train, {"image": "image"})
-    answer = task.of_inputs(task.fit(train, "label"), transform)
+    answer = task.completed(task.fit(train, "label"), transform)
     examples = Examples(asked.examples(transform, train).inputs)
     with computing_in(settings.precision):
         model = recipe.build(Spec(transform.tensors, task.heads(answer), transform.sizes, transform.tables))
