@@ -100,7 +100,12 @@ def show(recipe: str, as_json: bool) -> None:
 @click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same weights, on the same machine.")
 @_out_option
 @click.option("--resume", is_flag=True, help="Go on with an interrupted run of the same settings.")
-@click.option("--from", "start", metavar="RUN", help="Translation: go on from a finished run, its vocabulary kept.")
+@click.option(
+    "--from",
+    "start",
+    metavar="RUN",
+    help="Translation: go on from a finished run: its vocabulary, a tenth of its rate.",
+)
 @_json_option
 def run(
     recipe: str,

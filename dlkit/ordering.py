@@ -13,6 +13,9 @@ from dlkit.inference.runs import ROOT, find_run, read_run
 from dlkit.recipe import Recipe
 from dlkit.settings import with_settings, with_values
 
+GENTLER = 0.1
+"""Learning rate of a training that goes on, as a share of that from the beginning."""
+
 
 @dataclass(frozen=True)
 class Order:
@@ -78,7 +81,9 @@ def order(
 
 
 def _going_on(folder: Path, recipe: Recipe, model: str | None, changes: list[str]) -> tuple[str, list[str]]:
-    """The model of a finished run and its settings, which hold where nothing else is said."""
+    """The model of a finished run and its settings, which hold where nothing else is said: but for the learning rate,
+    a tenth of what it began with, lest what was learnt is lost.
+    """
     record = read_run(folder)
     if recipe.task.name != "translation" or record.get("task") != recipe.task.name:
         raise SettingsError(
@@ -91,7 +96,11 @@ def _going_on(folder: Path, recipe: Recipe, model: str | None, changes: list[str
     for change in changes:
         if change.strip().startswith(("model.", "preprocessing.")):
             raise SettingsError(f"--set {change!r}: --from keeps network and vocabulary of its run. Leave it out.")
-    return recorded, [str(change) for change in kept] if isinstance(kept, list) else []
+    kept = [str(change) for change in kept] if isinstance(kept, list) else []
+    if "from" not in record:
+        rate = resolve(recipe, recorded, kept, None)[0].training.learning_rate
+        kept.append(f"training.learning_rate={GENTLER * rate:g}")
+    return recorded, kept
 
 
 def resolve(recipe: Recipe, model: str | None, changes: list[str], epochs: int | None) -> tuple[Recipe, str]:

@@ -150,6 +150,21 @@ def test_training_goes_on_from_a_run_with_its_vocabulary(cli, run: Run, alone: P
     assert record["settings"]["data"]["target"] == "toy"
 
 
+def test_training_goes_on_gently_unless_a_rate_is_said(run: Run, tmp_path: Path) -> None:
+    before = order("seq2seq", changes=[]).recipe.training.learning_rate
+    again = order("seq2seq", changes=[], start=run.folder)
+    assert again.recipe.training.learning_rate == pytest.approx(before / 10)
+    said = order("seq2seq", changes=["training.learning_rate=0.5"], start=run.folder)
+    assert said.recipe.training.learning_rate == 0.5
+    record = json.loads((run.folder / "run.json").read_text(encoding="utf-8"))
+    twice = tmp_path / "2"
+    twice.mkdir()
+    (twice / "metrics.json").write_bytes((run.folder / "metrics.json").read_bytes())
+    written = {**record, "from": str(run.folder), "changes": list(again.changes)}
+    (twice / "run.json").write_text(json.dumps(written), encoding="utf-8")
+    assert order("seq2seq", changes=[], start=twice).recipe.training.learning_rate == pytest.approx(before / 10)
+
+
 @pytest.mark.parametrize(
     ("files", "given", "said"),
     [
