@@ -20,7 +20,7 @@ from dlkit.models import translation
 recipe = Recipe(
     data=PairData("multi30k", source="en", target="de"),
     preprocessing=Pairs(size=6_000),
-    task=Translation(beam=5),
+    task=Translation(beam=5, length_penalty=2.0),
     model=translation.seq2seq,
     training=Training(
         epochs=24,

@@ -31,13 +31,13 @@ training = Training(
 recipe = Recipe(
     data=PairData("multi30k", source="en", target="de"),
     preprocessing=Pairs(size=6_000),
-    task=Translation(beam=5),
+    task=Translation(beam=5, length_penalty=2.0),
     model=translation.transformer,
     training=training,
     variants={
         "quick": Variant(
             partial(translation.transformer, dropout=0.15),
-            training=replace(training, epochs=17, schedule="one_cycle", warmup=0.15, average=0.0),
+            training=replace(training, epochs=18, schedule="one_cycle", warmup=0.15, average=0.0),
         ),
         "post_norm": partial(translation.transformer, pre_norm=False),
     },
