@@ -6,12 +6,11 @@ Data flows through five types, from the rows of a file to an answer::
       raw rows    (train only)     plain Python          arrays                              │
                                                                           Task.fit ▶ Answer.decode ──▶ answer
 
-A *settings* object (`Preprocessing`, `Task`) is what a recipe states; fitting it on the training split gives
-its *plain form* (`Transform`, `Answer`), which lives in `inference/`, imports neither TensorFlow nor Keras,
-is saved as JSON in a run, and is what serves in production. Training uses the very same object, so the two
-cannot drift apart.
+A *settings* object (`Preprocessing`, `Task`) is what a recipe states; fitting it on the training split gives its *plain
+form* (`Transform`, `Answer`), which lives in `inference/`, imports neither TensorFlow nor Keras, is saved as JSON in a
+run, and is what serves in production. Training uses the very same object, so the two cannot drift apart.
 
-The contract was tried on the cases that bend it most:
+Cases that bend the contract most:
 
 ================  =============================  ===========================  ===============================
 recipe            `Split.inputs` / `targets`     `Preprocessing.examples`     `Answer.decode(outputs)`
@@ -31,7 +30,7 @@ multi-output      images / {"age": …, …}         arrays by name of the head 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol, TypeVar, runtime_checkable
@@ -39,10 +38,9 @@ from typing import Literal, Protocol, TypeVar, runtime_checkable
 import numpy as np
 
 ColumnKind = Literal["text", "number", "category", "image", "series", "time"]
-"""What a raw column holds: text and category are object arrays of `str` (category: None where missing),
-number is float64 (NaN where missing), image is uint8 (rows, height, width, channels), series is float64 (rows, steps),
-each row a window of numbers in their order (NaN where missing): of a longer series a view, never n copies; time is
-datetime64[ns] in UTC (NaT where not known)."""
+"""What a raw column holds: text and category are object arrays of `str` (category: None where missing); number is
+float64, image is uint8 (rows, height, width, channels), series is float64 (rows, steps), each row a window of numbers
+in their order, of a longer series a view, never n copies (NaN where missing); time is datetime64[ns], UTC (or NaT)."""
 
 Column = np.ndarray
 Columns = Mapping[str, Column]
@@ -202,10 +200,14 @@ class Splits:
 
 @dataclass(frozen=True)
 class Examples:
-    """What the network eats: `inputs` by the name of the model's input, `targets` encoded (or None)."""
+    """What the network eats: `inputs` by the name of the model's input, `targets` encoded (or None).
+
+    `anew`: the same rows otherwise, inputs and targets both encoded, as a training may see them in each epoch.
+    """
 
     inputs: Mapping[str, np.ndarray | Rows]
     targets: Targets = None
+    anew: Callable[[np.random.Generator], Examples] | None = None
 
     def __len__(self) -> int:
         return len(next(iter(self.inputs.values())))
@@ -213,7 +215,9 @@ class Examples:
     def joined(self, other: Examples) -> Examples:
         """These rows, then those of `other`."""
         inputs = {name: joined(rows, other.inputs[name]) for name, rows in self.inputs.items()}
-        return Examples(inputs, _joined_targets(self.targets, other.targets))
+        first, second = self.anew, other.anew
+        anew = first and second and (lambda random: first(random).joined(second(random)))
+        return Examples(inputs, _joined_targets(self.targets, other.targets), anew)
 
     def take(self, indices: np.ndarray) -> Examples:
         """Some of these rows, of one target each; those that are made on demand still are."""

@@ -84,7 +84,7 @@ class Prepared:
         return model
 
     def encoded(self, examples: Examples) -> Examples:
-        return Examples(examples.inputs, self.recipe.task.encode(self.answer, examples.targets))
+        return replace(examples, targets=self.recipe.task.encode(self.answer, examples.targets))
 
     @property
     def watched(self) -> Examples:

@@ -24,6 +24,7 @@ class Batches:
     Rows are gathered when their batch is due: ragged rows are never padded further than their batch needs. With
     `by_length`, ragged rows of like length share a batch, so that there is little to pad: all rows in ascending order
     without a seed, else within pools of 50 shuffled batches, and then the batches of a pool in shuffled order.
+    Examples that can be made anew are, in every epoch of a seed; which rows share a batch goes by them as they stand.
     `tokens`: ragged rows of like length share a batch, as many as fill so many places, the padding of the longest input
     counted; the rows of a batch differ from epoch to epoch, their lengths do not.
     `augment`: changes to inputs of pixels, see `augmentation`. `balanced`: rows of rare classes come so often that
@@ -45,6 +46,7 @@ class Batches:
         self.epoch = 0
         self.augment = tuple(augment)
         self._this_epoch: list[np.ndarray] = []
+        self._rows_now = examples
         self._lengths = lengths(examples.inputs) if by_length else None
         self._rows = _balanced(examples.targets) if balanced else np.arange(len(examples))
         self.tokens = tokens
@@ -87,15 +89,20 @@ class Batches:
 
     def _numbered(self, together: int, number: np.int64) -> list[np.ndarray]:
         if number == 0:
-            self._this_epoch = self.order()
+            self._this_epoch = self._begin()
         first = int(number) * together
         some = range(first, min(first + together, len(self._this_epoch)))
         batches = [tf.nest.flatten(self._batch(self._this_epoch[one], one)) for one in some]
         return [np.concatenate(parts) for parts in zip(*batches, strict=True)] if together > 1 else batches[0]
 
     def __iter__(self) -> Iterator[object]:
-        for number, indices in enumerate(self.order()):
+        for number, indices in enumerate(self._begin()):
             yield self._batch(indices, number)
+
+    def _begin(self) -> list[np.ndarray]:
+        if self.seed is not None and self.examples.anew is not None:
+            self._rows_now = self.examples.anew(np.random.default_rng((self.seed, self.epoch, len(self.examples))))
+        return self.order()
 
     def order(self) -> list[np.ndarray]:
         """The rows of each batch of this epoch."""
@@ -140,7 +147,7 @@ class Batches:
             name: rows.drawn(indices, random)
             if self.seed is not None and isinstance(rows, Binarised)
             else take(rows, indices)
-            for name, rows in self.examples.inputs.items()
+            for name, rows in self._rows_now.inputs.items()
         }
         if self.augment:
             by_name = {
@@ -148,7 +155,7 @@ class Batches:
                 for name, rows in by_name.items()
             }
         inputs = _single(by_name)
-        targets = self.examples.targets
+        targets = self._rows_now.targets
         if targets is None:
             return inputs
         if isinstance(targets, Mapping):

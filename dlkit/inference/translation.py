@@ -74,10 +74,7 @@ class PairText:
 
     def written(self, texts: Column) -> Ragged:
         """Translations as a network has written them before each of its pieces: from `START` on, without their end."""
-        out = ended(self.target, texts, self.longest_target)
-        before = np.roll(out.values, 1)
-        before[out.offsets[:-1]] = START
-        return Ragged(before, out.offsets)
+        return begun(ended(self.target, texts, self.longest_target))
 
     def remarks(self, inputs: Columns) -> list[str | None]:
         found: list[str | None] = []
@@ -126,6 +123,13 @@ class PairText:
         target = source if joint else SentencePieces.load(folder / TARGET_VOCABULARY, level, lower)
         longest = int(str(settings["longest_source"])), int(str(settings["longest_target"]))
         return cls(str(settings["column"]), source, target, *longest)
+
+
+def begun(rows: Ragged) -> Ragged:
+    """`START`, and the ids of each row without its end."""
+    before = np.roll(rows.values, 1)
+    before[rows.offsets[:-1]] = START
+    return Ragged(before, rows.offsets)
 
 
 def ended(pieces: SentencePieces, texts: Column, longest: int) -> Ragged:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 import numpy as np
@@ -12,7 +13,8 @@ import numpy as np
 from dlkit.contracts import ColumnKind, Examples, Ragged, Split, Transform
 from dlkit.errors import DataError, SettingsError, did_you_mean
 from dlkit.inference.sentence_pieces import LEVELS, SentencePieces
-from dlkit.inference.translation import PairText, ended
+from dlkit.inference.translation import PairText, begun, ended
+from dlkit.preprocessing.cuts import Cuts
 from dlkit.preprocessing.vocabularies import at_least, text_column
 
 SMALLEST = 16
@@ -27,7 +29,8 @@ class Pairs:
     `size`: pieces of a vocabulary, at most. `level`: "piece" learns them by byte-pair encoding through SentencePiece,
     "word" takes the most frequent words as they are. `joint`: one vocabulary for both languages, learnt on both, so
     that names and numbers have one vector and can be copied. `lower`: all letters in lower case. `length`: most ids of
-    a row, its end among them; None takes the longest training row of each side, 256 at most.
+    a row, its end among them; None takes the longest training row of each side, 256 at most. `dropout`: probability
+    that a piece is passed over for shorter ones in training sentences, drawn anew in each epoch (see `cuts`).
     """
 
     size: int = 8_000
@@ -35,11 +38,19 @@ class Pairs:
     joint: bool = True
     lower: bool = False
     length: int | None = None
+    dropout: float = 0.0
 
     def __post_init__(self) -> None:
         at_least({"size": (self.size, SMALLEST), "length": (2 if self.length is None else self.length, 2)})
         if self.level not in LEVELS:
             raise SettingsError(f"preprocessing.level: unknown {self.level!r}.{did_you_mean(str(self.level), LEVELS)}")
+
+        if not 0 <= self.dropout < 1:
+            raise SettingsError(f"preprocessing.dropout: expected a probability in [0, 1), got {self.dropout}.")
+        if self.dropout and self.level == "word":
+            raise SettingsError(
+                "preprocessing.dropout cuts words into other pieces; preprocessing.level=word has none. Leave it out."
+            )
 
     def fit(self, train: Split, kinds: Mapping[str, ColumnKind]) -> PairText:
         from dlkit.preprocessing.sentence_pieces import learn
@@ -64,8 +75,28 @@ class Pairs:
     def examples(self, transform: Transform, split: Split) -> Examples:
         if not isinstance(transform, PairText):
             raise SettingsError("Pairs of sentences are encoded by their own pieces: preprocessing=Pairs(...).")
-        written = transform.written(sentences(split))
-        return Examples({**transform.encode(split.inputs), "target": written}, split.targets)
+        texts = sentences(split)
+        inputs = {**transform.encode(split.inputs), "target": transform.written(texts)}
+        return Examples(inputs, split.targets, self._anew(transform, split) if self.dropout else None)
+
+    def _anew(self, transform: PairText, split: Split) -> Callable[[np.random.Generator], Examples]:
+        """Cuts all rows by chance; they are made ready when the first training asks."""
+
+        @cache
+        def sides() -> tuple[Cuts, Cuts]:
+            return (
+                Cuts(
+                    transform.source, split.inputs[transform.column].tolist(), share=self.dropout,
+                    longest=transform.longest_source,
+                ),
+                Cuts(transform.target, sentences(split).tolist(), share=self.dropout, longest=transform.longest_target),
+            )  # fmt: skip
+
+        def drawn(random: np.random.Generator) -> Examples:
+            source, out = (side(random) for side in sides())
+            return Examples({"source": source, "target": begun(out)}, out)
+
+        return drawn
 
 
 def sentences(split: Split) -> np.ndarray:
