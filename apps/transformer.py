@@ -6,6 +6,9 @@
     dlkit predict transformer "A man is riding a horse."
 
 Multi30k, English to German: a deep encoder and a shallow decoder of width 128 on 6,000 pieces of both languages.
+`dlkit run transformer --set task.length_penalty=1`, seed 0, on one core of an AMD EPYC: 75 minutes; test 2016, beam 5,
+lower-cased and tokenised as papers count, BLEU 39.3 (validation 39.0), sacreBLEU 39.0, LiteRT the same on every
+sentence, its 8-bit file (0.29 of the size) 39.6. A length penalty of 2 gives 0.3 more on validation sentences.
 """
 
 from __future__ import annotations

@@ -63,18 +63,20 @@ class Made:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="folders of finished runs, in their order")
+    parser.add_argument("--remark", default="", help="what a reader must know of how the runs were made")
     parser.add_argument("--out", type=Path, default=DOCS / "translation.md")
     options = parser.parse_args()
     runs = [Made.read(folder) for folder in options.runs]
     options.out.parent.mkdir(parents=True, exist_ok=True)
     curves(runs, options.out.with_suffix(".svg"))
-    options.out.write_text(page(runs, options.out.with_suffix(".svg").name), encoding="utf-8")
+    options.out.write_text(page(runs, options.out.with_suffix(".svg").name, options.remark), encoding="utf-8")
     print(options.out)
 
 
-def page(runs: Sequence[Made], picture: str) -> str:
+def page(runs: Sequence[Made], picture: str, remark: str) -> str:
     data = different(
-        f"{one.metrics['data']['source']}: {one.metrics['data']['train_rows']:,} training, "  # type: ignore[index]
+        f"{one.metrics['data']['name']}, {one.record['settings']['data']['source']} to "  # type: ignore[index]
+        f"{one.record['settings']['data']['target']}: {one.metrics['data']['train_rows']:,} training, "  # type: ignore[index]
         f"{one.metrics['data']['validation_rows']:,} validation, {one.metrics['data']['test_rows']:,} test pairs"  # type: ignore[index]
         for one in runs
     )
@@ -86,6 +88,7 @@ def page(runs: Sequence[Made], picture: str) -> str:
         *header("python benchmarks/translation.py RUNS/*/*"),
         "# Translators",
         f"{data}. Settings and epoch were chosen on validation sentences; test sentences were looked at once.",
+        *([remark] if remark else []),
         models(runs),
         f"{signatures}. Machine: {machine()}. Seeds {different(str(one.metrics['seed']) for one in runs)}.",
         "\n".join(f"* {one.name}: `{one.record['command']}`" for one in runs),
