@@ -155,7 +155,7 @@ def curves(runs: Sequence[Made], path: Path) -> None:
                 minutes.append((minutes[-1] if minutes else 0.0) + float(row["seconds"]) / 60)
                 loss.append(float(row["val_loss"]))
             axes.plot(minutes, loss, label=one.name)
-        axes.set(xlabel="minutes of training", ylabel="validation loss, smoothed targets (nats a piece)")
+        axes.set(xlabel="minutes of training", ylabel="validation loss (nats a piece)")
         axes.legend(frameon=False)
         axes.spines[["top", "right"]].set_visible(False)
         FigureCanvasSVG(figure)
