@@ -60,7 +60,7 @@ def test_the_figures_say_how_they_were_made(run: Run) -> None:
     metrics = run.metrics
     assert set(metrics["test"]) == {"bleu", "bleu_tokenised", "chrf", "perplexity"}  # type: ignore[arg-type]
     assert set(metrics["baselines"]) == {"copy", "most_frequent", "word_by_word"}  # type: ignore[arg-type]
-    assert metrics["search"] == {"beam": 2, "length_penalty": 1.0, "longest": 16}
+    assert metrics["search"] == {"beam": 2, "length_penalty": 2.0, "longest": 16}
     assert "tok:13a" in metrics["signatures"]["bleu"]  # type: ignore[index]
     report = (run.folder / "report.html").read_text(encoding="utf-8")
     assert "tok:13a" in report and "Translations of test sentences" in report
