@@ -40,7 +40,7 @@ recipe = Recipe(
     variants={
         "quick": Variant(
             partial(translation.transformer, dropout=0.15),
-            training=replace(training, epochs=18, schedule="one_cycle", warmup=0.15, average=0.0),
+            training=replace(training, epochs=17, schedule="one_cycle", warmup=0.15, average=0.0),
         ),
         "post_norm": partial(translation.transformer, pre_norm=False),
     },
