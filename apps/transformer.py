@@ -9,6 +9,7 @@ Multi30k, English to German: a deep encoder and a shallow decoder of width 128 o
 `dlkit run transformer --set task.length_penalty=1`, seed 0, on one core of an AMD EPYC: 75 minutes; test 2016, beam 5,
 lower-cased and tokenised as papers count, BLEU 39.3 (validation 39.0), sacreBLEU 39.0, LiteRT the same on every
 sentence, its 8-bit file (0.29 of the size) 39.6. A length penalty of 2 gives 0.3 more on validation sentences.
+`quick` with 18 epochs, on both cores: 16 minutes, 54 s an epoch; test 36.6 (validation 38.7). It now takes 17.
 """
 
 from __future__ import annotations
