@@ -216,7 +216,7 @@ def header(command: str) -> list[str]:
 
 
 def _of_all_seeds(one: Wanted, known: Mapping[str, Result]) -> list[Result]:
-    start = one.key("")[:-2]  # without the quotes of an empty word
+    start = one.key("SEED").removesuffix("SEED")
     return [result for key, result in known.items() if key.startswith(start) and key[len(start) :].isdigit()]
 
 

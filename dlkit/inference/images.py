@@ -14,6 +14,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from dlkit.contracts import Column, ColumnKind, Columns, Rows, Tensor
 from dlkit.errors import InputError, RunError
+from dlkit.inference.plain import Plain
 from dlkit.inference.runs import write_json
 
 MOST_PIXELS = 50_000_000
@@ -165,7 +166,7 @@ def resized(pixels: np.ndarray, size: int, fit: Literal["stretch", "crop"]) -> n
 
 
 @dataclass(frozen=True)
-class ImagePixels:
+class ImagePixels(Plain):
     """The pixels of a picture in the network's size.
 
     `column`: name of the raw image column: uint8 (rows, height, width, channels) where all are of one size, otherwise
@@ -204,10 +205,6 @@ class ImagePixels:
             return {}
         return {"pixel_mean": self.mean, "pixel_spread": self.spread}
 
-    @property
-    def choices(self) -> Mapping[str, tuple[str, ...]]:
-        return {}
-
     def encode(self, inputs: Columns) -> dict[str, np.ndarray | Rows]:
         """`{column: pictures}` to `{"pixels": (rows, size, size, channels) uint8}`, decoded when they are asked for."""
         column = inputs[self.column]
@@ -227,9 +224,6 @@ class ImagePixels:
             else None
             for size in sizes
         ]
-
-    def figures(self, inputs: Columns) -> dict[str, float]:  # noqa: ARG002 (one signature for all transforms)
-        return {}
 
     def save(self, folder: Path) -> None:
         settings = {name: getattr(self, name) for name in ("kind", "column", "size", "channels", "fit")}

@@ -114,10 +114,7 @@ class Predictor:
         if isinstance(self.transform, LatentInputs) and answers:
             about = self._codes(self.transform, columns, outputs)
             answers = [{**one, **answer} for one, answer in zip(about, answers, strict=True)]
-        for answer, remark in zip(answers, self.transform.remarks(columns), strict=True):
-            if remark is not None:
-                answer["warning"] = remark
-        return answers
+        return _warned(answers, self.transform.remarks(columns))
 
     @property
     def is_latent(self) -> bool:

@@ -11,6 +11,7 @@ import numpy as np
 from dlkit.contracts import Column, ColumnKind, Columns, Rows, Tensor
 from dlkit.errors import InputError
 from dlkit.inference import times as clock
+from dlkit.inference.plain import Plain
 from dlkit.inference.runs import write_json
 
 CYCLES = {"day": 86_400, "week": 604_800, "year": 31_556_952}
@@ -29,7 +30,7 @@ class Channel:
 
 
 @dataclass(frozen=True)
-class SeriesInputs:
+class SeriesInputs(Plain):
     """The last `window` steps of each channel, standardised by the training part.
 
     `channels`: of which the first `targets` are forecast. `known`: covariates that are known beforehand, given
@@ -71,14 +72,6 @@ class SeriesInputs:
     @property
     def sizes(self) -> Mapping[str, int]:
         return {"window": self.window, "horizon": self.horizon, "targets": self.targets, "season": self.season}
-
-    @property
-    def tables(self) -> Mapping[str, np.ndarray]:
-        return {}
-
-    @property
-    def choices(self) -> Mapping[str, tuple[str, ...]]:
-        return {}
 
     def encode(self, inputs: Columns) -> dict[str, np.ndarray | Rows]:
         """Columns (rows, steps) float64 of `window` steps or more, of the covariates `horizon` more, and times (rows,),
@@ -154,9 +147,6 @@ class SeriesInputs:
             else None
             for one, name in zip(far, names, strict=True)
         ]
-
-    def figures(self, inputs: Columns) -> dict[str, float]:  # noqa: ARG002 (one signature for all transforms)
-        return {}
 
     def save(self, folder: Path) -> None:
         step = None

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from dlkit.contracts import ColumnKind, Columns, Rows, Tensor
+from dlkit.inference.plain import Plain
 from dlkit.inference.runs import write_json
 
 
@@ -26,7 +27,7 @@ class NumberColumn:
 
 
 @dataclass(frozen=True)
-class TableRows:
+class TableRows(Plain):
     """Columns of numbers and categories to one row of float32 features.
 
     `numbers`: column name to how it is scaled. `categories`: column name to the values seen in training, one
@@ -64,14 +65,6 @@ class TableRows:
 
     @property
     def sizes(self) -> Mapping[str, int]:
-        return {}
-
-    @property
-    def tables(self) -> Mapping[str, np.ndarray]:
-        return {}
-
-    def figures(self, inputs: Columns) -> dict[str, float]:  # noqa: ARG002 (one signature for all transforms)
-        """Nothing that a report should say."""
         return {}
 
     def encode(self, inputs: Columns) -> dict[str, np.ndarray | Rows]:

@@ -14,6 +14,7 @@ from typing import ClassVar
 import numpy as np
 
 from dlkit.contracts import Column, ColumnKind, Columns, Ragged, Rows, Tensor
+from dlkit.inference.plain import Plain
 from dlkit.inference.runs import write_json
 from dlkit.inference.words import words
 
@@ -45,7 +46,7 @@ class Encoded:
         self._rows = None
 
 
-class OfOneText:
+class OfOneText(Plain):
     """What do the transforms of one text column share?
 
     `signs`: see `words`. `first`: id of the vocabulary's first word.
@@ -63,14 +64,6 @@ class OfOneText:
     @property
     def kinds(self) -> Mapping[str, ColumnKind]:
         return {self.column: "text"}
-
-    @property
-    def choices(self) -> Mapping[str, tuple[str, ...]]:
-        return {}
-
-    @property
-    def tables(self) -> Mapping[str, np.ndarray]:
-        return {}
 
     def remarks(self, inputs: Columns) -> list[str | None]:
         ids = self.ids

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from dlkit.contracts import Column, ColumnKind, Columns, Ragged, Rows, Tensor
+from dlkit.inference.plain import Plain
 from dlkit.inference.runs import write_json
 from dlkit.inference.sentence_pieces import END, MARK, START, UNKNOWN, SentencePieces
 from dlkit.inference.text import VOCABULARY
@@ -18,7 +19,7 @@ TARGET_VOCABULARY = "target_vocabulary.txt"
 
 
 @dataclass(frozen=True)
-class PairText:
+class PairText(Plain):
     """Sentences of one language as ids, for a network that writes another.
 
     `column`: name of the raw text column. `source`, `target`: pieces of the two languages, the same of a joint
@@ -59,14 +60,6 @@ class PairText:
             "longest_source": self.longest_source,
             "longest_target": self.longest_target,
         }
-
-    @property
-    def tables(self) -> Mapping[str, np.ndarray]:
-        return {}
-
-    @property
-    def choices(self) -> Mapping[str, tuple[str, ...]]:
-        return {}
 
     def encode(self, inputs: Columns) -> dict[str, np.ndarray | Rows]:
         """`{column: (rows,) object array of str}` to `{"source": Ragged}`, each row with its end."""

@@ -11,6 +11,7 @@ import numpy as np
 
 from dlkit.contracts import ColumnKind, Columns, Rows, Tensor
 from dlkit.errors import InputError
+from dlkit.inference.plain import Plain
 from dlkit.inference.runs import write_json
 from dlkit.inference.tables import NumberColumn
 
@@ -21,7 +22,7 @@ FURTHEST = 1e4
 
 
 @dataclass(frozen=True)
-class ScaledWindows:
+class ScaledWindows(Plain):
     """Windows of `window` steps of one or several channels, each scaled: (x - shift) / scale.
 
     `numbers`: channel to how it is scaled; a missing number is filled with `fill`, the training rows' median.
@@ -48,14 +49,6 @@ class ScaledWindows:
     @property
     def sizes(self) -> Mapping[str, int]:
         return {"window": self.window, "channels": len(self.numbers)}
-
-    @property
-    def tables(self) -> Mapping[str, np.ndarray]:
-        return {}
-
-    @property
-    def choices(self) -> Mapping[str, tuple[str, ...]]:
-        return {}
 
     def encode(self, inputs: Columns) -> dict[str, np.ndarray | Rows]:
         """`{channel: (rows, steps)}` to `{"window": (rows, window, channels) float32}`, scaled when they are asked for;

@@ -16,7 +16,7 @@ from dlkit.contracts import Spec
 from dlkit.errors import SettingsError
 from dlkit.models import autoencoder_layers, latent_layers
 from dlkit.models import latent_parts as parts
-from dlkit.models.text import at_least_one, probability
+from dlkit.models.options import at_least_one, probability
 
 
 def dense(

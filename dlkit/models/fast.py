@@ -8,7 +8,7 @@ from dlkit.contracts import Spec
 from dlkit.errors import SettingsError
 from dlkit.models import image_layers
 from dlkit.models.images import check_size, headed, mean_and_spread, scaled
-from dlkit.models.text import at_least_one
+from dlkit.models.options import at_least_one
 
 _KEPT = 0.88
 """Of the statistics at each step: as much as the paper's 0.6 after as many rows, 256 a step instead of 1,024."""

@@ -13,7 +13,7 @@ import keras
 from dlkit.contracts import Spec
 from dlkit.errors import SettingsError
 from dlkit.models import image_layers
-from dlkit.models.text import at_least_one, probability
+from dlkit.models.options import at_least_one, dropped
 
 _KEPT = 0.9
 """Share of the old mean and variance that batch normalisation keeps at a step (He et al. 2016). Keras' own 0.99 needs
@@ -30,7 +30,7 @@ def cnn(spec: Spec, *, filters: int = 32, units: int = 512, dropout: float = 0.5
     at_least_one("units", units)
     inputs, pixels = scaled(spec)
     maps = keras.layers.Conv2D(filters, 3, activation="relu")(pixels)
-    maps = _dropped(keras.layers.MaxPooling2D(2)(maps), dropout / 2)
+    maps = dropped(keras.layers.MaxPooling2D(2)(maps), dropout / 2)
     features = keras.layers.Dense(units, activation="relu")(keras.layers.Flatten()(maps))
     return headed(spec, inputs, features, dropout)
 
@@ -45,7 +45,7 @@ def cnn_bn(spec: Spec, *, filters: tuple[int, ...] = (32, 64, 128), dropout: flo
     inputs, maps = scaled(spec)
     for width in filters:
         maps = _convolved(_convolved(maps, width), width)
-        maps = _dropped(keras.layers.MaxPooling2D(2)(maps), dropout / 2)
+        maps = dropped(keras.layers.MaxPooling2D(2)(maps), dropout / 2)
     return headed(spec, inputs, keras.layers.GlobalAveragePooling2D()(maps), dropout)
 
 
@@ -154,7 +154,7 @@ def headed(
     """
     if mirrored:
         features = image_layers.MeanWithMirror(name="mean_with_mirror")(features)
-    features = _dropped(features, dropout)
+    features = dropped(features, dropout)
     outputs = {}
     for name, head in spec.heads.items():
         own = name if len(spec.heads) > 1 else "answer"
@@ -251,8 +251,3 @@ def _residual_block(maps: keras.KerasTensor, filters: int, *, strides: int) -> k
         maps = _convolution(maps, filters, 1)
         maps = keras.layers.BatchNormalization(momentum=_KEPT)(maps)
     return keras.layers.ReLU()(keras.layers.Add()([maps, change]))
-
-
-def _dropped(features: keras.KerasTensor, dropout: float) -> keras.KerasTensor:
-    probability("dropout", dropout)
-    return keras.layers.Dropout(dropout)(features) if dropout else features

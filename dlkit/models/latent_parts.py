@@ -15,7 +15,7 @@ import numpy as np
 
 from dlkit.contracts import Spec
 from dlkit.errors import SettingsError
-from dlkit.models.text import at_least_one
+from dlkit.models.options import at_least_one
 
 Part = Callable[["keras.KerasTensor"], "keras.KerasTensor"]
 Read = Callable[["keras.KerasTensor", "keras.KerasTensor | None"], "keras.KerasTensor"]

@@ -18,7 +18,7 @@ from dlkit.contracts import Spec
 from dlkit.errors import SettingsError
 from dlkit.models import layers, series_layers
 from dlkit.models import series_parts as parts
-from dlkit.models.text import at_least_one
+from dlkit.models.options import at_least_one, dropped
 
 Decoding = Literal["direct", "one_step", "autoregressive"]
 """How a recurrent network answers: "direct" gives all steps at once from its last state. The others forecast one step
@@ -152,8 +152,8 @@ def stacked_lstm(
     inputs, states, scale = parts.scaled(spec, normalise)
     states = parts.with_known(spec, inputs, states)
     for width in units[:-1]:
-        states = parts.dropped(keras.layers.LSTM(width, return_sequences=True)(states), dropout)
-    last = parts.dropped(keras.layers.LSTM(units[-1])(states), dropout)
+        states = dropped(keras.layers.LSTM(width, return_sequences=True)(states), dropout)
+    last = dropped(keras.layers.LSTM(units[-1])(states), dropout)
     return parts.forecast(spec, inputs, parts.all_steps(spec, last), scale)
 
 
@@ -165,7 +165,7 @@ def bilstm(
     at_least_one("units", units)
     inputs, past, scale = parts.scaled(spec, normalise)
     both = keras.layers.Bidirectional(keras.layers.LSTM(units))(parts.with_known(spec, inputs, past))
-    return parts.forecast(spec, inputs, parts.all_steps(spec, parts.dropped(both, dropout)), scale)
+    return parts.forecast(spec, inputs, parts.all_steps(spec, dropped(both, dropout)), scale)
 
 
 def cnn1d(
@@ -190,7 +190,7 @@ def cnn1d(
     seen, dilation = 1, 1
     while seen < spec.sizes["window"]:
         found = keras.layers.Conv1D(filters, width, dilation_rate=dilation, padding="causal", activation="relu")(maps)
-        maps = keras.layers.Add()([maps, parts.dropped(found, dropout)])
+        maps = keras.layers.Add()([maps, dropped(found, dropout)])
         seen, dilation = seen + (width - 1) * dilation, 2 * dilation
     last = keras.layers.Flatten()(series_layers.Part(start=-1, name="last")(maps))
     return parts.forecast(spec, inputs, parts.all_steps(spec, last), scale)
@@ -214,11 +214,11 @@ def seq2seq_lstm(
     parts.one_of("decoding", decoding, ("direct", "autoregressive"))
     inputs, past, scale = parts.scaled(spec, normalise)
     if decoding == "autoregressive":
-        written = _fed_back(spec, inputs, parts.dropped(past, dropout), ("lstm", units), shared=False)
+        written = _fed_back(spec, inputs, dropped(past, dropout), ("lstm", units), shared=False)
         return parts.forecast(spec, inputs, written, scale, effect=False)
     read = keras.layers.LSTM(units, name="reader")(parts.with_known(spec, inputs, past))
-    each = keras.layers.RepeatVector(spec.sizes["horizon"])(parts.dropped(read, dropout))
-    written = parts.dropped(keras.layers.LSTM(units, return_sequences=True, name="writer")(each), dropout)
+    each = keras.layers.RepeatVector(spec.sizes["horizon"])(dropped(read, dropout))
+    written = dropped(keras.layers.LSTM(units, return_sequences=True, name="writer")(each), dropout)
     return parts.forecast(spec, inputs, keras.layers.Dense(parts.answers(spec), name="answer")(written), scale)
 
 
@@ -280,9 +280,9 @@ def transformer(
     states = series_layers.Positions(name="positions")(keras.layers.Dense(dimension)(states))
     for _ in range(blocks):
         attention = keras.layers.MultiHeadAttention(heads, dimension // heads, dropout=dropout)
-        states = keras.layers.LayerNormalization()(states + parts.dropped(attention(states, states), dropout))
+        states = keras.layers.LayerNormalization()(states + dropped(attention(states, states), dropout))
         wide = keras.layers.Dense(dimension * 4, activation="gelu")(states)
-        wide = parts.dropped(keras.layers.Dense(dimension)(wide), dropout)
+        wide = dropped(keras.layers.Dense(dimension)(wide), dropout)
         states = keras.layers.LayerNormalization()(states + wide)
     return parts.forecast(spec, inputs, parts.each_channel(spec, keras.layers.Flatten()(states), dropout), scale)
 
@@ -305,7 +305,7 @@ def _recurrent(
     inputs, past, scale = parts.scaled(spec, normalise, channels=spec.sizes["targets"] if independent else None)
     if decoding != "direct":
         _check_feedback(spec, decoding, patch=patch, independent=independent)
-        forecast = _fed_back(spec, inputs, parts.dropped(past, dropout), (kind, units))
+        forecast = _fed_back(spec, inputs, dropped(past, dropout), (kind, units))
         if decoding == "one_step":
             forecast = series_layers.FirstStepLearns(name="first_step_learns")(forecast)
         return parts.forecast(spec, inputs, forecast, scale, effect=False)
@@ -317,7 +317,7 @@ def _recurrent(
         steps = keras.layers.Dense(units, activation="relu", name="stretch")(steps)
     if independent:
         return parts.forecast(spec, inputs, parts.each_channel(spec, layer(units)(steps), dropout), scale)
-    last = parts.dropped(layer(units)(steps), dropout)
+    last = dropped(layer(units)(steps), dropout)
     return parts.forecast(spec, inputs, parts.all_steps(spec, last), scale)
 
 

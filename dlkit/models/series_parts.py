@@ -10,7 +10,7 @@ import keras
 from dlkit.contracts import Spec
 from dlkit.errors import SettingsError, did_you_mean
 from dlkit.models import series_layers
-from dlkit.models.text import probability
+from dlkit.models.options import dropped
 
 Normalise = Literal["none", "last", "standard"]
 if TYPE_CHECKING:
@@ -98,11 +98,6 @@ def forecast(
     if scale is not None:
         steps = series_layers.ScaledBack(targets, quantiles, name="scaled_back")(steps, *scale)
     return keras.Model(list(inputs.values()) if len(inputs) > 1 else inputs["past"], steps)
-
-
-def dropped(features: keras.KerasTensor, dropout: float) -> keras.KerasTensor:
-    probability("dropout", dropout)
-    return keras.layers.Dropout(dropout)(features) if dropout else features
 
 
 def one_of(name: str, value: str, choices: tuple[str, ...]) -> None:

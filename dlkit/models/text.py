@@ -13,6 +13,7 @@ import keras
 from dlkit.contracts import Spec
 from dlkit.errors import SettingsError
 from dlkit.models import text_layers
+from dlkit.models.options import at_least_one, dropped, probability
 
 
 def embedding(spec: Spec, *, dimension: int = 32, dropout: float = 0.2, freeze: bool = False) -> keras.Model:
@@ -185,19 +186,6 @@ def _mask(inputs: keras.KerasTensor) -> keras.KerasTensor:
 
 def answered(spec: Spec, inputs: keras.KerasTensor, features: keras.KerasTensor, dropout: float) -> keras.Model:
     """From the input to the head on `features`, (batch, n), with `dropout` before it."""
-    probability("dropout", dropout)
-    features = keras.layers.Dropout(dropout)(features) if dropout else features
+    features = dropped(features, dropout)
     head = keras.layers.Dense(spec.head.units, activation=spec.head.activation, name="answer")
     return keras.Model(inputs, head(features))
-
-
-def at_least_one(name: str, *values: int) -> None:
-    """SettingsError unless each value of an option of the model is 1 or more."""
-    if min(values) < 1:
-        raise SettingsError(f"model.{name}: expected 1 or more, got {min(values)}.")
-
-
-def probability(name: str, value: float) -> None:
-    """SettingsError unless an option of the model is a probability below 1."""
-    if not 0 <= value < 1:
-        raise SettingsError(f"model.{name}: expected a probability in [0, 1), got {value}.")

@@ -7,7 +7,8 @@ import keras_hub
 
 from dlkit.contracts import Spec
 from dlkit.errors import SettingsError
-from dlkit.models.text import answered, at_least_one, check_reads_in_order, probability
+from dlkit.models.options import at_least_one, probability
+from dlkit.models.text import answered, check_reads_in_order
 
 
 def transformer(

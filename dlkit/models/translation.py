@@ -14,7 +14,7 @@ import keras
 from dlkit.contracts import Spec
 from dlkit.errors import SettingsError
 from dlkit.models import seq2seq_layers, translation_layers
-from dlkit.models.text import at_least_one, probability
+from dlkit.models.options import at_least_one, probability
 
 
 def transformer(

@@ -8,14 +8,14 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from readers import IDS, WORDS, check_rows_of_any_length, rows, stirred
 
 from dlkit.contracts import Tensor
 from dlkit.export.litert import write_litert
 from dlkit.inference.litert import LiteRT
 from dlkit.models import series_layers
 
-IDS = {"ids": Tensor((None,), "int32")}
-WORDS, UNITS = 40, 5
+UNITS = 5
 Layer = Callable[..., keras.layers.Layer]
 LAYERS: dict[str, Layer] = {
     "simple_rnn": keras.layers.SimpleRNN,
@@ -34,13 +34,6 @@ LAYERS: dict[str, Layer] = {
 }
 
 
-def stirred(model: keras.Model) -> keras.Model:
-    """Weights at random, biases too, so that nothing agrees because it is zero."""
-    dice = np.random.default_rng(3)
-    model.set_weights([dice.normal(0, 0.4, weight.shape).astype(np.float32) for weight in model.get_weights()])
-    return model
-
-
 def reader(layer: Layer, *, mask: bool = True, sequences: bool = True) -> keras.Model:
     inputs = keras.Input((None,), dtype="int32", name="ids")
     states = keras.layers.Embedding(WORDS + 1, 4, mask_zero=mask)(inputs)
@@ -49,26 +42,13 @@ def reader(layer: Layer, *, mask: bool = True, sequences: bool = True) -> keras.
     return stirred(keras.Model(inputs, keras.layers.Dense(2)(layer(UNITS)(states))))
 
 
-def rows(*lengths: int) -> list[np.ndarray]:
-    dice = np.random.default_rng(5)
-    return [dice.integers(1, WORDS + 1, (1, length)).astype(np.int32) for length in lengths]
-
-
 @pytest.mark.parametrize("sequences", [False, True], ids=["last state", "all states"])
 @pytest.mark.parametrize("layer", LAYERS.values(), ids=LAYERS)
 def test_every_layer_answers_as_in_keras_on_rows_of_any_length_in_turn(
     tmp_path: Path, layer: Layer, sequences: bool
 ) -> None:
     model = reader(layer, sequences=sequences)
-    write_litert(tmp_path / "m.tflite", model, IDS)
-    artefact = LiteRT(tmp_path / "m.tflite")
-    answers = []
-    for row in rows(3, 1, 40, 7, 40):
-        expected = np.asarray(model(row))
-        np.testing.assert_allclose(artefact.run({"ids": row}), expected, atol=2e-5)
-        np.testing.assert_allclose(artefact.run({"ids": np.pad(row, ((0, 0), (0, 6)))}), expected, atol=2e-5)
-        answers.append(expected)
-    assert np.ptp(np.concatenate(answers), axis=0).min() > 1e-2
+    check_rows_of_any_length(tmp_path / "m.tflite", model, 3, 1, 40, 7, 40)
 
 
 def test_zero_is_a_word_where_the_network_says_so(tmp_path: Path) -> None:

@@ -8,20 +8,13 @@ import keras
 import keras_hub
 import numpy as np
 import pytest
+from readers import WORDS, check_rows_of_any_length, stirred
 
 from dlkit.contracts import Tensor
 from dlkit.export.litert import write_litert
 from dlkit.inference.litert import LiteRT
 
-IDS = {"ids": Tensor((None,), "int32")}
-WORDS, LONGEST, FEATURES = 40, 30, 12
-
-
-def stirred(model: keras.Model) -> keras.Model:
-    """Weights at random, biases too, so that nothing agrees because it is zero."""
-    dice = np.random.default_rng(3)
-    model.set_weights([dice.normal(0, 0.4, weight.shape).astype(np.float32) for weight in model.get_weights()])
-    return model
+LONGEST, FEATURES = 30, 12
 
 
 def masked_by_hand(**options: object) -> keras.Model:
@@ -53,15 +46,7 @@ def test_rows_of_any_length_and_padding_are_answered_as_in_keras(
     tmp_path: Path, build: type[keras.Model], options: dict[str, object]
 ) -> None:
     model = build(**options)
-    write_litert(tmp_path / "m.tflite", model, IDS)
-    artefact, dice, answers = LiteRT(tmp_path / "m.tflite"), np.random.default_rng(5), []
-    for length in (3, 1, 20, 7, 20):
-        row = dice.integers(1, WORDS + 1, (1, length)).astype(np.int32)
-        expected = np.asarray(model(row))
-        np.testing.assert_allclose(artefact.run({"ids": row}), expected, atol=2e-5)
-        np.testing.assert_allclose(artefact.run({"ids": np.pad(row, ((0, 0), (0, 6)))}), expected, atol=2e-5)
-        answers.append(expected)
-    assert np.ptp(np.concatenate(answers), axis=0).min() > 1e-2
+    check_rows_of_any_length(tmp_path / "m.tflite", model, 3, 1, 20, 7, 20)
 
 
 def test_what_may_look_at_what_is_left_to_the_layer_itself(tmp_path: Path) -> None:
