@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from dlkit.api import explain, run
+    from dlkit.api import explain, keras_model, run
     from dlkit.data.anomalies import AnomalyData
     from dlkit.data.images import ImageData
     from dlkit.data.latents import LatentData
@@ -84,6 +84,7 @@ _HOMES = {
     "Translation": "dlkit.translation",
     "Variant": "dlkit.recipe",
     "explain": "dlkit.api",
+    "keras_model": "dlkit.api",
     "load": "dlkit.inference",
     "run": "dlkit.api",
     "text_variants": "dlkit.variants",
@@ -126,6 +127,7 @@ __all__ = [
     "Translation",
     "Variant",
     "explain",
+    "keras_model",
     "load",
     "run",
     "text_variants",

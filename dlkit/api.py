@@ -11,6 +11,8 @@ from dlkit.ordering import order
 from dlkit.recipe import Say
 
 if TYPE_CHECKING:
+    import keras
+
     from dlkit.evaluation.explaining import Explanation
     from dlkit.run_folder import Run
 
@@ -54,6 +56,20 @@ def explain(run: str | Path, texts: Sequence[str], *, root: str | Path = ROOT) -
     from dlkit.explained import explain as explain_run
 
     return explain_run(find_run(run, root), texts)
+
+
+def keras_model(run: str | Path, *, root: str | Path = ROOT) -> keras.Model:
+    """The trained network of a run, own layers and `train_step` included, to go on with in Keras; not compiled.
+
+    `run`: a folder, or a recipe's name for its newest complete version in `root`. Its inputs are what the run's
+    preprocessing makes of raw rows. `keras.saving.load_model` on the run's `model.keras` does the same once this
+    function was called: dlkit's layers are known to Keras then. Needs TensorFlow. Raises a `DlkitError`.
+    """
+    from dlkit.export.proof import keras_model as loaded
+    from dlkit.inference.runs import artefact_path, read_run
+
+    folder = find_run(run, root)
+    return loaded(artefact_path(folder, read_run(folder), "keras"))
 
 
 def _text(value: object) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +15,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
+import dlkit
 from dlkit.errors import DisagreementError, InputError, SettingsError
 from dlkit.export.proof import Proof, require
 from dlkit.inference import Predictor, load
@@ -95,6 +98,25 @@ def test_a_signature_that_differs_fails_the_proof(run: Made) -> None:
     wrong = replace(run.proofs["tflite"], signatures={"decode": 0.01})
     with pytest.raises(DisagreementError, match=r"decode: largest difference 0\.01"):
         require({"tflite": wrong}, run.folder)
+
+
+def test_a_process_that_gives_no_custom_code_goes_on_with_the_model(runs: Callable[[str], Made]) -> None:
+    folder = runs("vae").folder
+    script = (
+        "import dlkit, keras, numpy, sys\n"
+        "model = dlkit.keras_model(sys.argv[1])\n"
+        "rows = numpy.full((4, 8, 8, 1), 0.5, 'float32')\n"
+        "print(float(numpy.asarray(model(rows)).sum()))\n"
+        "model.compile('adam')\n"
+        "print(*model.fit(rows, verbose=0).history)\n"
+        "assert type(keras.saving.load_model(sys.argv[1] + '/model.keras')) is type(model)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script, str(folder)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    answered, losses = done.stdout.splitlines()
+    here = dlkit.keras_model(folder)(np.full((4, 8, 8, 1), 0.5, np.float32))
+    assert float(answered) == pytest.approx(float(np.asarray(here).sum()), rel=1e-5)
+    assert {"loss", "kl"} <= set(losses.split())
 
 
 def test_an_answer_holds_the_reconstruction_its_error_and_the_code(run: Made) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -94,20 +92,6 @@ def test_model_comes_back_from_its_file_and_goes_on_training(name: str, tmp_path
     again.compile("adam")
     again.fit(rows, labels, batch_size=3, epochs=1, verbose=0)
     assert np.abs(np.asarray(again(rows)) - np.asarray(model(rows))).max() > 1e-5
-
-
-def test_a_process_that_gives_no_custom_objects_loads_the_file(tmp_path: Path) -> None:
-    model, rows = latents.convolutional(PICTURES, code=3, filters=(2,)), rows_of(PICTURES, 1)
-    model.save(tmp_path / "model.keras")
-    script = (
-        "import dlkit.models.latent_layers, keras, numpy\n"
-        f"model = keras.saving.load_model({str(tmp_path / 'model.keras')!r})\n"
-        "print(float(model(numpy.load('rows.npy')).numpy().sum()))"
-    )
-    np.save(tmp_path / "rows.npy", rows)
-    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert float(done.stdout) == pytest.approx(float(np.asarray(model(rows)).sum()), rel=1e-5)
 
 
 @pytest.mark.parametrize("name", CONDITIONAL)
