@@ -39,6 +39,20 @@ class Ended:
         return message
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """A worker takes a file, whose tests share what they make, at a time; of the one file of all recipes, a recipe."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFileOrRecipe(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file, _, test = nodeid.partition("::")
+            recipe = test.partition("[")[2].rstrip("]").partition(" ")[0]
+            return f"{file} {recipe}" if file.endswith("test_recipes.py") else file
+
+    return ByFileOrRecipe(config, log)
+
+
 @pytest.fixture(autouse=True)
 def same_start() -> None:
     """Every test draws the same random numbers, whichever tests ran before it."""
