@@ -112,14 +112,14 @@ class Joined:
 class Chosen:
     """Some of the rows of `rows`, by their numbers."""
 
-    rows: Rows
+    rows: np.ndarray | Rows
     numbers: np.ndarray
 
     def __len__(self) -> int:
         return len(self.numbers)
 
     def take(self, indices: np.ndarray) -> np.ndarray:
-        return self.rows.take(self.numbers[indices])
+        return take(self.rows, self.numbers[indices])
 
 
 def joined(first: np.ndarray | Rows, second: np.ndarray | Rows) -> np.ndarray | Rows:
@@ -180,9 +180,9 @@ class Split:
 class Splits:
     """A dataset, split, with all that a report must say about where it came from.
 
-    `kinds`: input column to `ColumnKind`. `source`: path or "sample" as printed to the user. `fingerprint`:
-    "sha256:…" of the rows' origin. `best`: best score that is possible at all, known for generated samples
-    only, e.g. {"accuracy": 0.95}. `notes`: what a user should know (rows with missing values, duplicates).
+    `kinds`: input column to `ColumnKind`. `source`: path or "sample" as printed to the user. `fingerprint`: "sha256:…"
+    of the rows' origin. `best`: best score that is possible at all, of generated samples, e.g. {"accuracy": 0.95}.
+    `notes`: what a user should know (missing values, duplicates). `drawn`: the rows themselves name none as test rows.
     """
 
     train: Split
@@ -196,6 +196,7 @@ class Splits:
     target_name: str | None = None
     best: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    drawn: bool = False
 
 
 @dataclass(frozen=True)
@@ -270,9 +271,8 @@ class Head:
 class Spec:
     """All that a model builder may know of the data.
 
-    `inputs`: input name to tensor. `heads`: output name to head. `sizes`: further sizes by name, such as
-    "vocabulary" (number of word ids, the padding id 0 not counted). `tables`: first values of weights by name, such as
-    "word_vectors" (vocabulary + 1, dimension) float32.
+    `inputs`, `heads`: of the network, by name. `sizes`: further ones, such as "vocabulary" (word ids, the padding id 0
+    not counted). `tables`: first values of weights, such as "word_vectors" (vocabulary + 1, dimension) float32.
     """
 
     inputs: Mapping[str, Tensor]

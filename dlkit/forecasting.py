@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from dlkit.contracts import Head, Joined, Rows, Split, Targets
+from dlkit.contracts import Chosen, Head, Joined, Rows, Split, Targets
 from dlkit.data.series_windows import SeriesSplit
 from dlkit.errors import DataError, SettingsError
 from dlkit.inference.forecasts import MEDIAN, ForecastAnswer
@@ -45,8 +45,11 @@ class Forecasting:
             )
 
     def sizes(self, answer: ForecastAnswer) -> dict[str, int]:
-        """What a model builder knows of the answer: "quantiles", 1 for a forecast of points."""
-        return {"quantiles": max(len(answer.quantiles), 1)}
+        """What a model builder knows of the answer: "quantiles", 1 for a forecast of points, and "median", which of
+        them is the forecast.
+        """
+        median = answer.quantiles.index(MEDIAN) if answer.quantiles else 0
+        return {"quantiles": max(len(answer.quantiles), 1), "median": median}
 
     def fit(self, train: Split, target_name: str) -> ForecastAnswer:  # noqa: ARG002 (one signature for all tasks)
         if not isinstance(train, SeriesSplit):
@@ -72,6 +75,8 @@ class Forecasting:
         """(rows, horizon, targets) float64 in own units to float32 on the standardised scale, made on `take`."""
         if isinstance(targets, Joined):
             return Joined(self.encode(answer, targets.first), self.encode(answer, targets.second))
+        if isinstance(targets, Chosen) and isinstance(targets.rows, np.ndarray):
+            return Chosen(self.encode(answer, targets.rows), targets.numbers)
         if not isinstance(targets, np.ndarray):
             raise DataError("A forecast needs the steps that follow each window; the data gives none.")
         return ScaledSteps(targets, np.array(answer.mean), np.array(answer.scale), answer.logarithm)

@@ -31,6 +31,10 @@ def table(count: int, *, ahead: int = 0, first: int = 0) -> list[str]:
     return lines
 
 
+def zoned(lines: list[str], zone: str) -> list[str]:
+    return [lines[0], *(line.replace(",", f"{zone},", 1) for line in lines[1:])]
+
+
 def write(path: Path, lines: list[str]) -> Path:
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
@@ -62,11 +66,14 @@ def test_skill_is_stated_first_and_the_rest_is_beside_it(run: Run) -> None:
     assert set(metrics["skill"]) == set(metrics["baselines"]) == {"naive", "seasonal_naive", "linear"}
     assert set(metrics["by_step"]) == {"network", *metrics["baselines"]}
     assert len(metrics["by_step"]["network"]["mse"]) == HORIZON
+    assert {"own_mae", "mase"} <= set(metrics["by_step"]["network"])
     assert [row["target"] for row in metrics["per_target"]] == ["load"]
+    assert "error_band" not in metrics  # the network gives quantiles
     assert sum(row["windows"] for row in metrics["backtest"]) == metrics["data"]["test_rows"]
     assert {"mse", "mae", "mase", "pinball", "coverage_80"} <= set(metrics["test"])
     report = (run.folder / "report.html").read_text(encoding="utf-8")
     assert "that of linear" in report and "Backtest" in report and "Forecast over history" in report
+    assert "By step ahead" in report
     assert {"forecast.svg", "error_by_step.svg"} <= {path.name for path in (run.folder / "plots").iterdir()}
 
 
@@ -94,6 +101,9 @@ def test_a_file_of_any_length_is_forecast_from_its_end(predictor: Predictor, tmp
         (table(100), "'holiday' is known beforehand; expected 4 rows with it after the last value of 'load', got 0"),
         (table(100)[:50] + table(100)[51:] + table(100, ahead=HORIZON)[101:], None),
         (table(100)[:90] + table(100, ahead=HORIZON)[91:], "follows 2024-03-04T16:00; expected a step of 1 hour"),
+        (table(90, ahead=6)[:92] + table(90, ahead=6)[93:], "follows 2024-03-04T18:00; expected a step of 1 hour"),
+        (table(90, ahead=6)[:93] + table(90, ahead=6)[92:], "24 rows and the 4 ahead. Put in the missing rows"),
+        (zoned(table(90, ahead=4), "Z"), "is written with a zone, and those of training"),
         ([*table(90), "2024-03-01T00:00,1,0"], "expected times in ascending order"),
         ([*table(90)[:-1], "2024-03-04T17:00,broken,0"], "expected a number, got 'broken'"),
         ([line.rpartition(",")[0] for line in table(90)], "has no such column"),
@@ -127,6 +137,27 @@ def test_a_saved_model_takes_raw_steps_and_gives_values_and_times(run: Run, pred
     times = [str(time)[:16] for time in found["time"].numpy()[0].astype("datetime64[s]")]
     assert times == answer["time"]
     assert found["quantiles"].shape == (1, HORIZON, 1, 3)
+
+
+def test_a_forecast_of_points_has_a_band_of_validation_errors_and_trains_beside_a_gap(tmp_path: Path) -> None:
+    lines = zoned(table(400), "+02:00")
+    own = write(tmp_path / "own.csv", lines[:50] + lines[52:])
+    changes = [
+        f"data.window={WINDOW}", f"data.horizon={HORIZON}", "data.ignore=holiday", "training.epochs=2",
+        "training.patience=none", "training.refit=true",
+    ]  # fmt: skip
+    run = make(order("forecast", model="linear", data=own, changes=changes, out=tmp_path), say=lambda _: None)
+    metrics = json.loads((run.folder / "metrics.json").read_text(encoding="utf-8"))
+    band = metrics["error_band"]
+    assert band["of"] == "validation errors" and band["shares"] == [0.1, 0.9] and 0 < band["test"] <= 1
+    assert not any(name.startswith("coverage") for name in metrics["test"])
+    report = (run.folder / "report.html").read_text(encoding="utf-8")
+    assert "its errors on the validation windows" in report
+    assert "80% of validation errors" in (run.folder / "plots" / "forecast.svg").read_text(encoding="utf-8")
+    predictor = load(run.folder)
+    (item,) = recent_from([], own, None, made(predictor))
+    (answer,) = predictor.predict([item])
+    assert answer["time"][0] == "2024-03-17T14:00Z"  # type: ignore[index]  # a list
 
 
 def test_another_artefact_is_judged_on_the_same_windows(run: Run) -> None:

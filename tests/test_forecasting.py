@@ -23,7 +23,7 @@ def test_targets_are_standardised_by_the_training_part() -> None:
     first = (part[24:28] - part.mean()) / part.std()
     np.testing.assert_allclose(steps.take(np.array([0]))[0, :, 0], first, atol=1e-6)
     assert answer.naive_error == (np.abs(part[24:] - part[:-24]).mean(),)
-    assert task.heads(answer)["forecast"].units == 1 and task.sizes(answer) == {"quantiles": 1}
+    assert task.heads(answer)["forecast"].units == 1 and task.sizes(answer) == {"quantiles": 1, "median": 0}
 
 
 def test_windows_of_two_parts_are_joined_without_copies() -> None:
@@ -52,11 +52,17 @@ def test_quantiles_ascend_and_hold_the_median(quantiles: tuple[float, ...]) -> N
         Forecasting(quantiles=quantiles)
 
 
+def test_the_network_is_told_which_quantile_is_the_forecast() -> None:
+    task = Forecasting(quantiles=(0.5, 0.9))
+    assert task.sizes(task.fit(SPLITS.train, "load")) == {"quantiles": 2, "median": 0}
+
+
 def test_the_loss_of_quantiles_is_least_at_them() -> None:
     task = Forecasting(quantiles=(0.1, 0.5, 0.9))
     answer = task.fit(SPLITS.train, "load")
     loss = named(task.loss(answer))
-    assert isinstance(loss, Pinball) and answer.units == 3 and task.sizes(answer) == {"quantiles": 3}
+    assert isinstance(loss, Pinball) and answer.units == 3
+    assert task.sizes(answer) == {"quantiles": 3, "median": 1}
     truth = np.sort(np.random.default_rng(0).normal(size=2_000)).reshape(-1, 1, 1).astype(np.float32)
     best = np.quantile(truth, [0.1, 0.5, 0.9])
 

@@ -20,7 +20,7 @@ from dlkit.data.paths import PathOrDataset, one_table
 from dlkit.data.series_files import Series, irregularities, read_series
 from dlkit.data.series_gaps import Fill
 from dlkit.data.series_samples import series_sample
-from dlkit.data.series_windows import Layout, SeriesSplit, every_nth, thinned, windows
+from dlkit.data.series_windows import Layout, Measured, SeriesSplit, every_nth, thinned, windows
 from dlkit.data.sources import source
 from dlkit.data.splitting import check_enough, check_fraction, check_names, file_fingerprint, fingerprint
 from dlkit.errors import DataError, SettingsError
@@ -42,8 +42,10 @@ class SeriesData(PathOrDataset):
     fewer of a short series. `stride`: a window to train on begins every so many steps. `season`: steps of one, from the
     step of the times where None. `scale`: "log" counts in logarithms, for a series above 0 that grows by a factor a
     year. `sort`: puts rows in the order of their times. `fill`: puts in rows and values that are missing, as the one
-    before or on a line between neighbours; otherwise windows that would hold them are left out. `validation_fraction`,
-    `test_fraction`: shares of all steps, the last ones test, where a dataset has no parts of its own.
+    before or on a line between neighbours, and brings rows beside the grid of steps onto it; otherwise windows that
+    would hold them are left out. No forecast is judged by what was filled, or made from what was filled from later.
+    `validation_fraction`, `test_fraction`: shares of all steps, the last ones test, where a dataset has no parts of its
+    own.
     """
 
     dataset: str = "etth1"
@@ -122,7 +124,7 @@ class SeriesData(PathOrDataset):
         fields = columns.pop(times[0]).tolist()
         moments = clock.written(fields)[0].parse(fields)
         step = clock.step_of(moments)
-        series = Series(moments, columns, step, (*loaded.notes, *irregularities(moments, step)), times[0])
+        series = Series(moments, columns, step, (*loaded.notes, *irregularities(moments, step)), times[0], zoned=False)
         sizes = tuple(len(part[times[0]]) for part in parts)
         origin = {"name": self.dataset, "source": loaded.source, "fingerprint": loaded.fingerprint}
         return self._splits(series, (sizes[0], sizes[1], sizes[2]), origin)
@@ -157,9 +159,9 @@ class SeriesData(PathOrDataset):
         notes = [*series.notes]
         if self.fill != "none" and times is not None and series.step is not None:
             before = len(times)
-            times, matrix, note = series_gaps.on_grid(times, matrix, series.step)
-            notes += [note] if note else []
-            if len(times) > before and sizes is not None:
+            times, matrix, done = series_gaps.on_grid(times, matrix, series.step, self.fill)
+            notes += done
+            if sizes is not None:
                 sizes = (sizes[0] + len(times) - before, sizes[1], sizes[2])
         sizes = sizes or self._sizes(len(matrix))
         layout = Layout(
@@ -172,23 +174,25 @@ class SeriesData(PathOrDataset):
             step=series.step,
             season=self.season or series_gaps.season_of(series.step),
             logarithm=self.scale == "log",
+            zoned=series.zoned,
         )
         layout = _sized(layout, sizes, self.window, self.horizon, where)
+        missing = np.isnan(matrix)
         matrix = self._whole(matrix, sizes, notes)
+        measured = Measured(matrix, times, missing, series_gaps.ahead_of(missing, self.fill))
         _check(matrix[: sizes[0]], layout, where)
         parts: dict[str, SeriesSplit] = {}
         start = 0
         for name, size in zip(("train", "validation", "test"), sizes, strict=True):
             # Windows of a held-out part reach back into the one before; what they forecast lies in the part alone.
             first = max(start - layout.window, 0)
-            cut = slice(first, start + size)
             own = {column: matrix[start : start + size, at] for at, column in enumerate(columns)}
             parts[name] = windows(
-                matrix[cut],
-                None if times is None else times[cut],
+                measured.cut(slice(first, start + size)),
                 layout,
                 own,
                 where=f"{where}, {name} part",
+                judged=name != "train",
                 notes=notes,
             )
             if name != "train":
@@ -229,7 +233,10 @@ class SeriesData(PathOrDataset):
             parts.append(series_gaps.filled(matrix[start : start + size], self.fill, before))
             start += size
         how = "the value before" if self.fill == "previous" else "a line between its neighbours"
-        notes.append(f"{missing} missing values were filled, each by {how}")
+        notes.append(
+            f"{missing} missing values were filled, each by {how}; a forecast fills none, so what it is given must be "
+            "whole"
+        )
         return np.concatenate(parts)
 
 
@@ -252,12 +259,17 @@ def _check(train: np.ndarray, layout: Layout, where: str) -> None:
     for place, name in enumerate(layout.columns):
         column = train[:, place]
         there = column[np.isfinite(column)]
-        if name in layout.targets and len(there) and there.min() == there.max():
+        if not len(there):
+            raise DataError(
+                f"{where}, column {name!r}: the whole training part has no value of it. Leave it out: --set "
+                f"data.ignore={name}"
+            )
+        if name in layout.targets and there.min() == there.max():
             raise DataError(
                 f"{where}, column {name!r}: it is {there[0]:g} in the whole training part, so there is nothing to be "
                 f"learnt. Leave it out: --set data.ignore={name}"
             )
-        if layout.logarithm and name not in layout.known and len(there) and there.min() <= 0:
+        if layout.logarithm and name not in layout.known and there.min() <= 0:
             raise DataError(
                 f"{where}, column {name!r}: data.scale=log needs values above 0, the smallest is {there.min():g}. Use "
                 "data.scale=linear."

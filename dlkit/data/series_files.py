@@ -34,7 +34,8 @@ class Series:
     """`times`: (rows,) datetime64[ns] in UTC, in ascending order, or None where the file has none. `values`: column to
     (rows,) float64, NaN where nothing was measured. `step`: between neighbours, as `times.step_of` has it; None
     without times. `notes`: what a user should know: gaps, repeated times, columns left out. `time`: name of the column
-    of times. `words`: (rows,) object array of the column that was asked for as text.
+    of times. `words`: (rows,) object array of the column that was asked for as text. `zoned`: whether times were
+    written with a zone; None where there are none, or seconds since 1970.
     """
 
     times: np.ndarray | None
@@ -43,6 +44,7 @@ class Series:
     notes: tuple[str, ...] = ()
     time: str | None = None
     words: np.ndarray | None = None
+    zoned: bool | None = None
 
     def __len__(self) -> int:
         return len(next(iter(self.values.values())))
@@ -56,6 +58,7 @@ class Block:
     values: dict[str, np.ndarray]
     lines: np.ndarray
     words: np.ndarray | None = None
+    zoned: bool | None = None
 
     def __len__(self) -> int:
         return len(self.lines)
@@ -96,7 +99,7 @@ def read_series(
     step = None if times is None else clock.step_of(times)
     if times is not None:
         notes += irregularities(times, step)
-    return Series(times, values, step, tuple(notes), layout.time, labels)
+    return Series(times, values, step, tuple(notes), layout.time, labels, layout.zoned)
 
 
 def last_rows(path: Path, time: str | None, columns: Sequence[str], rows: int) -> Block:
@@ -120,7 +123,7 @@ def last_rows(path: Path, time: str | None, columns: Sequence[str], rows: int) -
             kept.pop(0)
     times = None if layout.time is None else np.concatenate([block.times for block in kept])[-rows:]
     values = {name: np.concatenate([block.values[name] for block in kept])[-rows:] for name in columns}
-    return Block(times, values, np.concatenate([block.lines for block in kept])[-rows:])
+    return Block(times, values, np.concatenate([block.lines for block in kept])[-rows:], zoned=layout.zoned)
 
 
 def series_blocks(
@@ -128,6 +131,17 @@ def series_blocks(
 ) -> Iterator[Block]:
     """The rows of a file, `rows` at a time in the file's order, for a file that is too large to hold."""
     yield from _Layout(path, time, columns).blocks(rows)
+
+
+def holds_times(path: Path, time: str | None = None) -> bool:
+    """Whether a file has a column of times, `time` or one found by looking, as `read_series` finds it."""
+    layout = _Layout(path, time, None)
+    for table in delimited_blocks(path, BLOCK_ROWS):
+        _check_not_times(path, list(table.columns))
+        if time is None:
+            layout._find_times(table)
+        return time is not None or layout.time is not None
+    return False
 
 
 def irregularities(times: np.ndarray, step: np.timedelta64 | None) -> list[str]:
@@ -195,6 +209,11 @@ class _Layout:
     numbers: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
+    @property
+    def zoned(self) -> bool | None:
+        """As `Series` has it, once a block was read."""
+        return None if self.style is None or self.style.style == "epoch" else self.style.zoned
+
     def blocks(self, rows: int) -> Iterator[Block]:
         first = True
         for table in delimited_blocks(self.path, rows):
@@ -202,10 +221,10 @@ class _Layout:
                 self._decide(table)
                 first = False
             times = None if self.time is None or self.style is None else self._times(table, self.time, self.style)
-            values = {name: self._numbers(table, name) for name in self.numbers}
+            values = {name: numbers_of(table, name) for name in self.numbers}
             # Few words on many rows: each of them is held once.
             words = None if self.words is None else np.array([*map(sys.intern, table.columns[self.words])], object)
-            yield Block(times, values, table.lines, words)
+            yield Block(times, values, table.lines, words, self.zoned)
         if first:
             raise DataError(f"{self.path}: a header and no rows below it. Add rows of data.")
 
@@ -293,28 +312,30 @@ class _Layout:
             return False
         return True
 
-    def _numbers(self, table: Delimited, name: str) -> np.ndarray:
-        fields, comma = table.columns[name], table.delimiter == ";"
-        # Plain numbers alone are read all at once, thirty times as fast; numpy would also take "1_0" for a number.
-        if not "".join(fields).translate(_PLAIN):
-            with contextlib.suppress(ValueError):
-                column = np.array(fields).astype(np.float64)
-                if (np.abs(column) <= LARGEST_NUMBER).all():
-                    return column
-        column = np.full(len(fields), np.nan)
-        for row, value in enumerate(fields):
-            text = value.strip()
-            if is_missing(text):
-                continue
-            number = parse_number(text, decimal_comma=comma)
-            if number is None or np.isinf(number):
-                what = "expected a number" if number is None else "infinite or too large to count with"
-                remedy = "Correct it, leave it empty, or leave the column out (data.ignore)."
-                raise DataError(
-                    f"{self.path}, line {table.lines[row]}, column {name!r}: {what}, got {text[:40]!r}. {remedy}"
-                )
-            column[row] = number
-        return column
+
+def numbers_of(table: Delimited, name: str) -> np.ndarray:
+    """(rows,) float64, NaN where nothing stands; DataError with the line at what is no finite number."""
+    fields, comma = table.columns[name], table.delimiter == ";"
+    # Plain numbers alone are read all at once, thirty times as fast; numpy would also take "1_0" for a number.
+    if not "".join(fields).translate(_PLAIN):
+        with contextlib.suppress(ValueError):
+            column = np.array(fields).astype(np.float64)
+            if (np.abs(column) <= LARGEST_NUMBER).all():
+                return column
+    column = np.full(len(fields), np.nan)
+    for row, value in enumerate(fields):
+        text = value.strip()
+        if is_missing(text):
+            continue
+        number = parse_number(text, decimal_comma=comma)
+        if number is None or np.isinf(number):
+            what = "expected a number" if number is None else "infinite or too large to count with"
+            remedy = "Correct it, leave it empty, or leave the column out (data.ignore)."
+            raise DataError(
+                f"{table.path}, line {table.lines[row]}, column {name!r}: {what}, got {text[:40]!r}. {remedy}"
+            )
+        column[row] = number
+    return column
 
 
 def _check_not_times(path: Path, names: Sequence[str]) -> None:

@@ -13,37 +13,78 @@ Fill = Literal["none", "previous", "linear"]
 LARGEST_GRID = 20
 """Rows that are put in may be so many times those that are there; more are a fault of the file."""
 _DAY = 86_400
+_ON_IT = 1e-6
+"""Shares of a step by which a time may miss its place on the grid."""
 
 
-def on_grid(times: np.ndarray, values: np.ndarray, step: np.timedelta64) -> tuple[np.ndarray, np.ndarray, str | None]:
-    """Times and values (rows, columns) with a row of NaN for every step that is missing, and what was done.
+def on_grid(
+    times: np.ndarray, values: np.ndarray, step: np.timedelta64, how: Fill
+) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """Times and values (rows, columns) with a row for every step from the first time on, and what was done.
 
-    Of rows with the same time the last one counts. DataError where times lie beside the grid of steps.
+    Of rows with the same time the last one counts. Where rows lie beside the grid of steps, a step between two that are
+    less than two steps apart takes its value from them: on the line between them in time, or the earlier one. A step
+    that has none is a row of NaN.
     """
     kept = np.append(np.diff(times) > np.timedelta64(0), True)
     repeated = len(times) - int(kept.sum())
     times, values = times[kept], values[kept]
-    counts = clock.steps_between(times, step)
-    beside = np.flatnonzero(np.abs(counts - np.round(counts)) > 1e-6)
-    if len(beside):
-        raise DataError(
-            f"data.fill puts rows on a grid of {clock.shown_step(step)}, and {clock.shown(times[beside + 1][:1])[0]} "
-            f"lies beside it (and {len(beside) - 1} more). Bring the rows to even steps, or leave data.fill=none."
-        )
-    places = np.concatenate([[0], np.cumsum(np.round(counts).astype(np.int64))])
-    rows = int(places[-1]) + 1
+    places = _places(times, step)
+    on_it = np.abs(places - np.round(places)) < _ON_IT
+    rows = int(places[-1] + _ON_IT) + 1
     if rows > LARGEST_GRID * len(times):
         raise DataError(
             f"data.fill would put in {rows - len(times)} rows beside the {len(times)} that are there: from "
             f"{clock.shown(times[:1])[0]} to {clock.shown(times[-1:])[0]} in steps of {clock.shown_step(step)}. Is a "
-            "time wrong?"
+            "time wrong? If not, leave data.fill=none."
         )
     whole = np.full((rows, values.shape[1]), np.nan)
-    whole[places] = values
+    whole[np.round(places[on_it]).astype(np.int64)] = values[on_it]
     grid = np.concatenate([times[:1], clock.following(times[0], step, rows - 1)])
-    notes = [f"{rows - len(times)} missing rows were put in"] if rows > len(times) else []
-    notes += [f"of {repeated} rows with the time of the next the later one was taken"] if repeated else []
-    return grid, whole, "; ".join(notes) or None
+    notes = [f"of {repeated} rows with the time of the next the later one was taken"] if repeated else []
+    if not on_it.all():
+        moved = _resampled(whole, places, values, how)
+        line = "on the line between its neighbours, so that it looks ahead to the later one (fill=previous does not)"
+        notes.append(
+            f"{int((~on_it).sum())} rows lie beside the grid of {clock.shown_step(step)}; {moved} steps took their "
+            f"values from such rows, each {'the one before' if how == 'previous' else line}"
+        )
+    empty = int(np.isnan(whole).all(axis=1).sum() - np.isnan(values[on_it]).all(axis=1).sum())
+    return grid, whole, [*notes, *([f"{empty} missing rows were put in"] if empty > 0 else [])]
+
+
+def _places(times: np.ndarray, step: np.timedelta64) -> np.ndarray:
+    """(rows,) float64: where times lie, in steps from the first."""
+    if clock.in_months(step):
+        months = times.astype("datetime64[M]")
+        return (months - months[0]) / step
+    return (times - times[0]) / step
+
+
+def _resampled(whole: np.ndarray, places: np.ndarray, values: np.ndarray, how: Fill) -> int:
+    """Puts values, measured at `places`, into steps of `whole` that have none; how many steps that were."""
+    empty = np.isnan(whole)
+    for column in range(whole.shape[1]):
+        there = np.isfinite(values[:, column])
+        measured, known = places[there], values[there, column]
+        steps = np.flatnonzero(empty[:, column]).astype(np.float64)
+        after = np.searchsorted(measured, steps)
+        inside = (after > 0) & (after < len(measured))
+        steps, after = steps[inside], after[inside]
+        near = measured[after] - measured[after - 1] < 2 - _ON_IT
+        steps, after = steps[near], after[near]
+        if not len(steps):
+            continue
+        found = known[after - 1] if how == "previous" else np.interp(steps, measured, known)
+        whole[steps.astype(np.int64), column] = found
+    return int((empty & ~np.isnan(whole)).any(axis=1).sum())
+
+
+def ahead_of(missing: np.ndarray, how: Fill) -> np.ndarray:
+    """(rows, columns) bool: which of the values that `filled` puts in may stand on a later one? On a line all, of those
+    that repeat the one before only what precedes every value.
+    """
+    return missing if how == "linear" else missing & (np.cumsum(~missing, axis=0) == 0)
 
 
 def filled(values: np.ndarray, how: Fill, before: np.ndarray | None = None) -> np.ndarray:

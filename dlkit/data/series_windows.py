@@ -15,7 +15,7 @@ from dlkit.errors import DataError
 _MOST_JUDGED, _MOST_VALUES = 20_000, 20_000_000
 """Windows, and steps of targets in all of them, that a held-out part is judged on: evenly spread where it has more."""
 _LARGEST_COPY = 500_000_000
-"""Bytes of windows that are copied, as those of a series with gaps must be."""
+"""Bytes of windows to judge that are copied, as those of a series with gaps are."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,8 @@ class Layout:
     """What the columns of a series are, and how it is cut.
 
     `targets`: forecast; `others`: further channels that are only looked at; `known`: known beforehand. `time`: name of
-    the column of times. `step`: between rows; `season`: steps of one.
+    the column of times. `step`: between rows; `season`: steps of one. `zoned`: were times written with a zone? None
+    where that is not known.
     """
 
     targets: tuple[str, ...]
@@ -35,6 +36,7 @@ class Layout:
     step: np.timedelta64 | None = None
     season: int = 1
     logarithm: bool = False
+    zoned: bool | None = None
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -47,60 +49,101 @@ class Layout:
 
 
 @dataclass(frozen=True)
+class Measured:
+    """The steps that windows are cut from.
+
+    `values`: (steps, columns) float64. `times`: (steps,) datetime64[ns], None where there are none. `filled`: (steps,
+    columns) bool, which values were put in for missing ones; `ahead`: of those, which may stand on later values.
+    """
+
+    values: np.ndarray
+    times: np.ndarray | None
+    filled: np.ndarray
+    ahead: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def cut(self, part: slice) -> Measured:
+        times = None if self.times is None else self.times[part]
+        return Measured(self.values[part], times, self.filled[part], self.ahead[part])
+
+
+@dataclass(frozen=True)
 class SeriesSplit(Split):
     """Windows of one part of a series.
 
     `inputs`: channels (rows, window), known covariates (rows, window + horizon) float64, and the times of the windows'
-    last steps. `targets`: (rows, horizon, targets) float64. All are views of the series unless it has gaps. `part`:
-    column to (steps,) float64, what was measured in this part alone, from which scales are learnt.
+    last steps. `targets`: (rows, horizon, targets) float64. Those to train on are views of the series; `numbers`: of
+    the windows that count, where some hold a gap, else None. `part`: column to (steps,) float64, what was measured in
+    this part alone, from which scales are learnt.
     """
 
     layout: Layout = field(default_factory=lambda: Layout((), 1, 1))
     part: Mapping[str, np.ndarray] = field(default_factory=dict)
+    numbers: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return super().__len__() if self.numbers is None else len(self.numbers)
+
+    def take(self, indices: np.ndarray) -> Split:
+        return super().take(indices if self.numbers is None else self.numbers[indices])
+
+    def copied(self) -> SeriesSplit:
+        """Its windows that count, one by one in memory."""
+        if self.numbers is None:
+            return self
+        rows = self.take(np.arange(len(self)))
+        return replace(self, inputs=rows.inputs, targets=rows.targets, times=rows.times, numbers=None)
 
 
 def windows(
-    values: np.ndarray,
-    times: np.ndarray | None,
-    layout: Layout,
-    own: Mapping[str, np.ndarray],
-    *,
-    where: str,
-    notes: list[str],
+    measured: Measured, layout: Layout, own: Mapping[str, np.ndarray], *, where: str, judged: bool, notes: list[str]
 ) -> SeriesSplit:
-    """All windows of (steps, columns) that are whole: views, or copies where some are not."""
+    """All windows that are whole, as views. `judged`: the part is held out, so that no truth of it may be made up."""
     window, length = layout.window, layout.window + layout.horizon
-    count = len(values) - length + 1
-    every = np.flatnonzero(_are_whole(values, times, layout, count)) if count > 0 else np.zeros(0, np.int64)
-    if not len(every):
-        raise DataError(
-            f"{where}: no {length} steps in a row ({window} looked at, {layout.horizon} ahead) without a gap or a "
-            f"missing value in its {len(values)}. Fill them (--set data.fill=linear), or set data.window or "
-            "data.horizon lower."
-        )
-    rows: np.ndarray | slice = slice(0, count)
+    count = max(len(measured) - length + 1, 0)
+    every = np.flatnonzero(_are_whole(measured.values, measured.times, layout, count)) if count else np.arange(0)
+    part = where.rpartition(", ")[2]
     if len(every) < count:
-        stride = -(-len(every) * length * values.shape[1] * 8 // _LARGEST_COPY)
-        rows = every[::stride]
+        notes.append(f"{part}: {count - len(every)} of {count} windows hold a gap or a missing value and are left out")
+    honest = every[_are_honest(measured, layout, every, judged=judged)]
+    if len(honest) < len(every):
         notes.append(
-            f"{where.rpartition(', ')[2]}: {count - len(every)} of {count} windows hold a gap or a missing value and "
-            "are left out" + (f"; of the others one in {stride} is taken" if stride > 1 else "")
+            f"{part}: {len(every) - len(honest)} windows are left out, for their past ends with a value that was "
+            f"filled from later ones{', or a filled one is to be forecast' if judged else ''}"
         )
+    if not len(honest):
+        raise _no_windows(where, layout, len(measured), filled=len(every) > 0)
     channels = len(layout.targets) + len(layout.others)
     inputs: dict[str, np.ndarray] = {}
-    if layout.time is not None and times is not None:
-        inputs[layout.time] = times[window - 1 : window - 1 + count][rows]
+    if layout.time is not None and measured.times is not None:
+        inputs[layout.time] = measured.times[window - 1 : window - 1 + count]
     for place, name in enumerate(layout.columns):
-        column = values[:, place]
+        column = measured.values[:, place]
         seen = column[: len(column) - layout.horizon] if place < channels else column
-        inputs[name] = sliding_window_view(seen, window if place < channels else length)[rows]
-    ahead = sliding_window_view(values[window:, : len(layout.targets)], layout.horizon, axis=0)
+        inputs[name] = sliding_window_view(seen, window if place < channels else length)
+    ahead = sliding_window_view(measured.values[window:, : len(layout.targets)], layout.horizon, axis=0)
     return SeriesSplit(
         inputs,
-        ahead.transpose(0, 2, 1)[rows],
+        ahead.transpose(0, 2, 1),
         inputs.get(layout.time) if layout.time is not None else None,
         layout,
         own,
+        None if len(honest) == count else honest,
+    )
+
+
+def _no_windows(where: str, layout: Layout, steps: int, *, filled: bool) -> DataError:
+    length = f"{layout.window + layout.horizon} steps in a row ({layout.window} looked at, {layout.horizon} ahead)"
+    if filled:
+        return DataError(
+            f"{where}: no {length} whose past ends with a value that was measured, and whose future is known, in its "
+            f"{steps}. Give more rows without gaps, or set data.horizon lower."
+        )
+    return DataError(
+        f"{where}: no {length} without a gap or a missing value in its {steps}. Fill them (--set data.fill=linear), or "
+        "set data.window or data.horizon lower."
     )
 
 
@@ -116,18 +159,33 @@ def _are_whole(values: np.ndarray, times: np.ndarray | None, layout: Layout, cou
     return whole
 
 
+def _are_honest(measured: Measured, layout: Layout, starts: np.ndarray, *, judged: bool) -> np.ndarray:
+    """(len(starts),) bool: are these windows forecast from what was known by then, and judged by what was measured?"""
+    channels, targets = len(layout.targets) + len(layout.others), len(layout.targets)
+    honest = np.asarray(~measured.ahead[starts + layout.window - 1, :channels].any(axis=1))
+    if judged:
+        made_up = np.concatenate([[0], np.cumsum(measured.filled[:, :targets].any(axis=1))])
+        first = starts + layout.window
+        honest &= made_up[first + layout.horizon] == made_up[first]
+    return honest
+
+
 def thinned(split: SeriesSplit, name: str, notes: list[str]) -> SeriesSplit:
-    """Windows evenly spread over a held-out part that has more than can be judged at once."""
+    """Windows evenly spread over a held-out part that has more than can be judged; copies where some hold a gap."""
     targets = np.asarray(split.targets)
+    a_window = targets[:1].nbytes + sum(rows[:1].nbytes for rows in split.inputs.values())
     most = max(min(_MOST_JUDGED, _MOST_VALUES // targets[0].size), 1)
+    if split.numbers is not None:
+        most = max(min(most, _LARGEST_COPY // a_window), 1)
     stride = -(-len(split) // most)
-    if stride == 1:
-        return split
-    notes.append(f"{name} part: of {len(split)} windows one in {stride} is judged")
-    return every_nth(split, stride)
+    if stride > 1:
+        notes.append(f"{name} part: of {len(split)} windows one in {stride} is judged")
+    return every_nth(split, stride).copied()
 
 
 def every_nth(split: SeriesSplit, stride: int) -> SeriesSplit:
+    if split.numbers is not None:
+        return replace(split, numbers=split.numbers[::stride])
     inputs = {column: rows[::stride] for column, rows in split.inputs.items()}
     times = None if split.times is None else split.times[::stride]
     return replace(split, inputs=inputs, targets=np.asarray(split.targets)[::stride], times=times)

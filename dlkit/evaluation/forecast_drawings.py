@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 
 from dlkit.contracts import Columns
 from dlkit.evaluation.drawings import BLUE, GREY, ORANGE, Drawing
-from dlkit.evaluation.forecasts import forecast_of, intervals, steps_of
+from dlkit.evaluation.forecasts import ErrorBand, forecast_of, intervals, steps_of
 from dlkit.evaluation.pages import figure as number
 from dlkit.evaluation.pages import shortened
 from dlkit.inference.forecasts import ForecastAnswer
@@ -22,11 +22,18 @@ _COLOURS = {"network": BLUE, "linear": ORANGE}
 
 
 def over_history(
-    answer: ForecastAnswer, inputs: Columns, targets: np.ndarray, outputs: np.ndarray, linear: np.ndarray
+    answer: ForecastAnswer,
+    inputs: Columns,
+    targets: np.ndarray,
+    outputs: np.ndarray,
+    linear: np.ndarray,
+    *,
+    band: ErrorBand | None = None,
 ) -> Drawing:
     """The first target at origins spread evenly over the test part: history, truth, forecast, interval, the line.
 
-    `inputs`: raw windows by column; `linear`: (rows, horizon, targets) on the standardised scale.
+    `inputs`: raw windows by column; `linear`: (rows, horizon, targets) on the standardised scale. `band`: drawn where
+    the network gives no quantiles.
     """
     name = answer.targets[0]
     truth, points, line = targets[..., 0], answer.values(outputs)[..., 0], answer.own(linear)[..., 0]
@@ -34,7 +41,7 @@ def over_history(
     figure = Figure(figsize=(8.4, 2.3 * len(rows)), layout="constrained")
     horizon = truth.shape[1]
     before = min(inputs[name].shape[1], _SHOWN_BEFORE * horizon + 4)
-    bands, widest = answer.bands(outputs[rows])[:, :, 0], intervals(answer)[-1:]
+    interval, label = _interval(answer, outputs[rows], band)
     ahead = np.arange(1, horizon + 1)
     for place, (row, axes) in enumerate(zip(rows, np.atleast_1d(figure.subplots(len(rows), 1)), strict=True)):
         history = inputs[name][row][-before:]
@@ -43,11 +50,9 @@ def over_history(
         marker = "o" if horizon < 3 else None
         axes.plot(ahead, line[row], color=ORANGE, linewidth=1.2, marker=marker, markersize=4, label="linear")
         axes.plot(ahead, points[row], color=BLUE, marker=marker, markersize=4, label="forecast")
-        for band in widest:
-            low, high = bands[place, :, band.low], bands[place, :, band.high]
-            axes.fill_between(
-                ahead, low, high, color=BLUE, alpha=0.2, linewidth=0, label=f"{band.nominal:.0%} interval"
-            )
+        if interval is not None:
+            low, high = interval[place, :, 0].T
+            axes.fill_between(ahead, low, high, color=BLUE, alpha=0.2, linewidth=0, label=label)
         axes.axvline(0, color=GREY, linewidth=0.8)
         axes.set(ylabel=shortened(f"{name} ({answer.unit})" if answer.unit else name, 24))
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -60,6 +65,21 @@ def over_history(
         f"{number(float(np.abs(line[rows] - truth[rows]).mean()))}."
     )
     return Drawing("forecast", "Forecast over history", alt, figure)
+
+
+def _interval(answer: ForecastAnswer, outputs: np.ndarray, band: ErrorBand | None) -> tuple[np.ndarray | None, str]:
+    """The ends of the widest interval, (rows, horizon, targets, 2) in own units, and what it is; None where there is
+    none.
+    """
+    widest = intervals(answer)[-1:]
+    if widest:
+        ends = answer.bands(outputs)[..., [widest[0].low, widest[0].high]]
+        return ends, f"{widest[0].nominal:.0%} interval"
+    if answer.quantiles or band is None:
+        return None, ""
+    ends = band.around(answer.points(outputs))
+    of_own = np.stack([answer.own(ends[..., end]) for end in (0, 1)], axis=-1)
+    return of_own, f"{band.nominal:.0%} of validation errors"
 
 
 def error_by_step(steps: Mapping[str, Mapping[str, Sequence[float]]]) -> Drawing:

@@ -15,6 +15,9 @@ ORIGINS = 8
 """Stretches of time into which the origins of a backtest are put."""
 _OFF = 0.1
 """A share of truths inside an interval that is off by more than this is warned of."""
+MOST_SHOWN = 12
+"""Steps ahead in a table."""
+LEAST_ERRORS = 10
 _LEAST_JUDGED = 100
 """Truths below which a share inside an interval says little."""
 
@@ -106,19 +109,103 @@ def per_target(answer: ForecastAnswer, targets: np.ndarray, points: np.ndarray) 
 
 
 def by_step(answer: ForecastAnswer, targets: np.ndarray, points: np.ndarray) -> dict[str, list[float]]:
-    """{"mse": one a step ahead, "mae": …} on the standardised scale, over rows and targets."""
+    """{"mse": one a step ahead, …}, over rows and targets: `mse` and `mae` on the standardised scale, `mase` as
+    `figures` has it, and of a single target `own_mae` in its unit.
+    """
     errors = points - answer.standardised(targets)
-    return {
+    own = _own_by_step(answer, targets, points)
+    found = {
         "mse": np.square(errors).mean(axis=(0, 2)).tolist(),
         "mae": np.abs(errors).mean(axis=(0, 2)).tolist(),
+        "mase": (own / np.array(answer.naive_error)).mean(axis=1).tolist(),
+    }
+    return found | ({"own_mae": own[:, 0].tolist()} if len(answer.targets) == 1 else {})
+
+
+def by_target_and_step(
+    answer: ForecastAnswer, targets: np.ndarray, points: np.ndarray
+) -> dict[str, dict[str, list[float]]]:
+    """Target to {"own_mae": one a step ahead, in its unit, "mase": …}."""
+    own = _own_by_step(answer, targets, points)
+    return {
+        name: {"own_mae": own[:, place].tolist(), "mase": (own[:, place] / answer.naive_error[place]).tolist()}
+        for place, name in enumerate(answer.targets)
     }
 
 
+def _own_by_step(answer: ForecastAnswer, targets: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """(horizon, targets): mean absolute errors in own units."""
+    found: np.ndarray = np.abs(answer.own(points) - targets).mean(axis=0)
+    return found
+
+
+def step_rows(steps: Mapping[str, object], by_target: Mapping[str, object]) -> list[dict[str, float]]:
+    """`by_step` by name of the network and the baselines, and `by_target_and_step` of the network, as rows of a table,
+    of a long horizon for some steps, the first and the last among them: `step`, the network's figures, with several
+    targets `own_mae` of each as well, and `mse` of the baselines.
+    """
+    if "network" not in steps:
+        return []
+    columns = _curves(steps["network"])
+    if len(by_target) <= MOST_SHOWN:
+        columns |= {f"own_mae of {name}": _curves(found)["own_mae"] for name, found in by_target.items()}
+    others = {name.replace("_", " "): _curves(found) for name, found in steps.items() if name != "network"}
+    columns |= {f"mse of {name}": found["mse"] for name, found in others.items()}
+    horizon = len(columns["mse"])
+    shown = np.arange(1, horizon + 1)
+    if horizon > MOST_SHOWN:
+        shown = np.unique(np.round(np.geomspace(1, horizon, MOST_SHOWN)).astype(int))
+    return [{"step": step, **{name: found[step - 1] for name, found in columns.items()}} for step in shown.tolist()]
+
+
+def _curves(found: object) -> dict[str, list[float]]:
+    return {str(name): list(curve) for name, curve in found.items()} if isinstance(found, Mapping) else {}
+
+
+@dataclass(frozen=True)
+class ErrorBand:
+    """An interval around a forecast of points, from what it was off by on the validation windows.
+
+    `offsets`: (horizon, targets, 2), the `shares` quantiles of truth less forecast at each step ahead, on the
+    standardised scale.
+    """
+
+    offsets: np.ndarray
+    shares: tuple[float, float] = (0.1, 0.9)
+
+    @property
+    def nominal(self) -> float:
+        """The share of truths that should lie in it."""
+        return self.shares[1] - self.shares[0]
+
+    def around(self, points: np.ndarray) -> np.ndarray:
+        """(rows, horizon, targets) to (rows, horizon, targets, 2), its ends, on the standardised scale."""
+        return points[..., np.newaxis] + self.offsets
+
+    def coverage(self, answer: ForecastAnswer, targets: np.ndarray, points: np.ndarray) -> float:
+        """The share of truths, steps and targets, that lie in it."""
+        errors = answer.standardised(targets) - points
+        return float(((errors >= self.offsets[..., 0]) & (errors <= self.offsets[..., 1])).mean())
+
+
+def error_band(answer: ForecastAnswer, targets: np.ndarray, points: np.ndarray) -> ErrorBand | None:
+    """The band of the errors on validation windows; None where there are too few to have such quantiles."""
+    if len(points) < LEAST_ERRORS:
+        return None
+    errors = answer.standardised(targets) - points
+    return ErrorBand(np.moveaxis(np.quantile(errors, ErrorBand.shares, axis=0), 0, -1))
+
+
 def backtest(
-    answer: ForecastAnswer, targets: np.ndarray, forecasts: Mapping[str, np.ndarray], times: np.ndarray | None
+    answer: ForecastAnswer,
+    targets: np.ndarray,
+    forecasts: Mapping[str, np.ndarray],
+    times: np.ndarray | None,
+    *,
+    zoned: bool = False,
 ) -> list[dict[str, object]]:
     """A row a stretch of origins: `from`, `to` (times of the last step known, or numbers of windows), `windows`, and by
-    name of the forecast its `mse`.
+    name of the forecast its `mse`. `zoned`: times are known to be UTC, and said to be.
 
     The origin rolls over every step of the test part; networks and baselines stay as they were trained (Tashman 2000:
     fixed fit, rolling origin).
@@ -130,7 +217,7 @@ def backtest(
     found = []
     for part in parts:
         ends = part[[0, -1]]
-        first, last = [named[end] for end in ends] if named else clock.shown(np.asarray(times)[ends])
+        first, last = [named[end] for end in ends] if named else clock.shown(np.asarray(times)[ends], zoned=zoned)
         mse = {name: float(error[part].mean()) for name, error in errors.items()}
         found.append({"from": first, "to": last, "windows": len(part), "mse": mse})
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -37,7 +38,8 @@ class SeriesInputs(Plain):
     `horizon` steps further than the channels. `time`: the column that says when the last step of the channels was, None
     where the series has no times. `step`: between rows, None as before. `cycles`: of `CYCLES`; each adds its sine and
     cosine to what is known. `logarithm`: channels are counted by their natural logarithm. `season`: steps of one, 1
-    where there is none.
+    where there is none. `zoned`: were times written with a zone, so that those of a forecast are said to be UTC? None
+    where that is not known.
     """
 
     channels: tuple[Channel, ...]
@@ -50,6 +52,7 @@ class SeriesInputs(Plain):
     season: int = 1
     cycles: tuple[str, ...] = ()
     logarithm: bool = False
+    zoned: bool | None = None
 
     kind = "series"
 
@@ -61,6 +64,13 @@ class SeriesInputs(Plain):
     @property
     def covariates(self) -> int:
         return len(self.known) + 2 * len(self.cycles)
+
+    @property
+    def tick(self) -> Literal["s", "ns"]:
+        """In what a SavedModel counts times since 1970: seconds, or nanoseconds where a step is no whole second."""
+        if self.step is None or clock.in_months(self.step):
+            return "s"
+        return "ns" if self.step % np.timedelta64(1, "s") else "s"
 
     @property
     def tensors(self) -> Mapping[str, Tensor]:
@@ -77,27 +87,59 @@ class SeriesInputs(Plain):
         """Columns (rows, steps) float64 of `window` steps or more, of the covariates `horizon` more, and times (rows,),
         to {"past": (rows, window, channels), "known": (rows, window + horizon, covariates)} float32, made on `take`.
 
-        InputError where steps are missing, NaN or infinite, or have no logarithm.
+        InputError where columns do not fit each other in length, or steps are missing, NaN or infinite, or have no
+        logarithm.
         """
-        # Rows may have been filled up to the longest, with NaN in front: what counts is at the end.
-        past = [self._last(inputs[channel.name], self.window, channel.name) for channel in self.channels]
+        columns = {one.name: np.asarray(inputs[one.name], np.float64) for one in (*self.channels, *self.known)}
+        self.check_lengths({name: column.shape[1] for name, column in columns.items()})
+        for name, length in self._lengths.items():
+            self._check_whole(columns[name][:, -length:], name)
+        return self.standardised(inputs)
+
+    def standardised(self, inputs: Columns) -> dict[str, np.ndarray | Rows]:
+        """As `encode`, of columns that are known to fit; windows with steps that are missing are not to be taken."""
+        last = {name: np.asarray(inputs[name], np.float64)[:, -length:] for name, length in self._lengths.items()}
+        past = [last[channel.name] for channel in self.channels]
         found: dict[str, np.ndarray | Rows] = {"past": StandardWindows(past, self.channels, logarithm=self.logarithm)}
         if self.covariates:
-            length = self.window + self.horizon
-            known = [self._last(inputs[channel.name], length, channel.name) for channel in self.known]
-            last = inputs[self.time] if self.cycles and self.time is not None else None
-            found["known"] = StandardWindows(known, self.known, calendar=None if last is None else self._calendar(last))
+            known = [last[channel.name] for channel in self.known]
+            times = inputs[self.time] if self.cycles and self.time is not None else None
+            calendar = None if times is None else self._calendar(times)
+            found["known"] = StandardWindows(known, self.known, calendar=calendar)
         return found
 
-    def _last(self, column: Column, length: int, name: str) -> np.ndarray:
-        column = np.asarray(column, np.float64)[:, -length:]
-        if column.shape[1] < length:
-            raise InputError(
-                f"Column {name!r}: expected {length} steps or more, got {column.shape[1]}. {self._needs(name)}"
-            )
+    @property
+    def _lengths(self) -> dict[str, int]:
+        """Steps at the end of each column that the network sees."""
+        ahead = dict.fromkeys((channel.name for channel in self.known), self.window + self.horizon)
+        return {channel.name: self.window for channel in self.channels} | ahead
+
+    def check_lengths(self, steps: Mapping[str, int], where: str = "") -> None:
+        """InputError where the columns' numbers of steps do not fit: a channel's end is the present, and what is known
+        beforehand goes `horizon` steps further. Columns that are not in `steps` are not looked at.
+        """
+        first = self.channels[0].name
+        lengths = {name: length for name, length in self._lengths.items() if name in steps}
+        for name, length in lengths.items():
+            if steps[name] < length:
+                column = f"{where}, column {name!r}" if where else f"Column {name!r}"
+                raise InputError(f"{column}: expected {length} steps or more, got {steps[name]}. {self._needs(name)}")
+        for name, length in lengths.items():
+            further = length - self.window
+            if first in steps and steps[name] != steps[first] + further:
+                column = f"{where}, column {name!r}" if where else f"Column {name!r}"
+                than = f"{further} more than" if further else "as many as"
+                remedy = self._needs(name) if further else "Give all channels up to the same time."
+                raise InputError(
+                    f"{column}: expected {steps[first] + further} steps, {than} of {first!r}, got {steps[name]}. "
+                    f"{remedy}"
+                )
+
+    def _check_whole(self, column: Column, name: str) -> None:
         step = _first_bad(column, positive=self.logarithm and name not in [channel.name for channel in self.known])
         if step is None:
-            return column
+            return
+        length = column.shape[1]
         row, place = step
         value = column[row, place]
         problem = "is not above 0, and the model counts in logarithms" if np.isfinite(value) else "is missing"
@@ -108,7 +150,7 @@ class SeriesInputs(Plain):
 
     def _needs(self, name: str) -> str:
         if name in [channel.name for channel in self.known]:
-            return f"It is known beforehand: give it for the last {self.window} steps and the {self.horizon} ahead."
+            return f"It is known beforehand: give it for each step of the channels and the {self.horizon} ahead."
         return f"The model looks at the last {self.window} steps: give as many, without gaps."
 
     def _calendar(self, last: np.ndarray) -> Calendar:
@@ -123,11 +165,15 @@ class SeriesInputs(Plain):
         return Calendar(last, offsets, tuple(CYCLES[cycle] for cycle in self.cycles))
 
     def following(self, inputs: Columns) -> list[list[str] | None]:
-        """The times of each row's forecast as text; None where the last time or the step is not known."""
+        """The times of each row's forecast as text, with "Z" where they are known to be UTC; None where the last time
+        or the step is not known.
+        """
         if self.time is None or self.step is None:
             return [None] * len(next(iter(inputs.values())))
         return [
-            None if np.isnat(last) else clock.shown(clock.following(last, self.step, self.horizon))
+            None
+            if np.isnat(last)
+            else clock.shown(clock.following(last, self.step, self.horizon), zoned=self.zoned is True)
             for last in inputs[self.time]
         ]
 
@@ -163,6 +209,7 @@ class SeriesInputs(Plain):
         if not isinstance(cycles, list) or not isinstance(step, list | None):
             raise TypeError("cycles and step are JSON lists")
         numbers = {name: int(str(settings[name])) for name in ("window", "horizon", "targets", "season")}
+        zoned = settings.get("zoned")  # runs of dlkit before it was asked have none
         return cls(
             channels=_channels(settings["channels"]),
             known=_channels(settings["known"]),
@@ -170,6 +217,7 @@ class SeriesInputs(Plain):
             step=None if step is None else np.timedelta64(int(step[0]), "M" if step[1] == "M" else "ns"),
             cycles=tuple(map(str, cycles)),
             logarithm=bool(settings["logarithm"]),
+            zoned=None if zoned is None else bool(zoned),
             **numbers,
         )
 

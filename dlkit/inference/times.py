@@ -28,7 +28,7 @@ _WRITTEN = re.compile(
     r"(?P<a>\d{8}|\d{1,4})(?:(?P<mark>[-/.])(?P<b>\d{1,2})(?:(?P=mark)(?P<c>\d{1,4}))?)?" + _CLOCK + _ZONE
 )
 _EPOCH = re.compile(r"\d{9,19}(\.\d+)?")
-_FIRST, _LAST = "1678", "2262"
+FIRST_YEAR, LAST_YEAR = "1678", "2262"
 """Years that nanoseconds in 64 bits can count."""
 _SIGNS = {10: {4: "-", 7: "-"}}
 _SIGNS[16] = _SIGNS[10] | {10: "T ", 13: ":"}
@@ -118,8 +118,9 @@ def step_of(times: np.ndarray) -> np.timedelta64 | None:
 
     A whole number of seconds to nanoseconds as `timedelta64[ns]`, or `timedelta64[M]`; None where there is none.
     """
+    # A time that comes twice says nothing of the step.
+    times = np.concatenate([times[:1], times[1:][np.diff(times) > np.timedelta64(0)]])
     gaps = np.diff(times)
-    gaps = gaps[gaps > np.timedelta64(0)]
     if not len(gaps):
         return None
     months = _months_between(times)
@@ -157,13 +158,15 @@ def following(last: np.datetime64, step: np.timedelta64, count: int) -> np.ndarr
     return months.astype("datetime64[ns]") + days.astype("timedelta64[D]") + clock
 
 
-def shown(times: np.ndarray) -> list[str]:
-    """Times for a person, ISO 8601: no finer than the finest of them needs."""
-    for unit in ("D", "m", "s", "ms", "us"):
+def shown(times: np.ndarray, *, zoned: bool = False) -> list[str]:
+    """Times for a person, ISO 8601: no finer than the finest of them needs. `zoned`: with the Z of UTC, which stands
+    behind a time of day alone.
+    """
+    for unit in ("m", "s", "ms", "us") if zoned else ("D", "m", "s", "ms", "us"):
         coarse = times.astype(f"datetime64[{unit}]")
         if (coarse == times).all():
-            return [str(time) for time in coarse]
-    return [str(time) for time in times]
+            return [f"{time}{'Z' * zoned}" for time in coarse]
+    return [f"{time}{'Z' * zoned}" for time in times]
 
 
 def shown_step(step: np.timedelta64) -> str:
@@ -201,7 +204,7 @@ def _iso(texts: Sequence[str], fields: Sequence[str] | None = None) -> np.ndarra
     matches = _ISO.fullmatch
     texts = ["NaT" if is_missing(text) else text.strip() for text in texts]
     for row, text in enumerate(texts):
-        if text != "NaT" and not (matches(text) and _FIRST <= text[:4] < _LAST):
+        if text != "NaT" and not (matches(text) and FIRST_YEAR <= text[:4] < LAST_YEAR):
             raise TimeFormatError(row, (fields or texts)[row])
     try:
         return np.array(texts, "datetime64[ns]")
@@ -229,7 +232,7 @@ def _of_one_form(texts: Sequence[str]) -> np.ndarray | None:
         return None
     if not all(np.isin(codes[:, place], [*map(ord, sign)]).all() for place, sign in signs.items()):
         return None
-    if not (min(texts)[:4] >= _FIRST and max(texts)[:4] < _LAST):
+    if not (min(texts)[:4] >= FIRST_YEAR and max(texts)[:4] < LAST_YEAR):
         return None
     try:
         return written.astype("datetime64[ns]")

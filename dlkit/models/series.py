@@ -353,6 +353,7 @@ def _fed_back(
         horizon=spec.sizes["horizon"],
         targets=spec.sizes["targets"],
         quantiles=spec.sizes["quantiles"],
+        median=spec.sizes.get("median"),
         shared=shared,
         name="feedback",
     )

@@ -221,12 +221,12 @@ class FeedbackCell(keras.layers.Layer):
 
     Input: covariates known for the step, (batch, n), n may be 0. States: those of `cell`, then the last forecast of the
     targets, (batch, targets). Output: (batch, targets x quantiles), the last forecast plus a linear map of the cell's
-    output; the middle quantile is fed back.
+    output; the quantile numbered `median` is fed back.
     """
 
-    def __init__(self, cell: keras.layers.Layer, targets: int, quantiles: int, **kwargs: object) -> None:
+    def __init__(self, cell: keras.layers.Layer, targets: int, quantiles: int, median: int, **kwargs: object) -> None:
         super().__init__(**kwargs)
-        self.cell, self.targets, self.quantiles = cell, targets, quantiles
+        self.cell, self.targets, self.quantiles, self.median = cell, targets, quantiles, median
         self.change = keras.layers.Dense(targets * quantiles, name="change")
         states = cell.state_size if isinstance(cell.state_size, list) else [cell.state_size]
         self.state_size = [*states, targets]
@@ -247,7 +247,7 @@ class FeedbackCell(keras.layers.Layer):
         middle = forecast
         if self.quantiles > 1:
             by_target = ops.reshape(forecast, (-1, self.targets, self.quantiles))
-            middle = by_target[:, :, self.quantiles // 2]
+            middle = by_target[:, :, self.median]
         return forecast, [*inner, middle]
 
 
@@ -258,7 +258,8 @@ class Feedback(keras.layers.Layer):
     Input: past (batch, window, channels), targets first, and optionally known (batch, window + horizon, covariates): at
     each step the covariates of the step that is forecast. Output: (batch, horizon, targets x quantiles).
     `kind`: of the cell, see `CELLS`. `shared`: the cell that reads the past also goes on, so that all channels must be
-    targets; otherwise the decoder is a cell of its own that starts from the reader's last states.
+    targets; otherwise the decoder is a cell of its own that starts from the reader's last states. `median`: number of
+    the quantile that is fed back; None in files of before it was asked for: the one in the middle.
     """
 
     def __init__(
@@ -269,16 +270,18 @@ class Feedback(keras.layers.Layer):
         horizon: int,
         targets: int,
         quantiles: int = 1,
+        median: int | None = None,
         shared: bool = False,
         **kwargs: object,
     ) -> None:
         super().__init__(**kwargs)
         self.kind, self.units, self.shared = kind, units, shared
+        self.median = quantiles // 2 if median is None else median
         self.horizon, self.targets, self.quantiles = horizon, targets, quantiles
         cell = CELLS[kind](units)
         decoder = cell if shared else CELLS[kind](units)
         self.reader = keras.layers.RNN(cell, return_state=True, name="reader")
-        self.cell = FeedbackCell(decoder, targets, quantiles, name="writer_cell")
+        self.cell = FeedbackCell(decoder, targets, quantiles, self.median, name="writer_cell")
         self.writer = keras.layers.RNN(self.cell, return_sequences=True, name="writer")
 
     def build(self, past_shape: tuple[int, int, int], known_shape: tuple[int, int, int] | None = None) -> None:
@@ -308,6 +311,7 @@ class Feedback(keras.layers.Layer):
             "horizon": self.horizon,
             "targets": self.targets,
             "quantiles": self.quantiles,
+            "median": self.median,
             "shared": self.shared,
         }
 

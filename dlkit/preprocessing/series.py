@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dlkit.contracts import ColumnKind, Examples, Split, Transform
+from dlkit.contracts import Chosen, ColumnKind, Examples, Split, Transform
 from dlkit.data.series_windows import SeriesSplit
 from dlkit.errors import SettingsError, did_you_mean
 from dlkit.inference import times as clock
@@ -54,10 +54,15 @@ class SeriesWindows:
             season=layout.season,
             cycles=self.calendar,
             logarithm=layout.logarithm,
+            zoned=layout.zoned,
         )
 
     def examples(self, transform: Transform, split: Split) -> Examples:
-        return Examples(transform.encode(split.inputs), split.targets)
+        if not isinstance(split, SeriesSplit) or split.numbers is None or not isinstance(transform, SeriesInputs):
+            return Examples(transform.encode(split.inputs), split.targets)
+        # Views of all windows, of which those that hold gaps are never taken.
+        rows = {name: Chosen(every, split.numbers) for name, every in transform.standardised(split.inputs).items()}
+        return Examples(rows, Chosen(np.asarray(split.targets), split.numbers))
 
 
 def channel_of(train: SeriesSplit, name: str) -> Channel:

@@ -12,12 +12,14 @@ from dlkit.inference import times as clock
 from dlkit.inference.series import CYCLES, Channel, SeriesInputs
 
 _SECONDS_A_DAY = 86_400
+_TICKS = {"s": 1, "ns": 10**9}
 
 
 class SeriesInputsGraph(tf.Module):
     """The TensorFlow form of `SeriesInputs`: channels by name, (rows, steps) float64 of `window` steps or more, known
-    covariates `horizon` steps further, and the time of each row's last step, (rows,) int64 seconds since 1970, to the
-    network's inputs. Arithmetic in float64, as there; a step that is missing makes the forecast NaN.
+    covariates `horizon` steps further, and the time of each row's last step, (rows,) int64 since 1970 in seconds (in
+    nanoseconds where a step is no whole number of them), to the network's inputs. Arithmetic in float64, as there;
+    columns that do not fit each other in length are refused; a step that is missing makes the forecast NaN.
     """
 
     def __init__(self, transform: SeriesInputs) -> None:
@@ -32,6 +34,8 @@ class SeriesInputsGraph(tf.Module):
 
     def encode(self, raw: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         made = self._transform
+        with tf.control_dependencies(self._fitting(raw)):
+            raw = {name: tf.identity(column) for name, column in raw.items()}
         past = [self._scaled(raw, channel, made.window, made.logarithm) for channel in made.channels]
         found = {"past": tf.cast(tf.stack(past, axis=2), tf.float32)}
         if made.covariates:
@@ -40,6 +44,23 @@ class SeriesInputsGraph(tf.Module):
             known += self._calendar(raw)
             found["known"] = tf.cast(tf.stack(known, axis=2), tf.float32)
         return found
+
+    def _fitting(self, raw: Mapping[str, tf.Tensor]) -> list[tf.Operation]:
+        """Assertions that all channels end at one time, and what is known beforehand `horizon` steps later."""
+        made, first = self._transform, self._transform.channels[0].name
+        steps = tf.shape(raw[first])[1]
+        further = dict.fromkeys((one.name for one in made.channels), 0)
+        further |= dict.fromkeys((one.name for one in made.known), made.horizon)
+        return [
+            tf.debugging.assert_equal(
+                tf.shape(raw[name])[1],
+                steps + more,
+                message=f"Column {name!r}: expected " + (f"{more} steps more than" if more else "as many steps as")
+                + f" of {first!r}.",
+            )
+            for name, more in further.items()
+            if name != first
+        ]  # fmt: skip
 
     def _scaled(self, raw: Mapping[str, tf.Tensor], channel: Channel, length: int, logarithm: bool) -> tf.Tensor:
         values = tf.ensure_shape(raw[channel.name][:, -length:], (None, length))
@@ -51,19 +72,23 @@ class SeriesInputsGraph(tf.Module):
         if not made.cycles or made.time is None or made.step is None:
             return []
         offsets = np.arange(-made.window + 1, made.horizon + 1) * (made.step / np.timedelta64(1, "s"))
-        moments = tf.cast(raw[made.time], tf.float64)[:, tf.newaxis] + offsets
+        a_second = _TICKS[made.tick]
+        last = raw[made.time]
+        # Whole seconds first: nanoseconds since 1970 are more than float64 counts.
+        seconds = tf.cast(last // a_second, tf.float64) + tf.cast(last % a_second, tf.float64) / a_second
+        moments = seconds[:, tf.newaxis] + offsets
         angles = [2 * math.pi * (tf.math.floormod(moments, CYCLES[cycle]) / CYCLES[cycle]) for cycle in made.cycles]
         return [*map(tf.sin, angles), *map(tf.cos, angles)]
 
     def times(self, raw: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """{"time": (rows, horizon) int64 seconds since 1970}; nothing where the series has no times."""
+        """{"time": (rows, horizon) int64 since 1970, counted as the last step's}; nothing where there are no times."""
         made = self._transform
         if made.time is None or made.step is None:
             return {}
         ahead = np.arange(1, made.horizon + 1)
         last = raw[made.time][:, tf.newaxis]
         if not clock.in_months(made.step):
-            return {"time": last + tf.constant(ahead * int(made.step / np.timedelta64(1, "s")), tf.int64)}
+            return {"time": last + tf.constant(ahead * (made.step // np.timedelta64(1, made.tick)), tf.int64)}
         return {"time": _months_after(last, tf.constant(ahead * int(made.step / np.timedelta64(1, "M")), tf.int64))}
 
 

@@ -7,8 +7,12 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from dlkit.contracts import ColumnKind
+from dlkit.contracts import ColumnKind, Transform
 from dlkit.errors import InputError, did_you_mean
+from dlkit.inference import times as clock
+from dlkit.inference.inputs import columns_from
+from dlkit.inference.recent import recent
+from dlkit.inference.series import SeriesInputs
 
 
 @dataclass(frozen=True)
@@ -18,15 +22,20 @@ class Table:
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
 
-    def items(self, kinds: Mapping[str, ColumnKind]) -> list[dict[str, object]]:
-        """The model's columns of each row, an empty cell being a missing value; other columns are left out."""
+    def items(self, kinds: Mapping[str, ColumnKind], transform: Transform | None = None) -> list[dict[str, object]]:
+        """The model's columns of each row, an empty cell being a missing value; other columns are left out.
+
+        For a model of series all rows are one item; of a forecast `transform` tells the past from what lies ahead.
+        """
         for name, kind in kinds.items():
             if kind == "image":  # a cell would be a path on this server: nobody may ask for its files
                 raise InputError(f"A CSV file holds no picture (column {name!r}). Ask about pictures one by one.")
-            if kind == "text" and name not in self.header:
+            if kind in ("text", "series") and name not in self.header:
                 raise InputError(f"The file has no column {name!r}.{did_you_mean(name, self.header)}")
+        if isinstance(transform, SeriesInputs):
+            return [self._recent(transform)]
         if "series" in kinds.values():
-            return [self._series(kinds)]
+            return [self._windows(kinds)]
         known = [(index, name) for index, name in enumerate(self.header) if name in kinds]
         if not known:
             raise InputError(
@@ -38,19 +47,33 @@ class Table:
             for row in self.rows
         ]
 
-    def _series(self, kinds: Mapping[str, ColumnKind]) -> dict[str, object]:
-        """All rows as the one item of a model of series: what follows the last value of a column lies ahead."""
-        columns: dict[str, list[str]] = {}
-        for name, kind in kinds.items():
-            if name in self.header:
-                cells = [row[self.header.index(name)].strip() for row in self.rows]
-                filled = [number for number, cell in enumerate(cells, start=1) if cell]
-                columns[name] = cells[: filled[-1] if filled else 0]
-            elif kind == "series":
-                raise InputError(f"The file has no column {name!r}.{did_you_mean(name, self.header)}")
-        item: dict[str, object] = {name: cells for name, cells in columns.items() if kinds[name] == "series"}
-        measured = min((len(cells) for name, cells in columns.items() if kinds[name] == "series"), default=0)
-        return item | {name: cells[:measured] for name, cells in columns.items() if kinds[name] == "time"}
+    def _cells(self, name: str) -> list[str]:
+        place = self.header.index(name)
+        return [row[place].strip() for row in self.rows]
+
+    def _windows(self, kinds: Mapping[str, ColumnKind]) -> dict[str, object]:
+        """All rows as one window, up to the last one in which a cell is filled."""
+        columns = {name: self._cells(name) for name in kinds if name in self.header}
+        filled = [number for number, row in enumerate(zip(*columns.values(), strict=True), start=1) if any(row)]
+        return {name: cells[: filled[-1] if filled else 0] for name, cells in columns.items()}
+
+    def _recent(self, made: SeriesInputs) -> dict[str, object]:
+        """All rows as the one item of a forecast."""
+        series = [name for name, kind in made.kinds.items() if kind == "series"]
+        cells = zip(*(self._cells(name) for name in series), strict=True)
+        rows = [dict(zip(series, row, strict=True)) for row in cells]
+        values = columns_from(rows, dict.fromkeys(series, "number"))
+        if made.time is None or made.time not in self.header or not any(times := self._cells(made.time)):
+            return recent(values, None, made, where="The file")
+        ways = clock.written(times)
+        if len(ways) != 1:
+            example = next(filter(None, times))
+            raise InputError(
+                f"The file, column {made.time!r}: expected times that are all written alike, such as "
+                f"2024-12-31 23:59:00, got {example[:40]!r}."
+            )
+        zoned = None if ways[0].style == "epoch" else ways[0].zoned
+        return recent(values, ways[0].parse(times), made, where="The file", zoned=zoned)
 
 
 def read_table(content: bytes, *, most_rows: int) -> Table:

@@ -262,7 +262,9 @@ def _batch(model: ServedModel, limits: Limits) -> None:
 
 def _answer_table(model: ServedModel, content: bytes, limits: Limits) -> tuple[Table, list[dict[str, object]]]:
     table = read_table(content, most_rows=limits.instances)
-    return table, model.predict(table.items(model.predictor.kinds))
+    kinds = model.predictor.kinds
+    transform = model.predictor.transform if "series" in kinds.values() else None
+    return table, model.predict(table.items(kinds, transform))
 
 
 def _show_table(name: str, table: Table, answers: list[dict[str, object]]) -> None:

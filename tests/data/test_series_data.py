@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dlkit.contracts import Splits
+from dlkit.contracts import Splits, take
 from dlkit.data.series import SeriesData
-from dlkit.data.series_gaps import filled, on_grid
+from dlkit.data.series_gaps import ahead_of, filled, on_grid
 from dlkit.data.series_windows import SeriesSplit
 from dlkit.errors import DataError, DlkitError, SettingsError
+from dlkit.forecasting import Forecasting
+from dlkit.preprocessing.series import SeriesWindows
 
 
 def rows(count: int = 200) -> list[str]:
@@ -64,14 +66,38 @@ def test_windows_are_views_of_the_series(tmp_path: Path) -> None:
     assert train.inputs["load"].strides[0] == train.inputs["load"].strides[1]
 
 
+def test_a_gap_in_a_series_makes_no_copies_and_thins_no_training(tmp_path: Path) -> None:
+    lines = rows(3_000)
+    lines[30] = lines[30].rpartition(",")[0] + ","
+    del lines[60]
+    train = part(load(tmp_path, lines, targets=("load",), window=500, horizon=5), "train")
+    for array in (*train.inputs.values(), np.asarray(train.targets)):
+        assert not array.flags.owndata
+    assert train.inputs["load"].strides[0] == train.inputs["load"].strides[1]
+    assert np.shares_memory(train.inputs["load"][0], train.inputs["load"][1])
+    assert len(train) == 2_099 - 505 + 1 - 60  # windows that begin at the gap or before it hold it
+    assert np.asarray(train.take(np.array([0])).inputs["load"])[0, 0] == 61
+    transform = SeriesWindows().fit(train, {})
+    made = SeriesWindows().examples(transform, train)
+    past, ahead = (take(rows, np.arange(3)) for rows in (made.inputs["past"], made.targets))  # type: ignore[arg-type]  # rows
+    np.testing.assert_array_equal(ahead[:, :, 0], np.arange(561, 566) + np.arange(3)[:, None])
+    assert len(made) == len(train) and np.isfinite(past).all()
+    task = Forecasting()
+    steps = task.encode(task.fit(train, "load"), made.targets)
+    assert len(steps) == len(train) and np.isfinite(take(steps, np.arange(len(steps)))).all()
+    thin = part(load(tmp_path, lines, targets=("load",), window=500, horizon=5, stride=10), "train")
+    assert len(thin) == -(-len(train) // 10)
+
+
 def test_windows_with_a_gap_or_a_missing_value_are_left_out(tmp_path: Path) -> None:
     lines = rows()
     del lines[60]
     lines[30] = lines[30].rpartition(",")[0] + ","
     splits = load(tmp_path, lines, targets=("load",), window=10, horizon=2)
     train = part(splits, "train")
-    assert np.isfinite(train.inputs["wind"]).all()
-    steps = np.concatenate([train.inputs["load"], np.asarray(train.targets)[:, :, 0]], axis=1)
+    some = train.take(np.arange(len(train)))
+    assert np.isfinite(some.inputs["wind"]).all()
+    steps = np.concatenate([some.inputs["load"], np.asarray(some.targets)[:, :, 0]], axis=1)
     assert (np.diff(steps, axis=1) == 1).all()
     assert any("windows hold a gap or a missing value" in note for note in splits.notes)
 
@@ -82,7 +108,7 @@ def test_gaps_are_filled_on_request_from_what_is_before(tmp_path: Path, how: str
     del lines[60:63]
     splits = load(tmp_path, lines, targets=("load",), window=10, horizon=2, fill=how)
     train = part(splits, "train")
-    assert len(train) == 140 - 12 + 1
+    assert len(train) == 140 - 12 + 1 - 3 * (how == "linear")  # no past ends on a line to what follows it
     found = train.part["load"][58:65].tolist()
     assert found == ([58, 59, 60, 61, 62, 63, 64] if how == "linear" else [58, 59, 59, 59, 59, 63, 64])
     assert "3 missing rows were put in" in splits.notes
@@ -97,11 +123,64 @@ def test_nothing_of_a_later_part_fills_an_earlier_one() -> None:
 def test_a_grid_keeps_the_later_of_two_rows_and_refuses_a_century() -> None:
     step = np.timedelta64(1, "h")
     times = np.datetime64("2024-01-01", "ns") + np.array([0, 1, 1, 3]) * step
-    grid, values, note = on_grid(times, np.arange(4.0)[:, None], step)
+    grid, values, notes = on_grid(times, np.arange(4.0)[:, None], step, "linear")
     np.testing.assert_array_equal(values[:, 0], [0, 2, np.nan, 3])
-    assert len(grid) == 4 and note is not None and "the later one was taken" in note
+    assert len(grid) == 4 and "the later one was taken" in notes[0] and notes[1] == "1 missing rows were put in"
     with pytest.raises(DataError, match=r"Is a time wrong"):
-        on_grid(np.append(times, np.datetime64("2124-01-01", "ns")), np.zeros((5, 1)), step)
+        on_grid(np.append(times, np.datetime64("2124-01-01", "ns")), np.zeros((5, 1)), step, "linear")
+
+
+@pytest.mark.parametrize(
+    "how, expected", [("linear", [0, 10, 20, 80 / 3, 35, 130 / 3, 50]), ("previous", [0, 10, 20, 20, 30, 40, 50])]
+)
+def test_rows_beside_the_grid_are_brought_onto_it(how: Any, expected: list[float]) -> None:
+    step = np.timedelta64(2, "h")
+    times = np.datetime64("2024-01-01", "ns") + np.array([0, 2, 4, 7, 9, 12]) * np.timedelta64(1, "h")
+    grid, values, notes = on_grid(times, np.array([0.0, 10, 20, 30, 40, 50])[:, None], step, how)
+    np.testing.assert_allclose(values[:, 0], expected)
+    assert (np.diff(grid) == step).all() and "2 rows lie beside the grid of 2 hours; 3 steps took" in notes[0]
+
+
+def test_days_of_local_time_are_filled_over_a_change_of_the_clock(tmp_path: Path) -> None:
+    zones = ["+01:00" if day < 90 else "+02:00" for day in range(200)]  # 2024-03-31
+    start = np.datetime64("2024-01-01")
+    lines = [f"{start + day}T00:00{zone},{day},{day % 7}" for day, zone in enumerate(zones)]
+    splits = load(tmp_path, lines, targets=("load",), window=10, horizon=2, fill="previous")
+    train = part(splits, "train")
+    assert len(train) == 139 - 12 + 1  # the last row lies an hour before a step that nobody measured
+    assert train.layout.step == np.timedelta64(24, "h") and train.layout.zoned is True
+    assert train.part["load"][85:95].tolist() == [*range(85, 95)]
+    assert any("rows lie beside the grid of 1 day" in note for note in splits.notes)
+
+
+def test_no_forecast_is_judged_by_what_was_filled_or_made_from_what_follows(tmp_path: Path) -> None:
+    lines = rows()
+    for row in (60, 61, 180):
+        lines[row] = lines[row].partition(",")[0] + ",," + str(row % 7)
+    splits = load(tmp_path, lines, targets=("load",), window=10, horizon=2, fill="linear")
+    train, test = part(splits, "train"), part(splits, "test")
+    some = train.take(np.arange(len(train)))
+    assert not {60.0, 61.0} & set(some.inputs["load"][:, -1]) and 60 in some.inputs["load"][:, 0]
+    assert 180 not in np.asarray(test.targets) and 180 not in test.inputs["load"][:, -1]
+    assert 180 in test.inputs["load"] and len(test) == 39 - 3
+    assert any(note.startswith("test part: 3 windows are left out") for note in splits.notes)
+    assert any("a forecast fills none" in note for note in splits.notes)
+    every_other = [line if row % 2 else f"{line.partition(',')[0]},,1" for row, line in enumerate(rows())]
+    with pytest.raises(DataError, match=r"Give more rows without gaps"):
+        load(tmp_path, rows()[:160] + every_other[160:], targets=("load",), window=10, horizon=2, fill="linear")
+
+
+def test_what_repeats_the_value_before_stands_on_no_later_one() -> None:
+    missing = np.array([[True], [False], [True]])
+    assert ahead_of(missing, "previous")[:, 0].tolist() == [True, False, False]
+    assert ahead_of(missing, "linear")[:, 0].tolist() == [True, False, True]
+
+
+def test_a_duplicate_leaves_the_frequency_of_months(tmp_path: Path) -> None:
+    months = [f"{2000 + row // 12}-{row % 12 + 1:02},{row},{row % 7}" for row in range(200)]
+    splits = load(tmp_path, [*months[:50], *months[49:]], targets=("load",), window=10, horizon=2, fill="linear")
+    train = part(splits, "train")
+    assert train.layout.step == np.timedelta64(1, "M") and train.layout.season == 12 and len(train) == 140 - 12 + 1
 
 
 def test_covariates_reach_over_the_steps_ahead(tmp_path: Path) -> None:

@@ -48,6 +48,9 @@ def test_errors_are_told_by_step_and_by_stretch_of_time() -> None:
     points = {"network": np.zeros((16, 3, 1)), "naive": np.ones((16, 3, 1))}
     truth = 10 + 2 * np.tile(np.array([0.0, 1.0, 2.0])[:, None], (16, 1, 1))
     assert forecasts.by_step(ANSWER, truth, points["network"])["mse"] == [0, 1, 4]
+    # Two of own units are one standard deviation, four the yardstick.
+    found = forecasts.by_step(ANSWER, truth, points["network"])
+    assert found["own_mae"] == [0, 2, 4] and found["mase"] == [0, 0.5, 1]
     times = np.datetime64("2024-01-01", "ns") + np.arange(16) * np.timedelta64(1, "D")
     rows = forecasts.backtest(ANSWER, truth, points, times)
     assert len(rows) == 8 and rows[1] == {
@@ -56,6 +59,52 @@ def test_errors_are_told_by_step_and_by_stretch_of_time() -> None:
         "windows": 2,
         "mse": {"network": pytest.approx(5 / 3), "naive": pytest.approx(2 / 3)},
     }
+
+
+def test_stretches_of_a_series_with_zones_are_told_in_utc() -> None:
+    times = np.datetime64("2024-01-01", "ns") + np.arange(2) * np.timedelta64(1, "D")
+    rows = forecasts.backtest(ANSWER, np.ones((2, 1, 1)), {"network": np.ones((2, 1, 1))}, times, zoned=True)
+    assert [row["from"] for row in rows] == ["2024-01-01T00:00Z", "2024-01-02T00:00Z"]
+
+
+def test_each_of_several_targets_has_errors_by_step_in_its_own_unit() -> None:
+    answer = ForecastAnswer(("load", "wind"), (10.0, 0.0), (2.0, 0.5), (4.0, 1.0))
+    truth, points = np.tile([10.0, 0.0], (4, 3, 1)), np.tile([1.0, 2.0], (4, 3, 1)) * np.arange(3)[:, None]
+    steps = {
+        "network": forecasts.by_step(answer, truth, points),
+        "linear": forecasts.by_step(answer, truth, 0 * points),
+    }
+    assert "own_mae" not in steps["network"] and steps["network"]["mase"] == [0, 0.75, 1.5]
+    by_target = forecasts.by_target_and_step(answer, truth, points)
+    assert by_target == {
+        "load": {"own_mae": [0, 2, 4], "mase": [0, 0.5, 1]},
+        "wind": {"own_mae": [0, 1, 2], "mase": [0, 1, 2]},
+    }
+    rows = forecasts.step_rows(steps, by_target)
+    assert [row["step"] for row in rows] == [1, 2, 3]
+    assert rows[1] == {
+        "step": 2, "mse": 2.5, "mae": 1.5, "mase": 0.75,
+        "own_mae of load": 2, "own_mae of wind": 1, "mse of linear": 0,
+    }  # fmt: skip
+
+
+def test_a_table_of_a_long_horizon_has_some_of_its_steps() -> None:
+    rows = forecasts.step_rows({"network": {"mse": [float(step) for step in range(1, 97)]}}, {})
+    assert len(rows) <= forecasts.MOST_SHOWN and all(row["mse"] == row["step"] for row in rows)
+    assert (rows[0]["step"], rows[-1]["step"]) == (1, 96) and forecasts.step_rows({}, {}) == []
+
+
+def test_a_band_of_validation_errors_holds_as_many_of_them_as_it_says_at_each_step() -> None:
+    random = np.random.default_rng(0)
+    errors = random.normal(size=(2_000, 3, 1)) * np.array([1.0, 2.0, 4.0])[:, None]
+    points = random.normal(size=errors.shape)
+    band = forecasts.error_band(ANSWER, ANSWER.own(points + errors), points)
+    assert band is not None and band.nominal == pytest.approx(0.8)
+    assert band.coverage(ANSWER, ANSWER.own(points + errors), points) == pytest.approx(0.8, abs=0.005)
+    width = band.offsets[:, 0, 1] - band.offsets[:, 0, 0]
+    np.testing.assert_allclose(width / width[0], [1, 2, 4], rtol=0.1)
+    assert band.coverage(ANSWER, ANSWER.own(points + 2 * errors), points) < 0.6
+    assert forecasts.error_band(ANSWER, ANSWER.own(points[:9]), points[:9]) is None
 
 
 def test_a_network_that_loses_to_a_line_is_warned_of_and_skill_is_stated_first() -> None:

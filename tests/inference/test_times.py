@@ -86,6 +86,19 @@ def test_the_next_times_follow_the_calendar(last: str, step: np.timedelta64, exp
     assert clock.shown(clock.following(np.datetime64(last, "ns"), step, 2)) == expected
 
 
+def test_a_time_that_comes_twice_leaves_the_step_of_months() -> None:
+    months = np.arange("1949-01", "1951-01", dtype="datetime64[M]").astype("datetime64[ns]")
+    assert clock.step_of(np.sort(np.append(months, months[5]))) == np.timedelta64(1, "M")
+    assert clock.step_of(months[[3, 3]]) is None
+
+
+def test_times_of_utc_are_shown_with_its_sign() -> None:
+    times = np.array(["2024-02-29T00:00", "2024-03-01T00:00"], "M8[ns]")
+    assert clock.shown(times) == ["2024-02-29", "2024-03-01"]
+    assert clock.shown(times, zoned=True) == ["2024-02-29T00:00Z", "2024-03-01T00:00Z"]
+    assert clock.written(clock.shown(times, zoned=True))[0].zoned
+
+
 def test_a_step_is_said_in_words() -> None:
     steps = [np.timedelta64(1, "M"), np.timedelta64(24, "M"), np.timedelta64(30, "m"), np.timedelta64(86_400, "s")]
     assert [clock.shown_step(step) for step in steps] == ["1 month", "2 years", "30 minutes", "1 day"]

@@ -222,6 +222,28 @@ def test_a_decoder_goes_on_as_if_its_forecasts_were_measured() -> None:
     np.testing.assert_allclose(answers(longer, {"past": window})[:, :-1], forecast[:, 1:], atol=1e-5)
 
 
+@pytest.mark.parametrize("name", ["lstm_one_step", "simple_rnn_autoregressive"])
+@pytest.mark.parametrize("median", [0, 2])
+def test_a_decoder_reads_the_quantile_that_is_the_forecast(name: str, median: int) -> None:
+    its = spec(name, quantiles=3)
+    keras.utils.set_random_seed(1)
+    model = EVERY[name](Spec(its.inputs, its.heads, {**its.sizes, "median": median}))
+    (layer,) = [one for one in model.layers if one.name == "feedback"]
+    rows = {"past": np.random.default_rng(2).normal(size=(5, WINDOW, 3)).astype(np.float32)}
+    before = answers(model, rows).reshape(5, HORIZON, 3, 3)
+    bias = layer.cell.change.bias
+    for quantile in range(3):  # moved at the first step, what is fed back alone moves the next one of the others
+        moved = bias.numpy().reshape(3, 3).copy()
+        moved[:, quantile] += 1
+        bias.assign(moved.ravel())
+        change = answers(model, rows).reshape(5, HORIZON, 3, 3) - before
+        others = [other for other in range(3) if other != quantile]
+        assert (np.abs(change[:, 1][..., others]).max() > 0.5) == (quantile == median)
+        moved[:, quantile] -= 1
+        bias.assign(moved.ravel())
+    assert type(layer).from_config(layer.get_config()).cell.median == median
+
+
 @pytest.mark.parametrize("name", LEARNING)
 def test_what_is_known_of_a_step_moves_its_forecast(name: str) -> None:
     model, rows = built(name, known=2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -123,6 +124,48 @@ def test_a_step_that_is_missing_is_named() -> None:
     early["at"][1] = np.datetime64("NaT")
     with pytest.raises(InputError, match=r"Item 2, column 'at': the model looks at the calendar"):
         INPUTS.encode(early)
+
+
+@pytest.mark.parametrize(
+    "name, more, expected",
+    [
+        ("holiday", 0, r"'holiday': expected 13 steps, 3 more than of 'load', got 10.*and the 3 ahead"),
+        ("holiday", 4, r"'holiday': expected 13 steps, 3 more than of 'load', got 14"),
+        ("wind", 1, r"'wind': expected 10 steps, as many as of 'load', got 11"),
+    ],
+)
+def test_columns_that_end_at_other_times_are_refused(name: str, more: int, expected: str) -> None:
+    raw = columns(more=4)
+    raw[name] = np.zeros((5, 10 + more))
+    with pytest.raises(InputError, match=expected):
+        INPUTS.encode(raw)
+    with pytest.raises(tf.errors.InvalidArgumentError, match=name):
+        graph_of(INPUTS).encode(raw_tensors(raw, INPUTS.kinds))
+
+
+@pytest.mark.parametrize("milliseconds", [100, 1_500])
+def test_the_graph_counts_steps_that_are_no_whole_seconds(milliseconds: int) -> None:
+    step = np.timedelta64(milliseconds * 10**6, "ns")
+    made = replace(INPUTS, step=step)
+    raw, graph = columns(), graph_of(made)
+    raw["at"] = raw["at"] + np.timedelta64(300, "ms")
+    assert isinstance(graph, SeriesInputsGraph) and made.tick == "ns" and INPUTS.tick == "s"
+    tensors = raw_tensors(raw, made.kinds, made.tick)
+    found = graph.times(tensors)["time"].numpy().astype("datetime64[ns]")
+    for row, last in enumerate(raw["at"]):
+        np.testing.assert_array_equal(found[row], clock.following(last, step, 3))
+    np.testing.assert_allclose(graph.encode(tensors)["known"].numpy(), encoded(made, raw)["known"], atol=1e-6)
+
+
+def test_a_run_from_before_zones_were_kept_is_loaded_and_shows_times_as_it_did(tmp_path: Path) -> None:
+    replace(INPUTS, zoned=True).save(tmp_path)
+    settings = read_json(tmp_path / "preprocessing.json")
+    load = _TRANSFORMS[str(settings["kind"])]
+    raw = columns(rows=1)
+    assert load(tmp_path, settings).following(raw)[0][0] == "2024-03-09T23:00Z"  # type: ignore[attr-defined]  # of a series
+    del settings["zoned"]  # type: ignore[attr-defined]  # a dict
+    old = load(tmp_path, settings)
+    assert old == INPUTS and old.following(raw)[0][0] == "2024-03-09T23:00"  # type: ignore[attr-defined]  # as above
 
 
 def test_a_window_unlike_any_in_training_is_remarked_on() -> None:

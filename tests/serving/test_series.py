@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -47,8 +49,12 @@ def ask(body: object) -> list[dict[str, object]]:
     return write_answers(ServedModel(model).predict(question.items), by_column=False)["predictions"]  # type: ignore[return-value]  # a list of answers
 
 
+def table_item(lines: list[str]) -> list[dict[str, Any]]:
+    return read_table("\n".join(lines).encode(), most_rows=100).items(Loads().kinds, Loads().transform)
+
+
 def test_an_instance_is_a_list_of_numbers_a_channel() -> None:
-    item = {"at": ["2024-01-01 08:00", "2024-01-01 09:00"], "load": [1, 2, 3, 4], "holiday": [0] * 5}
+    item = {"at": ["2024-01-01 08:00", "2024-01-01 09:00"], "load": [1, 2, 3, 4], "holiday": [0] * 6}
     (answer,) = ask({"instances": [item]})
     assert answer["time"] == ["2024-01-01T10:00", "2024-01-01T11:00"]
     assert answer["forecast"] == {"load": [4.0, 4.0]}
@@ -70,6 +76,8 @@ def test_the_time_may_be_left_out() -> None:
         ({"load": [1, 2, 3], "holiday": [0] * 3}, "expected 5 steps or more, got 3"),
         ({"load": [1, 2, 3], "holiday": [0] * 5, "at": "some day"}, "expected a time such as"),
         ({"load": [1, 2, 3]}, "column 'holiday'"),
+        ({"load": [1] * 9, "holiday": [0] * 9}, "Item 1, column 'holiday': expected 11 steps, 2 more than of 'load'"),
+        ({"load": [1] * 9, "holiday": [0] * 5}, "expected 11 steps, 2 more than of 'load', got 5"),
     ],
 )
 def test_what_cannot_be_forecast_from_is_refused(item: dict[str, object], expected: str) -> None:
@@ -78,16 +86,50 @@ def test_what_cannot_be_forecast_from_is_refused(item: dict[str, object], expect
     assert expected in str(caught.value)
 
 
+def test_an_item_that_is_shifted_is_refused_beside_one_that_is_short() -> None:
+    with pytest.raises(InputError, match=r"Item 2, column 'holiday': expected 7 steps, 2 more than of 'load', got 5"):
+        ask({"instances": [{"load": [1, 2, 3], "holiday": [0] * 5}, {"load": [1] * 5, "holiday": [0] * 5}]})
+
+
+@pytest.mark.parametrize("zoned", [False, True])
+def test_a_time_is_written_with_a_zone_as_in_training_or_refused(zoned: bool) -> None:
+    model = Loads()
+    model.transform = replace(model.transform, zoned=zoned)
+    item = {"load": [1, 2, 3], "holiday": [0] * 5}
+    (answer,) = model.predict([item | {"at": "2024-01-01 09:00+02:00" if zoned else "2024-01-01 09:00"}])
+    first, second = ("2024-01-01T08:00Z", "2024-01-01T09:00Z") if zoned else ("2024-01-01T10:00", "2024-01-01T11:00")
+    assert answer["time"] == [first, second]
+    had = "had one" if zoned else "had none"
+    with pytest.raises(InputError, match=f"column 'at': the time is written .* and those of training {had}"):
+        model.predict([item | {"at": "2024-01-01 09:00" if zoned else "2024-01-01 09:00Z"}])
+
+
 def test_a_file_is_one_series_whose_end_may_lie_ahead() -> None:
     rows = ["at,load,holiday", *(f"2024-01-01 0{hour}:00,{hour},0" for hour in range(4))]
-    rows += ["2024-01-01 04:00,,1", "2024-01-01 05:00,,1"]
-    (item,) = read_table("\n".join(rows).encode(), most_rows=100).items(Loads().kinds)
-    assert item["at"] == ["2024-01-01 00:00", "2024-01-01 01:00", "2024-01-01 02:00", "2024-01-01 03:00"]
+    rows += [f"2024-01-01 0{hour}:00,,{hour - 3}" for hour in range(4, 9)]  # further ahead than the horizon
+    (item,) = table_item(rows)
+    assert [str(time)[:16] for time in item["at"]] == [f"2024-01-01T0{hour}:00" for hour in range(4)]
+    assert item["holiday"].tolist() == [0, 0, 0, 0, 1, 2]
     (answer,) = Loads().predict([item])
     assert answer["time"] == ["2024-01-01T04:00", "2024-01-01T05:00"] and answer["forecast"] == {"load": [3.0, 3.0]}
     assert columns_from([item], Loads().kinds)["holiday"].shape == (1, 6)
     with pytest.raises(InputError, match=r"no column 'holiday'"):
-        read_table(b"load\n1\n", most_rows=9).items(Loads().kinds)
+        table_item(["load", "1"])
+
+
+@pytest.mark.parametrize(
+    "hours, values, expected",
+    [
+        ([0, 1, 2, 4, 5, 6], "111...", "2024-01-01T04:00 follows 2024-01-01T02:00"),
+        ([0, 1, 2, 3, 3, 4], "1111..", "2024-01-01T03:00 follows 2024-01-01T03:00; expected a step of 1 hour between"),
+        ([0, 1, 2, 3, 4], "1111.", "'holiday' is known beforehand; expected 2 rows with it after the last value"),
+        ([0, 1, 2, 3, 4], ".....", "none of its last 5 rows has a value of load"),
+    ],
+)
+def test_a_file_whose_future_would_be_shifted_is_refused(hours: list[int], values: str, expected: str) -> None:
+    rows = [f"2024-01-01 0{hour}:00,{value.strip('.')},0" for hour, value in zip(hours, values, strict=True)]
+    with pytest.raises(InputError, match=expected):
+        table_item(["at,load,holiday", *rows])
 
 
 def test_a_person_pastes_numbers_and_sees_the_steps_ahead() -> None:
@@ -102,7 +144,7 @@ def test_a_person_pastes_numbers_and_sees_the_steps_ahead() -> None:
         async with simulation.user_simulation() as user:
             define_pages(ServedModels([Loads()]), Limits())
             await user.open("/models/forecast")
-            typed = {"load": "1, 2 3;4", "holiday": "0 0 0 0 0", "at of the last step": "2024-01-01 09:00"}
+            typed = {"load": "1, 2 3;4", "holiday": "0 0 0 0 0 0", "at of the last step": "2024-01-01 09:00"}
             for field in (*user.find(ui.textarea).elements, *user.find(ui.input).elements):
                 field.set_value(typed[field.props["label"]])
             user.find("Predict").click()
