@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -16,7 +17,8 @@ from dlkit.cli import commands
 from dlkit.contracts import Head, Spec
 from dlkit.errors import DataNotFoundError, InputError
 from dlkit.inference.anomalies import AnomalyAnswer
-from dlkit.inference.tables import NumberColumn
+from dlkit.inference.following import Follower
+from dlkit.inference.tables import NumberColumn, TableRows
 from dlkit.inference.windows import ScaledWindows
 from dlkit.models import autoencoders
 from dlkit.run_folder import Content, write_content
@@ -45,7 +47,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_each_row_from_the_first_full_window_on_is_an_item(tmp_path: Path) -> None:
-    items, times = asking.windows_from(stream(tmp_path), MADE)
+    items, times = asking.windows_from(stream(tmp_path), MADE, print)
     assert len(items) == len(times) == 7 and (times[0], times[-1]) == ("2024-03-01T00:03", "2024-03-01T00:09")
     assert isinstance(items[1], dict)
     np.testing.assert_array_equal(items[1]["bar"], [6, 7, 8, 9])
@@ -54,26 +56,61 @@ def test_each_row_from_the_first_full_window_on_is_an_item(tmp_path: Path) -> No
 def test_without_times_rows_are_numbered_from_one(tmp_path: Path) -> None:
     path = tmp_path / "plain.csv"
     path.write_text("bar,flow\n" + "5,80\n" * 6)
-    assert asking.windows_from(path, MADE)[1] == ["4", "5", "6"]
+    assert asking.windows_from(path, MADE, print)[1] == ["4", "5", "6"]
 
 
 def test_what_cannot_be_cut_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InputError, match="a window is 4 rows, and the file has 3"):
-        asking.windows_from(stream(tmp_path, rows=3), MADE)
+        asking.windows_from(stream(tmp_path, rows=3), MADE, print)
     with pytest.raises(InputError, match="no such column"):
-        asking.windows_from(stream(tmp_path, header="time,pressure,flow"), MADE)
+        asking.windows_from(stream(tmp_path, header="time,pressure,flow"), MADE, print)
     with pytest.raises(DataNotFoundError, match="not there"):
-        asking.windows_from(tmp_path / "none.csv", MADE)
+        asking.windows_from(tmp_path / "none.csv", MADE, print)
     monkeypatch.setattr(asking, "MOST_WINDOWS", 5)
     with pytest.raises(InputError, match="--follow --idle 0"):
-        asking.windows_from(stream(tmp_path), MADE)
+        asking.windows_from(stream(tmp_path), MADE, print)
+
+
+def test_windows_with_a_gap_are_left_out_and_counted(tmp_path: Path) -> None:
+    path, said = stream(tmp_path), []
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(lines[:6] + lines[7:]))
+    items, times = asking.windows_from(path, replace(MADE, gap=90.0), said.append)
+    assert len(items) == 3 and times == ["2024-03-01T00:03", "2024-03-01T00:04", "2024-03-01T00:09"]
+    assert said == [f"{path}: 3 of 6 windows hold a gap (rows more than 90 seconds apart); left out"]
+    with pytest.raises(InputError, match=r"9 of 9 windows hold a gap.*put in those that are missing"):
+        asking.windows_from(stream(tmp_path, rows=12), replace(MADE, gap=50.0), print)
+
+
+def test_a_table_of_very_many_rows_is_to_be_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asking, "MOST_ROWS", 9)
+    path, kinds = stream(tmp_path), dict.fromkeys(["bar", "flow"], "number")
+    with pytest.raises(InputError, match=r"10 rows are too many to be answered at once.*--follow --idle 0"):
+        asking.items_from([], path, None, kinds, task="anomaly")  # type: ignore[arg-type]  # kinds of columns
+    assert len(asking.items_from([], path, None, kinds, task="regression")) == 10  # type: ignore[arg-type]  # as above
+    monkeypatch.setattr(asking, "MOST_ROWS", 10)
+    assert len(asking.items_from([], path, None, kinds, task="anomaly")) == 10  # type: ignore[arg-type]  # as above
+
+
+def test_rows_of_a_table_are_followed_as_they_are_predicted(tmp_path: Path) -> None:
+    made = TableRows({"load": NumberColumn(5.0, 5.0, 1.0)}, {"mode": ("idle", "full")})
+    folder = tmp_path / "anomaly" / "1"
+    folder.mkdir(parents=True)
+    model = autoencoders.dense(Spec(made.tensors, {"residual": Head(3)}), units=(4,), code=2)
+    normal = np.random.default_rng(0).normal(size=(100, 3)).astype(np.float32)
+    answer = AnomalyAnswer(tuple(made.features)).calibrated(np.asarray(model(normal)), rate=0.05)
+    write_content(folder, Content(made, answer, model, []), {"recipe": "anomaly", "task": "anomaly", "model": "dense"})
+    predictor = dlkit.load(folder)
+    (judged,) = Follower(predictor, say=print).follow(iter([b"mode,load\nidle,5\nfull,9\n,NA\nodd,4\n"]))
+    rows = [{"mode": "idle", "load": 5}, {"mode": "full", "load": 9}, {"load": None}, {"mode": "odd", "load": 4}]
+    np.testing.assert_allclose(judged.scores, [found["score"] for found in predictor.predict(rows)], rtol=1e-5)
 
 
 def test_the_command_line_judges_a_csv_row_by_row(run: Path, tmp_path: Path) -> None:
     path = str(stream(tmp_path))
     plain = CliRunner().invoke(commands, ["predict", str(run), "--file", path], standalone_mode=False)
     assert plain.exception is None
-    document = dlkit.load(run).predict(asking.windows_from(Path(path), MADE)[0])
+    document = dlkit.load(run).predict(asking.windows_from(Path(path), MADE, print)[0])
     assert len(document) == 7 and any(answer["anomaly"] for answer in document)
     lines = asking.answer_lines([{}] * 7, [{"at": "then", **answer} for answer in document]).splitlines()
     assert all(line.startswith("then  ") for line in lines) and any("ALARM (above" in line for line in lines)

@@ -19,7 +19,7 @@ from dlkit.evaluation.plots import plot_all
 from dlkit.evaluation.scores import judge, score
 from dlkit.export.saved_model import Servable
 from dlkit.inference.anomalies import AnomalyAnswer
-from dlkit.inference.windows import ANOMALY, NORMAL
+from dlkit.inference.windows import ANOMALY, NORMAL, ScaledWindows
 from dlkit.models import autoencoders
 from dlkit.pipeline import Prepared, prepare, train
 from dlkit.preprocessing.windows import ScaledRows
@@ -70,6 +70,21 @@ def test_best_f1_needs_labels_and_says_so() -> None:
         made.settled(np.ones((len(made.validation), 16, 2), np.float32))
 
 
+def test_a_threshold_that_no_held_out_rows_can_set_is_refused_before_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(*_: object, **__: object) -> None:
+        raise AssertionError("trained")
+
+    monkeypatch.setattr("dlkit.pipeline.fit", never)
+    made = prepared(replace(RECIPE, task=AnomalyDetection(rule="best_f1")))
+    for known in (np.asarray(made.validation.targets), unknown(len(made.validation))):
+        unlabelled = replace(made, validation=replace(made.validation, targets=known))
+        with pytest.raises(DataError, match=r"best_f1 needs labelled rows of both kinds, got 0 anomalies.*data\.label"):
+            train(unlabelled, seed=0, say=lambda _: None)
+    odd = np.where(np.arange(len(made.validation)) == 3, ANOMALY, unknown(1))
+    with pytest.raises(DataError, match="1 are labelled anomalies, and none is labelled normal"):
+        train(replace(prepared(), validation=replace(made.validation, targets=odd)), seed=0, say=lambda _: None)
+
+
 def test_a_trained_search_finds_the_samples_anomalies_and_says_nothing_bad() -> None:
     made = prepared()
     outcome = train(made, seed=0, say=lambda _: None)
@@ -92,6 +107,11 @@ def test_a_trained_search_finds_the_samples_anomalies_and_says_nothing_bad() -> 
     )
     assert any("no better than before training" in one for one in said)
     assert any("does not beat the isolation forest baseline" in one for one in said)
+
+
+def test_windows_of_a_run_know_what_a_gap_is() -> None:
+    made = prepared()
+    assert isinstance(made.transform, ScaledWindows) and made.transform.gap == 45 * 60
 
 
 def test_figures_without_labels_are_those_that_can_be_known() -> None:

@@ -2,7 +2,7 @@
 
 A CSV of the user's own (with times a stream, else a table), a named dataset or a generated sample, all to the same
 `Splits`: targets are "normal", "anomaly", or None where nobody knows. Training rows that are known to be anomalies are
-left out. A stream is split by time first and cut into windows then, so that no window reaches into another part.
+left out.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 
 from dlkit.contracts import ColumnKind, Split, Splits
 from dlkit.data.anomaly_samples import SAMPLES
-from dlkit.data.columns import check_known
-from dlkit.data.delimited import parse_number, read_delimited
+from dlkit.data.anomaly_streams import Stream, parted, unknown
+from dlkit.data.anomaly_tables import read_rows
+from dlkit.data.delimited import parse_number
 from dlkit.data.paths import PathOrDataset, one_table
-from dlkit.data.series_files import Series, read_series
+from dlkit.data.series_files import Series, holds_times, irregularities, read_series
 from dlkit.data.sources import source
 from dlkit.data.splitting import (
     FEWEST_ROWS,
@@ -33,13 +33,11 @@ from dlkit.data.splitting import (
     fingerprint,
     three_ways,
 )
-from dlkit.data.tables import inputs_of
 from dlkit.errors import DataError, SettingsError, did_you_mean
+from dlkit.inference import times as clock
 from dlkit.inference.missing import is_missing
 from dlkit.inference.windows import ANOMALY, NORMAL
 
-MOST_WINDOWS = {"train": 50_000, "validation": 20_000, "test": 200_000}
-"""Of a longer stream every second, third, … window is taken: neighbours share all but one row of a window."""
 PROBATION = 750
 """Of a benchmark's stream, the first rows that at most are there to learn from (Lavin & Ahmad 2015)."""
 _WORDS = ("normal", "0", "no", "false", "ok")
@@ -53,10 +51,10 @@ class AnomalyData(PathOrDataset):
 
     `dataset`: taken where no path is given; `stream`: which one of it, where it has several. `layout`: whether the rows
     of an own file are a "stream", cut into windows, or a "table" of rows by themselves; "auto": a stream where there is
-    a column of times. `window`: rows of a stream that are looked at together. `time`, `columns`, `ignore`: found by
-    looking where nothing is said. `sort`: put rows in the order of their times. `label`: the column that says which
-    rows are normal, by one of the words of `normal` (none: 'normal', '0', 'no', 'false', 'ok'). `sample`: "beats"
-    (windows), "pump" (a stream) or "machines" (a table).
+    a column of times. `window`: rows of a stream that are looked at together; none reaches across a gap. `time`,
+    `columns`, `ignore`: found by looking where nothing is said. `sort`: put rows in the order of their times. `label`:
+    the column that says which rows are normal, by one of the words of `normal` (none: 'normal', '0', 'no', 'false',
+    'ok'). `sample`: "beats" (windows), "pump" (a stream) or "machines" (a table).
     `test_fraction`: the last part of a stream, or a random share of other rows (none: 0.3; of the streams of a
     benchmark all behind the first 15 %, 750 rows at most). `validation_fraction`: of the rest; it sets the threshold.
     """
@@ -96,14 +94,14 @@ class AnomalyData(PathOrDataset):
         path = one_table(path)
         say(f"Reading {path}")
         origin = _Origin(path.stem, str(path), file_fingerprint(path))
-        if self.layout != "table":
+        if self.layout == "stream" or (self.layout == "auto" and holds_times(path, self.time)):
             columns = self.columns or None
             series = read_series(path, self.time, columns, ignore=self.ignore, words=self.label, sort=self.sort)
-            if series.times is not None or self.layout == "stream":
-                labels = None if series.words is None else self._as_targets(series.words, path)
-                return self._parted(_Stream(series, labels), origin)
-        rows, kinds, notes = self._table(path)
-        return self._splits(rows, kinds, notes, origin)
+            labels = None if series.words is None else self._as_targets(series.words, path)
+            return self._parted(Stream(series, labels), origin)
+        rows, kinds, words, notes = read_rows(path, self.columns, ignore=self.ignore, words=self.label)
+        targets = unknown(len(rows)) if words is None else self._as_targets(words, path)
+        return self._splits(Split(rows.inputs, targets), kinds, notes, origin)
 
     def _as_targets(self, fields: Iterable[str], path: Path) -> np.ndarray:
         """(rows,) of the column `label` as targets have it."""
@@ -119,19 +117,6 @@ class AnomalyData(PathOrDataset):
         targets = np.empty(len(words), object)
         targets[:] = [None if word is None else NORMAL if normal[word] else ANOMALY for word in words]
         return targets
-
-    def _table(self, path: Path) -> tuple[Split, dict[str, ColumnKind], list[str]]:
-        file = read_delimited(path)
-        for setting in ("columns", "ignore"):
-            check_known(f"data.{setting}", getattr(self, setting), file.columns, str(path))
-        check_known("data.label", [self.label] if self.label else [], file.columns, str(path))
-        out = {self.label, *self.ignore}
-        names = [name for name in self.columns or file.columns if name not in out]
-        inputs, kinds, notes = inputs_of(file, names, np.arange(len(file)), {})
-        if not inputs:
-            raise DataError(f"{path}: no column is left to look for anomalies in. {'; '.join(notes)}")
-        targets = self._as_targets(file.columns[self.label], path) if self.label else unknown(len(file))
-        return Split(inputs, targets), kinds, [*file.notes, *notes]
 
     def _named(self, path: Path | None, say: Callable[[str], None], allow_download: bool) -> Splits:
         dataset = source(self.dataset)
@@ -159,7 +144,9 @@ class AnomalyData(PathOrDataset):
             )
         values = {name: rows.inputs[name][inside] for name, kind in dataset.kinds.items() if kind == "number"}
         times = rows.inputs["time"][inside].astype("datetime64[ns]")
-        stream = _Stream(Series(times, values, None, tuple(loaded.notes)), targets[inside])
+        step = clock.step_of(times)
+        notes = (*loaded.notes, *irregularities(times, step))
+        stream = Stream(Series(times, values, step, notes), targets[inside])
         origin = _Origin(f"{self.dataset}/{self.stream}", loaded.source, fingerprint([loaded.fingerprint, self.stream]))
         probation = 1 - min(round(0.15 * len(inside)), PROBATION) / len(inside)
         return self._parted(stream, origin, held=probation)
@@ -171,8 +158,9 @@ class AnomalyData(PathOrDataset):
         origin = _Origin(self.sample, f"sample: {made.title}", made.fingerprint, sample=True)
         if made.layout == "stream":
             values = {name: np.asarray(column) for name, column in made.rows.inputs.items()}
-            stream = _Stream(Series(made.rows.times, values, None, made.notes), np.asarray(made.rows.targets))
-            return self._parted(stream, origin)
+            times = np.asarray(made.rows.times)
+            series = Series(times, values, clock.step_of(times), made.notes)
+            return self._parted(Stream(series, np.asarray(made.rows.targets)), origin)
         return self._splits(made.rows, made.kinds, made.notes, origin)
 
     def _splits(
@@ -194,7 +182,7 @@ class AnomalyData(PathOrDataset):
         )
         return self._finished(parts, kinds, notes, origin)
 
-    def _parted(self, stream: _Stream, origin: _Origin, *, held: float = 0.3) -> Splits:
+    def _parted(self, stream: Stream, origin: _Origin, *, held: float = 0.3) -> Splits:
         """A stream, split by time, each part cut into windows then."""
         rows = len(stream.series)
         needed = self.window + FEWEST_ROWS
@@ -208,16 +196,10 @@ class AnomalyData(PathOrDataset):
                 f"{origin.where}: too few rows for windows of {self.window}: expected at least {needed} in each part, "
                 f"got {found}. Choose a shorter window (data.window) or give more rows."
             )
-        parts, start, notes = [], 0, list(stream.series.notes)
-        # The same for all parts: a figure a week has to mean the same in each.
-        stride = max(-(-size // MOST_WINDOWS[part]) for part, size in sizes.items())
-        if stride > 1:
-            notes.append(f"one window in {stride} is taken: neighbours are nearly the same")
-        for size in sizes.values():
-            parts.append(stream.windows(start, start + size, self.window, stride))
-            start += size
+        parts, notes = parted(stream, sizes, self.window, origin.where)
         kinds: dict[str, ColumnKind] = dict.fromkeys(stream.series.values, "series")
-        return self._finished((parts[0], parts[1], parts[2]), kinds, notes, origin)
+        three = (parts["train"], parts["validation"], parts["test"])
+        return self._finished(three, kinds, [*stream.series.notes, *notes], origin)
 
     def _finished(
         self,
@@ -261,34 +243,6 @@ class _Origin:
     where: str
     fingerprint: str
     sample: bool = False
-
-
-@dataclass(frozen=True)
-class _Stream:
-    """A series with a label a row, None where nobody knows any."""
-
-    series: Series
-    labels: np.ndarray | None
-
-    def windows(self, start: int, stop: int, window: int, stride: int) -> Split:
-        """The rows from `start` to `stop` as windows, views of the series; a window's label is that of its last row."""
-        inputs = {
-            name: sliding_window_view(column[start:stop], window)[::stride]
-            for name, column in self.series.values.items()
-        }
-        last = slice(start + window - 1, stop, stride)
-        times = None if self.series.times is None else self.series.times[last]
-        if self.labels is None:
-            return Split(inputs, unknown(len(next(iter(inputs.values())))), times)
-        targets = self.labels[last]
-        # Behind an anomaly, a window still holds some of it: it is neither normal nor to be found.
-        touched = sliding_window_view(self.labels[start:stop] == ANOMALY, window)[::stride].any(axis=1)
-        return Split(inputs, np.where(touched & (targets != ANOMALY), unknown(1), targets), times)
-
-
-def unknown(rows: int) -> np.ndarray:
-    """(rows,) targets of which nobody knows any."""
-    return np.full(rows, None, object)
 
 
 def _is_one_of(word: str, known: set[str]) -> bool:

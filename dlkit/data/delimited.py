@@ -70,8 +70,12 @@ def delimited_blocks(path: Path, size: int) -> Iterator[Delimited]:
     try:
         encoding, notes = _encoding(path)
         delimiter = _delimiter(path, encoding)
-        for header, columns, lines in _row_blocks(path, encoding, delimiter, csv.QUOTE_MINIMAL, size):
+        for number, (header, columns, lines) in enumerate(
+            _row_blocks(path, encoding, delimiter, csv.QUOTE_MINIMAL, size)
+        ):
             named = {name: column for name, column in zip(header, columns, strict=True) if name}
+            if number == 0:
+                notes += [f"column {place} has no name; left out" for place, name in enumerate(header, 1) if not name]
             yield Delimited(path, named, np.array(lines, np.int64), delimiter, tuple(notes))
             notes = []
     except csv.Error as error:

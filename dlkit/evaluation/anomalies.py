@@ -160,7 +160,7 @@ def silent_failures(
             f"{np.median(untrained):.4g}. Train longer or with a higher learning rate."
         )
     share = float(np.mean(scores > threshold))
-    if share > MOSTLY and (labels is None or labels.mean() <= MOSTLY):
+    if share == 1 or (share > MOSTLY and (labels is None or labels.mean() <= MOSTLY)):
         found.append(
             f"The threshold {threshold:.4g} fires always: {share:.1%} of {len(scores)} rows are above it. The rows are "
             "unlike those that it was set by; train on newer rows, or raise it by a lower task.rate."

@@ -136,17 +136,24 @@ def extreme_threshold(normal: np.ndarray, rate: float, *, quantile: float = 0.98
     return fit_tail(normal, quantile=quantile, gap=gap).threshold(rate)
 
 
+def check_both_kinds(labels: np.ndarray) -> None:
+    """DataError unless labelled rows, (rows,) bool, are anomalies in part and in part not."""
+    if labels.all() or not labels.any():
+        raise DataError(
+            f"best_f1 needs labelled rows of both kinds, got {int(labels.sum())} anomalies of {len(labels)} labelled "
+            "rows held out. Name the column of labels (data.label), or choose the rule 'extreme' or 'quantile' "
+            "(task.rule), which need normal rows alone."
+        )
+
+
 def best_f1_threshold(found: np.ndarray, labels: np.ndarray) -> float:
     """The threshold with the best F1 of `found > threshold` against `labels` (rows,) bool, with both kinds there.
 
     It lies half way between the two scores that it separates. Rows other than the test rows must choose it.
     """
-    found, labels = _finite(found), np.asarray(labels, bool)
-    if labels.all() or not labels.any():
-        raise DataError(
-            f"best_f1 needs labelled rows of both kinds, got {int(labels.sum())} anomalies of {len(labels)} rows. "
-            "Choose the rule 'extreme' or 'quantile', which need normal rows alone."
-        )
+    labels = np.asarray(labels, bool)
+    check_both_kinds(labels)
+    found = _finite(found)
     order = np.argsort(-found, kind="stable")
     ranked, hits = found[order], np.cumsum(labels[order])
     f1 = 2 * hits / (np.arange(1, len(hits) + 1) + labels.sum())

@@ -7,6 +7,8 @@ and counted. Memory is that of a chunk of bytes and a window.
 from __future__ import annotations
 
 import os
+import select
+import stat
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -24,6 +26,7 @@ CHUNK = 1 << 18
 LONGEST_LINE = 1 << 20
 """A line that goes on for longer is no row; nothing of it is kept."""
 _POLL = 0.2
+_AT_ONCE = getattr(os, "O_NONBLOCK", 0)
 
 
 @dataclass
@@ -33,13 +36,15 @@ class Followed:
     rows: int = 0
     scored: int = 0
     alarms: int = 0
+    gaps: int = 0
     skipped: dict[str, int] = field(default_factory=dict)
 
     def line(self) -> str:
         """For a person."""
         lost = "; ".join(f"{count} {reason}" for reason, count in self.skipped.items())
         skipped = f"{sum(self.skipped.values())} skipped ({lost})" if lost else "none skipped"
-        return f"{self.rows} rows, {self.scored} scored, {self.alarms} alarms, {skipped}"
+        gaps = f", {self.gaps} gap{'s' * (self.gaps > 1)}" if self.gaps else ""
+        return f"{self.rows} rows, {self.scored} scored, {self.alarms} alarms, {skipped}{gaps}"
 
 
 class Follower:
@@ -48,10 +53,13 @@ class Follower:
     def __init__(self, predictor: Predictor, *, say: Callable[[str], None]) -> None:
         self.scorer = StreamScorer(predictor)
         self.summary = Followed()
-        self._rows = StreamRows(self.scorer.kinds, say)
+        self._rows = StreamRows(self.scorer.kinds, say, self.scorer.ordered, self.scorer.gap)
 
     def follow(self, chunks: Iterator[bytes]) -> Iterator[Judged]:
-        """Bytes as they come, b"" where the source was begun anew, to judged rows in their order."""
+        """Bytes as they come, b"" where the source was begun anew, to judged rows in their order.
+
+        InputError once they have ended, where nothing said which columns they are.
+        """
         for lines in _lines(chunks, self._rows.skipped):
             for columns, times, fresh in self._rows.parse(lines):
                 if fresh:
@@ -60,28 +68,44 @@ class Follower:
                 self.summary.rows += len(judged)
                 self.summary.scored += len(judged) - int(np.count_nonzero(np.isnan(judged.scores)))
                 self.summary.alarms += int(np.count_nonzero(judged.alarms))
-                self.summary.skipped = dict(self._rows.skipped)
+                self._count_lost()
                 yield judged
-            self.summary.skipped = dict(self._rows.skipped)
+            self._count_lost()
+        self._rows.finish()
+
+    def _count_lost(self) -> None:
+        self.summary.skipped, self.summary.gaps = dict(self._rows.skipped), self._rows.gaps
 
 
-def pipe_chunks(stream: BinaryIO) -> Iterator[bytes]:
-    """What a pipe brings, as soon as it comes, until it is closed."""
-    while chunk := os.read(stream.fileno(), CHUNK):
+def pipe_chunks(stream: BinaryIO, *, idle: float | None = None) -> Iterator[bytes]:
+    """What a pipe, or a file in its place, brings, as soon as it comes, until it is closed.
+
+    `idle`: seconds without anything new after which this ends, a fifth of one at least; None: never.
+    """
+    while _is_ready(stream, None if idle is None else max(idle, _POLL)) and (chunk := os.read(stream.fileno(), CHUNK)):
         yield chunk
+
+
+def _is_ready(stream: BinaryIO, seconds: float | None) -> bool:
+    """Whether something can be read, or the other end is closed, within so many seconds."""
+    return seconds is None or bool(select.select([stream], [], [], seconds)[0])
 
 
 def file_chunks(
     path: Path, *, idle: float | None = None, wait: Callable[[float], None] = time.sleep
 ) -> Iterator[bytes]:
-    """What stands in a file and what is added to it; b"" once it was cut off or replaced, then the new one.
+    """What stands in a file, or comes through a named pipe, and what is added to it; b"" once it was cut off or
+    replaced, then the new one.
 
-    `idle`: seconds without anything new after which this ends; None: never. `wait`: how to pass the time.
+    `idle`: seconds without anything new after which this ends, of a pipe a fifth of one at least; None: never. `wait`:
+    how to pass the time.
     """
     try:
-        file: BinaryIO = path.open("rb")
+        file = _opened(path)
     except OSError as error:
         raise DataNotFoundError(f"--file: {path} cannot be read ({error.strerror}).") from error
+    if idle is not None and stat.S_ISFIFO(os.fstat(file.fileno()).st_mode):
+        idle = max(idle, _POLL)
     waited = 0.0
     try:
         while True:
@@ -91,6 +115,9 @@ def file_chunks(
                 continue
             if idle is not None and waited >= idle:
                 return
+            if chunk is None:  # a pipe into which nobody writes just now
+                waited += 0.0 if _is_ready(file, _POLL) else _POLL
+                continue
             if (newer := _begun_anew(path, file)) is not None:
                 file.close()
                 file, waited = newer, 0.0
@@ -102,6 +129,11 @@ def file_chunks(
         file.close()
 
 
+def _opened(path: Path) -> BinaryIO:
+    """Not buffered and not waited for: what a named pipe brings is to be there at once, and its writer may be late."""
+    return open(path, "rb", buffering=0, opener=lambda name, flags: os.open(name, flags | _AT_ONCE))
+
+
 def _begun_anew(path: Path, file: BinaryIO) -> BinaryIO | None:
     """The file of that name, opened, if it is another one or shorter than what was read; None where it is the same, or
     not there for the moment.
@@ -109,7 +141,7 @@ def _begun_anew(path: Path, file: BinaryIO) -> BinaryIO | None:
     try:
         now, ours = path.stat(), os.fstat(file.fileno())
         same = (now.st_ino, now.st_dev) == (ours.st_ino, ours.st_dev)
-        return None if same and now.st_size >= file.tell() else path.open("rb")
+        return None if same and now.st_size >= file.tell() else _opened(path)
     except OSError:
         return None
 

@@ -7,22 +7,22 @@ Lines of a CSV become rows (`StreamRows`, which counts and leaves out what is no
 from __future__ import annotations
 
 import contextlib
-import csv
 import math
-from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from dlkit.contracts import Columns
 from dlkit.errors import InputError, did_you_mean
+from dlkit.inference import headers
 from dlkit.inference.anomalies import AnomalyAnswer
-from dlkit.inference.missing import is_missing
+from dlkit.inference.headers import Header, fields_of, is_dated, number_in
 from dlkit.inference.predictor import Predictor
-from dlkit.inference.times import NAMES, TimeFormatError, Written, written
+from dlkit.inference.times import FIRST_YEAR, LAST_YEAR, TimeFormatError, Written, shown_step, written
 from dlkit.inference.windows import ScaledWindows
 
 AT_ONCE = 4_096
@@ -32,6 +32,8 @@ NO_TIME = int(np.datetime64("NaT", "ns").astype(np.int64))
 """In nanoseconds since 1970; before all times."""
 NEW_CLOCK = 100
 """So many rows in a row from before the newest time: the clock was set back, and the stream goes on from there."""
+BRIDGED = 10
+"""Lines between two rows that are no rows, and so many at most, stood for rows: without them there is a gap."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,10 @@ class Judged:
 
 
 class StreamScorer:
-    """Scores of rows in the order in which they come: any number at a time gives what all at once would give."""
+    """Scores of rows in the order in which they come: any number at a time gives what all at once would give.
+
+    `ordered`: rows are those of a stream, not each by itself. `gap`: see `StreamRows`.
+    """
 
     def __init__(self, predictor: Predictor) -> None:
         if not isinstance(predictor.answer, AnomalyAnswer):
@@ -62,6 +67,9 @@ class StreamScorer:
         self._answer = predictor.answer
         self._transform, self._network = predictor.transform, predictor.network
         self.kinds = predictor.kinds
+        self.ordered = isinstance(predictor.transform, ScaledWindows)
+        gap = predictor.transform.gap if isinstance(predictor.transform, ScaledWindows) else None
+        self.gap = None if gap is None else round(gap * 1e9)
         self.window = predictor.answer.window
         self.restart()
 
@@ -107,75 +115,166 @@ class StreamScorer:
 @dataclass
 class StreamRows:
     """The lines of a CSV to rows, a header first. `skipped`: reason to the number of lines that are no row, and so left
-    out; `say` is told of the first of each reason.
+    out; `say` is told of the first of each reason. `ordered`: times are to ascend. `gap`: nanoseconds; of rows that are
+    further apart, one does not follow the other. None: rows are taken as they come. `gaps`, `restarts`: how often one
+    was found, and the clock set back.
     """
 
     kinds: Mapping[str, str]
     say: Callable[[str], None]
+    ordered: bool = True
+    gap: int | None = None
     skipped: Counter[str] = field(default_factory=Counter)
     restarts: int = 0
-    _header: str = ""
-    _delimiter: str = ","
-    _places: Mapping[str, int] = field(default_factory=dict)
-    _fields: int = 0
+    gaps: int = 0
+    _header: Header | None = None
+    _first: str = ""
+    _held: str = ""
+    _otherwise: int = 0
+    _lines: int = 0
     _time: int | None = None
     _others: tuple[int, ...] = ()
     _style: Written | None = None
     _newest: int = NO_TIME
+    _last: tuple[int, int] | None = None
     _back: int = 0
 
     def parse(self, lines: Sequence[str]) -> Iterable[tuple[Columns, list[str], bool]]:
         """Lines in their order to columns, times as written, and whether the rows before them are to be forgotten."""
-        lines = [line for line in lines if line.strip()]
-        if lines and not self._places:
-            self._read_header(lines.pop(0))
-        rows = self._rows(lines)
+        lines = [line.rstrip("\r\n") for line in lines if line.strip()]
+        if self._header is None:
+            lines = self._begun(lines)
+        start, name = 0, next(iter(self.kinds))
+        for place, line in enumerate(lines):
+            # A file that was begun anew, perhaps with other columns; a row may hold the name too.
+            if name in line and headers.holds_names(line) and (header := headers.named(line, self.kinds)):
+                yield from self._parts(lines[start:place])
+                self._take(header)
+                start = place + 1
+        yield from self._parts(lines[start:])
+
+    def finish(self) -> None:
+        """InputError where the stream has ended and its rows could not be told: without a header, or with another."""
+        if self._header is not None:
+            return
+        got, why = "no line", ""
+        if self._first:
+            names = headers.names_in(self._first)[1]
+            lost = next((name for name in self.kinds if name not in names), "")
+            got, why = f"{self._first[:80]!r}, without {lost!r}", did_you_mean(lost, names)
+        raise InputError(
+            f"A line of the stream is to name its columns, {', '.join(self.kinds)} among them; got {got}.{why} Give "
+            "the header before the rows, such as: (head -n 1 FILE; tail -f FILE) | dlkit predict RUN --follow"
+        )
+
+    def _begun(self, lines: Sequence[str]) -> list[str]:
+        """The lines from the first row on, once one names the columns, or two in a row can be read in one way only."""
+        for place, line in enumerate(lines):
+            if (header := headers.named(line, self.kinds)) is not None:
+                self._wait_on(self._held)
+                self._take(header)
+                return list(lines[place + 1 :])
+            row = headers.without_header(line, self.kinds)
+            # The first line of what is cut out of a stream may be half a row: the next one tells.
+            if row is not None and self._held and row == headers.without_header(self._held, self.kinds):
+                self._take(row)
+                names = {place: name for name, place in row.places.items()}
+                order = ", ".join(names.get(place, "time") for place in range(row.width))
+                self.say(f"no line named the columns; rows are taken as {order}, the order of training")
+                return [self._held, *lines[place:]]
+            self._wait_on(self._held)
+            if row is None and headers.holds_names(line):
+                self._first, self._otherwise = line, len(headers.names_in(line)[1])
+            self._first = self._first or line
+            self._held = line if row is not None and row.width != self._otherwise else ""
+            if not self._held:
+                self._wait_on(line)
+        return []
+
+    def _wait_on(self, line: str) -> None:
+        """A line in front of the header is skipped."""
+        if line:
+            self._skip(f"no header with {', '.join(self.kinds)} yet", line)
+
+    def _take(self, header: Header) -> None:
+        self._header, self._time, self._others = header, header.time, header.others
+
+    def _parts(self, lines: Sequence[str]) -> Iterable[tuple[Columns, list[str], bool]]:
+        """Lines below the header, as `parse` gives them."""
+        if (header := self._header) is None:
+            return
+        rows, numbers = self._rows(lines, header)
         if not rows:
             return
         if self._time is None and self._others:
-            # By any name: the first of them that holds a time, and not a plain number, which may count anything.
-            dated = (place for place in self._others if _is_dated(rows[0][place]))
+            # By any name: the first of them that holds a time.
+            dated = (place for place in self._others if is_dated(rows[0][place]))
             self._time, self._others = next(dated, None), ()
         times = [row[self._time] for row in rows] if self._time is not None else []
-        keep, fresh = self._in_order(times) if times else (range(len(rows)), None)
-        before = len(keep) if fresh is None else bisect_left(keep, fresh)
-        for part, anew in ((keep[:before], False), (keep[before:], True)):
-            if part:
-                columns, bad = self._columns([rows[row] for row in part])
-                good = [row for place, row in enumerate(part) if place not in bad] if times else []
-                yield columns, [times[row] for row in good], anew
+        keep, moments = self._in_order(times) if times and self.ordered else (range(len(rows)), None)
+        columns, bad = self._columns([rows[row] for row in keep], header)
+        good = [row for place, row in enumerate(keep) if place not in bad] if bad else keep
+        if not len(good):
+            return
+        anew: list[int] = []
+        if moments is not None:
+            if len(good) < len(rows):
+                moments, numbers = moments[list(good)], [numbers[row] for row in good]
+            anew = self._broken_off(moments, numbers)
+        for first, last in pairwise([*([] if 0 in anew else [0]), *anew, len(good)]):
+            part = {name: column[first:last] for name, column in columns.items()}
+            yield part, [times[row] for row in good[first:last]] if times else [], first in anew
 
-    def _read_header(self, line: str) -> None:
-        line = line.lstrip("\ufeff").rstrip("\r\n")
-        self._delimiter = max(",;\t", key=line.count)
-        names = [name.strip() for name in _fields(line, self._delimiter)]
-        lost = [name for name in self.kinds if name not in names]
-        if lost:
-            raise InputError(
-                f"The first line of the stream is to name its columns, {', '.join(self.kinds)} among them; got "
-                f"{line[:80]!r}, without {lost[0]!r}.{did_you_mean(lost[0], names)}"
-            )
-        self._header, self._fields = line, len(names)
-        self._places = {name: names.index(name) for name in self.kinds}
-        self._others = tuple(place for place, name in enumerate(names) if name not in self.kinds)
-        self._time = next((place for place in self._others if names[place].lower() in NAMES), None)
-
-    def _rows(self, lines: Sequence[str]) -> list[list[str]]:
+    def _rows(self, lines: Sequence[str], header: Header) -> tuple[list[list[str]], list[int]]:
+        """Fields of each row, and the number of its line."""
+        delimiter, width = header.delimiter, header.width
         quoted = any('"' in line for line in lines)
-        rows = []
-        for line in lines:
-            text = line.rstrip("\r\n")
-            if text == self._header:  # a file that was begun anew
-                continue
-            row = _fields(text, self._delimiter) if quoted else text.split(self._delimiter)
-            if len(row) == self._fields:
+        rows, numbers = [], []
+        for number, line in enumerate(lines, self._lines):
+            row = fields_of(line, delimiter) if quoted else line.split(delimiter)
+            if len(row) == width:
                 rows.append(row)
+                numbers.append(number)
             else:
-                self._skip(f"not {self._fields} fields", text)
-        return rows
+                self._skip(f"not {width} fields", line)
+        self._lines += len(lines)
+        return rows, numbers
 
-    def _in_order(self, times: Sequence[str]) -> tuple[Sequence[int], int | None]:
-        """Rows to keep, and the first one of a clock that was set back, if it was."""
+    def _broken_off(self, moments: np.ndarray, numbers: Sequence[int]) -> list[int]:
+        """Which of the rows do not follow the one before: those behind a gap, or the first once the clock was set back.
+        `moments`: nanoseconds since 1970; `numbers`: of their lines.
+        """
+        before = self._last or (int(moments[0]), numbers[0])
+        self._last = int(moments[-1]), numbers[-1]
+        longest = np.iinfo(np.int64).max if self.gap is None else self.gap
+        if len(moments) == 1:  # a row at a time, numpy takes longer than all the rest
+            suspects = [] if 0 <= self._last[0] - before[0] <= longest else [0]
+        else:
+            apart = np.diff(moments, prepend=before[0])
+            suspects = np.flatnonzero((apart < 0) | (apart > longest)).tolist()
+        found = []
+        for place in suspects:
+            earlier, line = (int(moments[place - 1]), numbers[place - 1]) if place else before
+            longer = int(moments[place]) - earlier
+            lost = min(numbers[place] - line - 1, BRIDGED)
+            if longer < 0 or self.gap is None or 3 * longer > (3 + 2 * lost) * self.gap:
+                found.append(place)
+                self._count_gap(longer)
+        return found
+
+    def _count_gap(self, longer: int) -> None:
+        if longer < 0 or self.gap is None:  # a clock set back was said
+            return
+        self.gaps += 1
+        if self.gaps == 1:
+            apart, usual = (shown_step(np.timedelta64(count, "ns")) for count in (longer, self.gap))
+            self.say(
+                f"a gap of {apart} (rows follow each other where they are at most {usual} apart): windows begin anew "
+                "behind it; more gaps are only counted"
+            )
+
+    def _in_order(self, times: Sequence[str]) -> tuple[Sequence[int], np.ndarray | None]:
+        """Rows to keep, and when each of all was, in nanoseconds since 1970; None while that is not plain."""
         parsed = self._parsed(times)
         if parsed is None:
             return range(len(times)), None
@@ -184,8 +283,8 @@ class StreamRows:
         ascending = len(moments) == 1 or bool((moments[1:] >= moments[:-1]).all())
         if ascending and first > NO_TIME and first >= self._newest:
             self._newest, self._back = int(moments[-1]), 0
-            return range(len(times)), None
-        keep, fresh = [], None
+            return range(len(times)), moments
+        keep = []
         for row, moment in enumerate(moments.tolist()):
             if moment == NO_TIME:
                 self._skip("no time", times[row])
@@ -194,11 +293,11 @@ class StreamRows:
                 self._skip("a time before the one of the row above", times[row])
             else:
                 if moment < self._newest:
-                    fresh, self.restarts = row, self.restarts + 1
+                    self.restarts += 1
                     self.say(f"the clock was set back to {times[row]}; the stream goes on from there")
                 keep.append(row)
                 self._newest, self._back = moment, 0
-        return keep, fresh
+        return keep, moments
 
     def _parsed(self, times: Sequence[str]) -> np.ndarray | None:
         """Times as datetime64[ns], NaT for what is none; None while it is not plain how they are written."""
@@ -208,7 +307,8 @@ class StreamRows:
                 return None
             self._style = ways[0]
         style = self._style
-        if len(times) == 1 and style == Written("iso") and times[0].translate(_MARKS).isdigit():
+        quick = len(times) == 1 and style == Written("iso") and times[0].translate(_MARKS).isdigit()
+        if quick and FIRST_YEAR <= times[0][:4] < LAST_YEAR:
             with contextlib.suppress(ValueError):  # a row at a time, this is most of the work
                 return np.array(times, "datetime64[ns]")
         try:
@@ -216,16 +316,16 @@ class StreamRows:
         except TimeFormatError:
             return np.array([_one_time(style, time) for time in times], "datetime64[ns]")
 
-    def _columns(self, rows: Sequence[Sequence[str]]) -> tuple[Columns, set[int]]:
+    def _columns(self, rows: Sequence[Sequence[str]], header: Header) -> tuple[Columns, set[int]]:
         """Columns of the rows that hold what they should, and which of the rows do not."""
         columns: dict[str, np.ndarray] = {}
         bad: set[int] = set()
-        for name, place in self._places.items():
+        for name, place in header.places.items():
             texts = [row[place] for row in rows]
             if self.kinds[name] == "category":
                 columns[name] = np.array([text.strip() or None for text in texts], object)
                 continue
-            numbers = _numbers(texts, comma=self._delimiter == ";")
+            numbers = _numbers(texts, comma=header.delimiter == ";")
             for row in [row for row, number in enumerate(numbers) if math.isinf(number) and row not in bad]:
                 self._skip(f"no finite number in {name!r}", texts[row])
                 bad.add(row)
@@ -237,10 +337,6 @@ class StreamRows:
         self.skipped[reason] += 1
         if self.skipped[reason] == 1:
             self.say(f"skipped a row: {reason}, got {what.strip()[:60]!r}; more of these are only counted")
-
-
-def _is_dated(field: str) -> bool:
-    return any(way.style != "epoch" for way in written([field])) and not field.strip().isdigit()
 
 
 def _one_time(style: Written, time: str) -> np.datetime64:
@@ -259,21 +355,4 @@ def _numbers(texts: Sequence[str], *, comma: bool) -> list[float]:
             return found
     except ValueError:
         pass
-    return [_number(text.strip(), comma=comma) for text in texts]
-
-
-def _number(text: str, *, comma: bool) -> float:
-    if is_missing(text):
-        return math.nan
-    try:
-        number = math.inf if "_" in text else float(text.replace(",", ".") if comma else text)
-    except ValueError:
-        return math.inf
-    return number if math.isfinite(number) else math.inf
-
-
-def _fields(line: str, delimiter: str) -> list[str]:
-    try:
-        return next(csv.reader([line], delimiter=delimiter))
-    except (csv.Error, StopIteration):
-        return []
+    return [number_in(text.strip(), comma=comma) for text in texts]

@@ -25,11 +25,13 @@ FURTHEST = 1e4
 class ScaledWindows(Plain):
     """Windows of `window` steps of one or several channels, each scaled: (x - shift) / scale.
 
-    `numbers`: channel to how it is scaled; a missing number is filled with `fill`, the training rows' median.
+    `numbers`: channel to how it is scaled; a missing number is filled with `fill`, the training rows' median. `gap`:
+    seconds; of rows of a stream that are further apart, one does not follow the other. None: any follows.
     """
 
     window: int
     numbers: Mapping[str, NumberColumn]
+    gap: float | None = None
 
     kind = "windows"
 
@@ -74,6 +76,13 @@ class ScaledWindows(Plain):
             scaled = (np.where(np.isnan(values), fill, values) - shift) / scale
         return np.minimum(np.maximum(scaled, -FURTHEST), FURTHEST).astype(np.float32)
 
+    def whole(self, times: np.ndarray | None, count: int) -> np.ndarray:
+        """Numbers of the windows, of all `count` in a stream of such (rows,) times, in which no row follows a gap."""
+        if times is None or self.gap is None:
+            return np.arange(count)
+        gaps = np.concatenate([[0], np.cumsum(np.diff(times) / np.timedelta64(1, "s") > self.gap)])
+        return np.flatnonzero(gaps[self.window - 1 :] == gaps[:count])
+
     @cached_property
     def _scaling(self) -> np.ndarray:
         """(3, channels) float64: fill, shift and scale."""
@@ -95,7 +104,7 @@ class ScaledWindows(Plain):
 
     def save(self, folder: Path) -> None:
         numbers = {name: vars(column) for name, column in self.numbers.items()}
-        settings = {"kind": self.kind, "window": self.window, "numbers": numbers}
+        settings = {"kind": self.kind, "window": self.window, "numbers": numbers, "gap": self.gap}
         write_json(folder / "preprocessing.json", settings)
 
     @classmethod
@@ -103,7 +112,9 @@ class ScaledWindows(Plain):
         numbers = settings["numbers"]
         if not isinstance(numbers, dict):
             raise TypeError("numbers is a JSON object")
-        return cls(int(str(settings["window"])), {name: NumberColumn(**column) for name, column in numbers.items()})
+        gap = settings.get("gap")  # runs of streams had none once
+        columns = {name: NumberColumn(**column) for name, column in numbers.items()}
+        return cls(int(str(settings["window"])), columns, None if gap is None else float(str(gap)))
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from dlkit.contracts import ColumnKind, Examples, Split, Transform
+from dlkit.data.anomaly_streams import StreamSplit
 from dlkit.errors import SettingsError
 from dlkit.inference.tables import NumberColumn, TableRows
 from dlkit.inference.windows import FURTHEST, ScaledWindows
@@ -50,7 +51,7 @@ class ScaledRows:
         if len(steps) > 1:
             raise SettingsError(f"preprocessing: the channels have windows of different lengths: {sorted(steps)}.")
         numbers = {name: self._number(_every(train.inputs[name])) for name in kinds}
-        return ScaledWindows(steps.pop(), numbers)
+        return ScaledWindows(steps.pop(), numbers, train.gap if isinstance(train, StreamSplit) else None)
 
     def _number(self, values: np.ndarray, *, flag: bool = False) -> NumberColumn:
         present = values[np.isfinite(values)]

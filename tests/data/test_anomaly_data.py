@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from dlkit.contracts import Splits
 from dlkit.data.anomalies import AnomalyData
 from dlkit.data.anomaly_samples import SAMPLES
+from dlkit.data.anomaly_tables import read_rows
 from dlkit.errors import DataError, DataNotFoundError, SettingsError
 
 HEADER = "time,a,b"
@@ -48,7 +50,7 @@ def test_windows_are_views_of_the_series(tmp_path: Path) -> None:
 
 
 def test_of_a_very_long_stream_not_every_window_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dlkit.data.anomalies.MOST_WINDOWS", {"train": 60, "validation": 50, "test": 100})
+    monkeypatch.setattr("dlkit.data.anomaly_streams.MOST_WINDOWS", {"train": 60, "validation": 50, "test": 100})
     splits = loaded(written(tmp_path, lines()))
     assert [len(part) for part in (splits.train, splits.validation, splits.test)] == [54, 12, 28]
     assert not splits.train.inputs["a"].flags.owndata and "one window in 3" in " ".join(splits.notes)
@@ -56,17 +58,76 @@ def test_of_a_very_long_stream_not_every_window_is_taken(tmp_path: Path, monkeyp
 
 
 def test_known_anomalies_are_not_learned_from_nor_windows_that_hold_some(tmp_path: Path) -> None:
-    rows = [f"{line},{'bad' if 50 <= row < 55 or 250 <= row < 260 else 'normal'}" for row, line in enumerate(lines())]
+    bad = {*range(50, 55), *range(170, 173), *range(200, 202), *range(250, 260)}
+    rows = [f"{line},{'bad' if row in bad else 'normal'}" for row, line in enumerate(lines())]
     splits = loaded(written(tmp_path, rows, HEADER + ",state"), label="state")
     assert "state" not in splits.kinds
-    learned = splits.train.inputs["a"][np.asarray(splits.train.targets) == "normal"]
-    assert not (set(learned.ravel().tolist()) & set(range(50, 55)))
-    assert not (np.asarray(splits.train.targets) == "anomaly").any()
+    assert not set(splits.train.inputs["a"].ravel().tolist()) & bad
+    assert (np.asarray(splits.train.targets) == "normal").all()
+    # Anomalies of the validation part are kept to judge by; what only holds some of one sets no threshold.
+    found = np.asarray(splits.validation.targets)
+    assert not set(splits.validation.inputs["a"][found != "anomaly"].ravel().tolist()) & bad
+    assert splits.validation.inputs["a"][found == "anomaly"][:, -1].tolist() == [200, 201]
+    assert "train part: 12 of 161 windows hold rows of known anomalies; not learned from" in splits.notes
+    assert "validation part: 12 of 35 windows hold rows of known anomalies that are over; left out" in splits.notes
     tested = np.asarray(splits.test.targets)
     ends = splits.test.inputs["a"][:, -1]
     assert set(ends[tested == "anomaly"].tolist()) == set(range(250, 260))
     # The windows that end behind it and still hold some of it are neither.
     assert set(ends[tested == np.array(None)].tolist()) == set(range(260, 267))
+
+
+def test_what_nobody_knows_is_learned_from_and_what_holds_an_anomaly_is_not(tmp_path: Path) -> None:
+    known = {0: "ok", 100: "bad", 171: "bad", 290: "ok"}
+    rows = [f"{line},{known.get(row, '')}" for row, line in enumerate(lines())]
+    splits = loaded(written(tmp_path, rows, HEADER + ",state"), label="state", normal=("ok",))
+    seen = [set(part.inputs["a"].ravel().tolist()) for part in (splits.train, splits.validation)]
+    assert seen == [set(range(168)) - {100}, set(range(172, 210))]
+
+
+def test_windows_do_not_reach_across_a_gap(tmp_path: Path) -> None:
+    rows = [
+        line for row, line in enumerate(lines(340)) if not (80 <= row < 100 or 200 <= row < 201 or 300 <= row < 319)
+    ]
+    splits = loaded(written(tmp_path, rows))
+    for part, windows in ((splits.train, 161 - 7), (splits.validation, 35 - 7), (splits.test, 83 - 7)):
+        assert len(part) == windows and part.times is not None and len(np.asarray(part.targets)) == windows
+        assert (np.diff(part.inputs["a"], axis=1) == 1).all()
+        np.testing.assert_array_equal(part.times - part.times[0], (part.inputs["a"][:, -1] - part.inputs["a"][0, -1])
+                                      * np.timedelta64(1, "m"))  # fmt: skip
+    assert "train part: 7 of 161 windows hold a gap (rows more than 90 seconds apart); left out" in splits.notes
+    assert getattr(splits.train, "gap", None) == 90.0
+
+
+def test_rows_that_come_early_late_or_twice_follow_the_one_before(tmp_path: Path) -> None:
+    rows = [line.replace(":00,", ":20,") if row % 5 == 0 else line for row, line in enumerate(lines())]
+    assert len(loaded(written(tmp_path, [*rows[:50], rows[49], *rows[50:-1]])).train) == 161
+
+
+def test_of_a_stream_without_even_steps_all_windows_are_taken(tmp_path: Path) -> None:
+    rows = [line.replace(":00,", f":{row * row % 59:02},") for row, line in enumerate(lines())]
+    splits = loaded(written(tmp_path, rows[:100] + rows[150:] + [f"2024-03-01 1{row}:00:00,1,1" for row in range(5)]))
+    assert len(splits.train) == 136 and getattr(splits.train, "gap", 0) is None
+
+
+def test_months_are_no_gap(tmp_path: Path) -> None:
+    months = np.datetime64("1980-01") + np.arange(300)
+    splits = loaded(written(tmp_path, [f"{month}-01,{row},{row % 7}" for row, month in enumerate(months)]))
+    assert len(splits.train) == 161 and not splits.train.inputs["a"].flags.owndata
+
+
+def test_where_gaps_leave_no_windows_it_is_said(tmp_path: Path) -> None:
+    rows = [line for row, line in enumerate(lines(600)) if row % 6]
+    with pytest.raises(DataError, match=r"train part: expected at least 10 windows of 8 rows without a gap.*\(data"):
+        loaded(written(tmp_path, rows))
+
+
+def test_windows_are_copied_in_little_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dlkit.data.anomaly_streams.LARGEST_COPY", 10_000)
+    splits = loaded(written(tmp_path, lines()[:100] + lines()[110:]))
+    assert "one window in 2 is taken: neighbours are nearly the same" in splits.notes
+    assert sum(column.nbytes for column in splits.train.inputs.values()) <= 10_000
+    assert not splits.test.inputs["a"].flags.owndata
 
 
 def test_labels_follow_their_rows_where_a_file_is_put_in_order(tmp_path: Path) -> None:
@@ -89,6 +150,38 @@ def test_a_file_without_times_is_a_table_of_rows_by_themselves(tmp_path: Path) -
     assert splits.kinds == {"a": "number", "b": "number", "c": "category"}
     assert splits.train.times is None and (np.asarray(splits.train.targets) == "normal").all()
     assert (np.asarray(splits.test.targets) == "anomaly").sum() == 3
+
+
+def test_a_long_table_is_read_some_rows_at_a_time_as_if_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [f"{row / 8},{row % 5},{'xy'[row % 2]},{'odd' if row % 20 == 0 else 'ok'}" for row in range(200)]
+    rows[150] = "NA,,,ok"
+    path = written(tmp_path, rows, "a,b,c,state")
+    whole = loaded(path, label="state")
+    monkeypatch.setattr("dlkit.data.anomaly_tables.BLOCK_ROWS", 32)
+    parts = loaded(path, label="state")
+    for one, other in ((whole.train, parts.train), (whole.test, parts.test)):
+        assert np.asarray(one.targets).tolist() == np.asarray(other.targets).tolist()
+        for name in ("a", "b", "c"):
+            np.testing.assert_array_equal(one.inputs[name], other.inputs[name])
+    assert "missing values in a (1), b (1), c (1)" in parts.notes
+    rows[160] = "x,1,x,ok"
+    with pytest.raises(DataError, match=r"line 162, column 'a': expected a number, got 'x'.*data\.ignore"):
+        loaded(written(tmp_path, rows, "a,b,c,state"), label="state")
+
+
+def test_the_text_of_a_table_is_never_in_memory_as_a_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dlkit.data.anomaly_tables.BLOCK_ROWS", 1_000)
+    monkeypatch.setattr("dlkit.data.series_files.BLOCK_ROWS", 1_000)
+    path = written(tmp_path, [f"{row}.25,{row % 977}.125,{'xy'[row % 2]}" for row in range(20_000)], "a,b,c")
+    tracemalloc.start()
+    try:
+        read_rows(path, ())
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 3_000_000, "0.5 million are numbers; as text, fields alone take 60 bytes each"
 
 
 def test_without_labels_it_is_said_what_cannot_be_known(tmp_path: Path) -> None:

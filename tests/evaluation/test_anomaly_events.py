@@ -131,6 +131,8 @@ def test_a_threshold_that_fires_always_or_never_is_told() -> None:
     scores = RNG.random(100) + 1
     (found,) = silent_failures(scores, 0.5)
     assert "fires always: 100.0% of 100 rows" in found
+    (found,) = silent_failures(scores, 0.5, labels=np.arange(100) >= 40, untrained=None)[-1:]
+    assert "fires always" in found, "over half of the rows are anomalies, and normal ones are alarms too"
     (found,) = silent_failures(scores, 9.0)
     assert "never fires: no row of 100" in found
     assert silent_failures(scores, 9.0, labels=np.zeros(100, bool)) == []

@@ -124,8 +124,10 @@ def test_best_f1_is_the_best_of_all_thresholds_with_ties() -> None:
 
 
 def test_best_f1_needs_both_kinds() -> None:
-    with pytest.raises(DataError, match=r"0 anomalies of 3 rows.*extreme"):
+    with pytest.raises(DataError, match=r"0 anomalies of 3 labelled rows.*extreme"):
         best_f1_threshold(np.arange(3.0), np.zeros(3, bool))
+    with pytest.raises(DataError, match="0 anomalies of 0 labelled rows"):
+        best_f1_threshold(np.zeros(0), np.zeros(0, bool))
 
 
 def test_bad_calibrations_say_what_to_do() -> None:

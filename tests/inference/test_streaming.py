@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
+import threading
+import time
 import tracemalloc
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -42,11 +45,11 @@ class Mean:
         return rows
 
 
-def predictor(window: int = WINDOW, newest: int = 0) -> Mean:
+def predictor(window: int = WINDOW, newest: int = 0, gap: float | None = None) -> Mean:
     numbers = {"heat": NumberColumn(10, 10, 1), "flow": NumberColumn(10, 10, 2)}
     tail = Tail(1, 0.1, 1, 0)
     answer = AnomalyAnswer(("heat", "flow"), window, newest, (1.0, 1.0), threshold=8.0, normal=(0.0, 1.0), tail=tail)
-    return Mean(answer, TableRows(numbers, {}) if window == 1 else ScaledWindows(window, numbers))
+    return Mean(answer, TableRows(numbers, {}) if window == 1 else ScaledWindows(window, numbers, gap))
 
 
 def said() -> tuple[list[str], Callable[[str], None]]:
@@ -54,9 +57,9 @@ def said() -> tuple[list[str], Callable[[str], None]]:
     return lines, lines.append
 
 
-def follower(window: int = WINDOW) -> tuple[Follower, list[str]]:
+def follower(window: int = WINDOW, gap: float | None = None) -> tuple[Follower, list[str]]:
     lines, say = said()
-    return Follower(predictor(window), say=say), lines  # type: ignore[arg-type]
+    return Follower(predictor(window, gap=gap), say=say), lines  # type: ignore[arg-type]
 
 
 def judged(one: Follower, *chunks: bytes) -> Judged:
@@ -169,6 +172,91 @@ def test_a_stream_of_other_columns_is_refused() -> None:
         judged(follower()[0], b"time,heatt,flow\n")
 
 
+def test_garbage_in_front_of_the_header_is_skipped_and_counted() -> None:
+    one, lines = follower()
+    found = judged(one, b"connected to /dev/ttyUSB0\n\xff\x00,\n,,,\n", HEADER + csv(5))
+    assert len(found.scores) == 5
+    assert one.summary.skipped == {"no header with heat, flow yet": 3}
+    assert lines == ["skipped a row: no header with heat, flow yet, got 'connected to /dev/ttyUSB0'; more of these are "
+                     "only counted"]  # fmt: skip
+
+
+@pytest.mark.parametrize("cut", [1, 30, 10_000])
+def test_rows_without_a_header_are_taken_where_they_can_be_read_in_one_way(cut: int) -> None:
+    rows = csv(8).replace(b",x,", b",")
+    text = rows[rows.index(b",") + 1 :]  # begun in the middle of a row
+    one, lines = follower()
+    found = judged(one, *[text[start : start + cut] for start in range(0, len(text), cut)])
+    whole = judged(follower()[0], b"time,heat,flow\n" + rows)
+    assert found.times == whole.times[1:]
+    assert np.array_equal(found.scores[2:], whole.scores[3:])
+    assert lines[-1] == "no line named the columns; rows are taken as time, heat, flow, the order of training"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [b"1,10,10\n" * 5, b"1704067200,10,10\n" * 5, b"2024-01-01,10,a\n" * 5, b"2024-01-01,1,2,3\n" * 5, b"1,2\n",
+     b"pressure,speed\n" + b"1,2\n" * 5, b"when,heatt,flow\n" + b"2024-01-01,1,2\n" * 5, b"10,2024.5,10\n" * 5],
+)  # fmt: skip
+def test_rows_that_may_be_read_otherwise_wait_for_a_header(text: bytes) -> None:
+    one, _ = follower()
+    with pytest.raises(InputError, match="A line of the stream is to name its columns, heat, flow among them"):
+        judged(one, text)
+    assert one.summary.rows == 0
+
+
+def test_columns_that_are_named_anew_are_read_anew() -> None:
+    one, _ = follower()
+    rows = b"2024-01-01T00:0%d,%s\n"
+    found = judged(one, b"5,10\n" * 3, b"time,flow,heat\n" + rows % (1, b"20,10") + b"time,heat,note,flow\n",
+                   rows % (2, b"10,heat,10"))  # fmt: skip
+    assert found.scores[2:].tolist() == pytest.approx([75 / 6, 75 / 6, 50 / 6])
+    assert one.summary.skipped == {}
+
+
+def test_a_stream_that_brings_nothing_is_told() -> None:
+    with pytest.raises(InputError, match=r"got no line\. Give the header before the rows"):
+        judged(follower()[0], b"\n \n")
+
+
+@pytest.mark.parametrize("cut", [1, 40, 10_000])
+def test_rows_behind_a_gap_do_not_follow_those_before_it(cut: int) -> None:
+    text = HEADER + csv(10) + csv(10, start=11) + csv(10, start=5_000) + csv(10, start=9_000)
+    one, lines = follower(gap=90.0)
+    found = judged(one, *[text[start : start + cut] for start in range(0, len(text), cut)])
+    assert np.flatnonzero(np.isnan(found.scores)).tolist() == [0, 1, 10, 11, 20, 21, 30, 31]
+    assert one.summary.line() == "40 rows, 32 scored, 0 alarms, none skipped, 3 gaps"
+    assert lines == ["a gap of 2 minutes (rows follow each other where they are at most 90 seconds apart): windows "
+                     "begin anew behind it; more gaps are only counted"]  # fmt: skip
+
+
+@pytest.mark.parametrize("cut", [1, 40, 10_000])
+def test_a_line_of_garbage_in_the_place_of_a_row_is_no_gap(cut: int) -> None:
+    lost = b"2024-01-01T00:10,warm,x,10\n2024-01-01T00:11,10\n"
+    text = HEADER + csv(10) + lost + csv(10, start=12) + lost + csv(10, start=5_000)
+    one, _ = follower(gap=90.0)
+    found = judged(one, *[text[start : start + cut] for start in range(0, len(text), cut)])
+    assert np.flatnonzero(np.isnan(found.scores)).tolist() == [0, 1, 20, 21]
+    assert one.summary.gaps == 1
+
+
+def test_a_run_that_knows_no_gap_takes_rows_as_they_come(tmp_path: Path) -> None:
+    one = ScaledWindows(3, {"heat": NumberColumn(10, 10, 1)}, 90.0)
+    one.save(tmp_path)
+    settings = json.loads((tmp_path / "preprocessing.json").read_text())
+    assert ScaledWindows.load(tmp_path, settings) == one
+    del settings["gap"]  # as runs were once saved
+    assert ScaledWindows.load(tmp_path, settings).gap is None
+    assert np.isfinite(judged(follower()[0], HEADER + csv(5) + csv(5, start=5_000)).scores[2:]).all()
+
+
+@pytest.mark.parametrize("rows", [1, 2])
+def test_a_year_that_cannot_be_counted_is_no_time(rows: int) -> None:
+    one, _ = follower()
+    judged(one, HEADER + csv(5).replace(b"T", b" "), b"9999-12-31 23:59:59,10,x,10\n" * rows, csv(5, start=5))
+    assert (one.summary.rows, one.summary.skipped) == (10, {"no time": rows})
+
+
 def test_only_a_run_that_finds_anomalies_follows() -> None:
     with pytest.raises(InputError, match="a run of an anomaly recipe"):
         StreamScorer(Mean(ClassAnswer(("a", "b")), ScaledWindows(3, {}), task="classification"))  # type: ignore[arg-type]
@@ -185,6 +273,13 @@ def test_a_line_without_an_end_is_dropped(monkeypatch: pytest.MonkeyPatch) -> No
 def test_rows_of_a_table_are_judged_one_by_one() -> None:
     found = judged(follower(window=1)[0], HEADER + csv(9))
     assert np.isfinite(found.scores).all()
+
+
+def test_rows_of_a_table_need_no_order() -> None:
+    one, _ = follower(window=1)
+    found = judged(one, HEADER + csv(3, start=50) + csv(3) + b"someday,10,x,10\n")
+    assert np.isfinite(found.scores).all() and one.summary.line() == "7 rows, 7 scored, 0 alarms, none skipped"
+    assert found.times[3] == "2024-01-01T00:00"
 
 
 def test_memory_does_not_grow_with_the_stream() -> None:
@@ -252,6 +347,42 @@ def test_a_pipe_is_read_until_it_is_closed() -> None:
     os.close(start)
     with os.fdopen(end, "rb") as stream:
         assert len(judged(follower()[0], *pipe_chunks(stream)).scores) == 4
+
+
+@pytest.mark.parametrize("kind", ["pipe", "file"])
+def test_standard_input_that_stops_is_left(kind: str, tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_bytes(HEADER + csv(4))
+    end, start = os.pipe()
+    os.write(start, HEADER + csv(4))
+    source = os.fdopen(end, "rb") if kind == "pipe" else (tmp_path / "rows.csv").open("rb")
+    with source as stream:
+        assert len(judged(follower()[0], *pipe_chunks(stream, idle=0.0)).scores) == 4
+    os.close(start)
+
+
+def test_a_named_pipe_is_read_as_it_is_written_and_left_when_it_stops(tmp_path: Path) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    one, seen = follower()[0], list[float]()
+
+    def write() -> None:
+        with path.open("wb", buffering=0) as pipe:
+            pipe.write(HEADER + csv(4))
+            time.sleep(0.1)
+            pipe.write(csv(2, start=4))
+            deadline = time.monotonic() + 5
+            while len(seen) < 6 and time.monotonic() < deadline:
+                time.sleep(0.01)
+            left.wait(5)
+
+    left = threading.Event()
+    writer = threading.Thread(target=write)
+    writer.start()
+    for part in one.follow(file_chunks(path, idle=0.5)):
+        seen += part.scores.tolist()
+    left.set()  # it was open all the time
+    writer.join()
+    assert len(seen) == 6
 
 
 def test_the_summary_is_whole_at_any_time() -> None:
