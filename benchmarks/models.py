@@ -37,6 +37,7 @@ from pages import (
 )
 
 RECIPES = ("imdb", "reuters", "cifar10")
+NOT_MEASURED = "Not measured yet:"
 
 
 @dataclass(frozen=True)
@@ -82,8 +83,8 @@ def main() -> None:
     chosen = [known[one.key] for one in wanted if one.key in known]
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(page(chosen, names), encoding="utf-8")
-    missing = [one.key for one in wanted if one.key not in known]
-    print(f"{options.out}: {len(chosen)} runs" + "".join(f"\nmissing: dlkit {key}" for key in missing))
+    due = [one.key for one in wanted if one.key not in known]
+    print(f"{options.out}: {len(chosen)} runs" + "".join(f"\nmissing: dlkit {key}" for key in due))
 
 
 def parsed() -> argparse.Namespace:
@@ -162,7 +163,8 @@ def page(chosen: Sequence[Result], names: Mapping[str, Sequence[str]]) -> str:
     ]
     for recipe, order in names.items():
         rows = [result for result in chosen if result["recipe"] == recipe]
-        parts += [f"## {recipe}", table(rows, order), *conditions(rows)] if rows else []
+        parts += [f"## {recipe}", *([table(rows, order)] if rows else []), *missing(rows, order)]
+        parts += conditions(rows) if rows else []
     return "\n\n".join([*parts, NOTES]) + "\n"
 
 
@@ -192,6 +194,13 @@ def table(rows: Sequence[Result], order: Sequence[str]) -> str:
             ]
             lines.append(f"| `{model}` | " + " | ".join(cells) + " |")
     return "\n".join(lines)
+
+
+def missing(rows: Sequence[Result], order: Sequence[str]) -> list[str]:
+    """What the table leaves out."""
+    measured = {row["model"] for row in rows}
+    names = ", ".join(f"`{model}`" for model in order if model not in measured)
+    return [f"{NOT_MEASURED} {names}."] if names else []
 
 
 _PLACES = {"--model": "MODEL", "--seed": "SEED"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,7 +16,12 @@ from dlkit.errors import DataError, SettingsError
 
 TEXT_NAMES = ("text", "review", "sentence", "content", "body", "message", "comment", "tweet", "document", "title")
 LABEL_NAMES = ("label", "class", "target", "category", "sentiment", "topic", "rating", "polarity", "stars")
-SPLIT_FOLDERS = ("train", "test", "validation")
+SPLIT_FOLDERS = {
+    "train": ("train", "training"),
+    "test": ("test", "testing"),
+    "validation": ("validation", "val", "valid", "dev"),
+}
+"""How a folder is called, in lower case, that holds the classes of a part."""
 UNLABELLED = frozenset({"unsup", "unlabeled", "unlabelled"})
 
 
@@ -30,13 +35,14 @@ class Labelled:
 
 @dataclass(frozen=True)
 class TextFiles:
-    """`parts`: "train", and "test" and "validation" where the data is split already."""
+    """`parts`: "train", and "test" and "validation" where the data is split already; `folders`: then their folders."""
 
     parts: dict[str, Labelled]
     text_name: str
     target_name: str
     fingerprint: str
     notes: tuple[str, ...]
+    folders: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_text_table(path: Path, *, text: str | None, target: str | None) -> TextFiles:
@@ -59,6 +65,10 @@ def read_text_table(path: Path, *, text: str | None, target: str | None) -> Text
     if stray:
         notes.append(f"{stray} labels had spaces around them, which were taken off")
     texts = [file.columns[column][row] for row in rows]
+    unread = [name for name in file.columns if name not in (column, found)]
+    if unread:
+        shown = ", ".join(map(repr, unread[:5])) + (", …" if len(unread) > 5 else "")
+        notes.append(f"{len(unread)} other columns are not read: {shown}")
     return TextFiles(
         parts={"train": Labelled(texts, labels)},
         text_name=column,
@@ -83,19 +93,32 @@ def read_text_folder(folder: Path) -> TextFiles:
     """Texts from `<class>/<name>.txt`, or from `train/`, `test/` and `validation/` of such classes."""
     notes: list[str] = []
     digests: dict[str, bytes] = {}
-    if _is_split(folder / "train"):
-        names = [name for name in SPLIT_FOLDERS if _is_split(folder / name)]
-        parts = {name: _classes(folder / name, folder, digests, notes) for name in names}
+    found = {part: _split_folder(folder, part) for part in SPLIT_FOLDERS}
+    places = {part: place for part, place in found.items() if place is not None}
+    if "test" in places and "train" not in places:
+        raise DataError(
+            f"{folder}/ holds {places['test'].name}/ and no train/ with class folders; there is nothing to learn from. "
+            f"Add {folder}/train/."
+        )
+    if "train" in places:
+        parts = {part: _classes(place, folder, digests, notes) for part, place in places.items()}
+        notes += _beside(folder, places)
     else:
-        if _is_split(folder / "test"):
-            raise DataError(f"{folder}/ holds test/ and no train/ with class folders; there is nothing to learn from.")
         parts = {"train": _classes(folder, folder, digests, notes)}
     contents = [content for name in sorted(digests) for content in (name.encode(), digests[name])]
-    return TextFiles(parts, "text", "label", fingerprint(contents), tuple(notes))
+    names = {part: place.name for part, place in places.items()}
+    return TextFiles(parts, "text", "label", fingerprint(contents), tuple(notes), names)
+
+
+def _split_folder(folder: Path, part: str) -> Path | None:
+    """The folder of class folders of that part; a folder of texts may be a class called "test" too."""
+    found = [place for place in listed(folder) if place.name.lower() in SPLIT_FOLDERS[part] and _is_split(place)]
+    if len(found) > 1:
+        raise DataError(f"{folder}/ holds {found[0].name}/ and {found[1].name}/; expected one of them. Join them.")
+    return found[0] if found else None
 
 
 def _is_split(folder: Path) -> bool:
-    """A folder of class folders, not of texts: a class may be called "test" too."""
     inside = listed(folder) if folder.is_dir() else []
     return any(_is_text(file) for place in inside if place.is_dir() for file in listed(place))
 
@@ -104,18 +127,33 @@ def _is_text(file: Path) -> bool:
     return file.suffix.lower() == ".txt"
 
 
+def _texts_below(folder: Path) -> int:
+    """How many texts are in it, however deep."""
+    return sum(_is_text(file) and not file.name.startswith(".") and file.is_file() for file in folder.rglob("*"))
+
+
+def _beside(folder: Path, places: Mapping[str, Path]) -> list[str]:
+    """What lies beside the folders of the parts."""
+    others = [file for file in listed(folder) if file not in places.values()]
+    shown = ", ".join(f"{file.name}/ ({_texts_below(file)} texts)" for file in others if file.is_dir())
+    notes = [f"{shown} beside {places['train'].name}/ left out: no split of classes"] if shown else []
+    return notes + _left_out(folder, [file for file in others if not file.is_dir()])
+
+
 def _classes(folder: Path, root: Path, digests: dict[str, bytes], notes: list[str]) -> Labelled:
     folders = [file for file in listed(folder) if file.is_dir()]
     skipped = [file for file in folders if file.name.lower() in UNLABELLED]
     if skipped:
-        notes.append(f"{skipped[0]}/ holds texts without a label; left out")
+        count = sum(map(_texts_below, skipped))
+        notes.append(f"{count} texts in {', '.join(f'{place}/' for place in skipped)} have no label; left out")
     classes = [file for file in folders if file not in skipped]
-    _check_folders(folder, [place.name for place in classes])
-    part, others = Labelled(), 0
+    others = [file for file in listed(folder) if not file.is_dir()]
+    _check_folders(folder, [place.name for place in classes], sum(map(_is_text, others)))
+    part = Labelled()
     for place in classes:
         inside = listed(place)
         files = [file for file in inside if _is_text(file)]
-        others += len(inside) - len(files)
+        others += [file for file in inside if not _is_text(file)]
         if not files:
             raise DataError(
                 f"{place}/ holds no .txt file ({len(inside)} others). Add texts of this class, or remove it."
@@ -127,16 +165,32 @@ def _classes(folder: Path, root: Path, digests: dict[str, bytes], notes: list[st
             part.labels.append(place.name.strip())
         if place.name != place.name.strip():
             notes.append(f"the folder {place.name!r} has spaces around its name, which were taken off the label")
-    if others:
-        notes.append(f"{others} files or folders in {folder}/ are no .txt files; left out")
+    notes += _left_out(folder, others)
     return part
 
 
-def _check_folders(folder: Path, names: list[str]) -> None:
+def _left_out(folder: Path, others: Sequence[Path]) -> list[str]:
+    """Notes on what is no text of a class: `others` are loose texts, and all that is no text at all."""
+    notes = []
+    loose = [file for file in others if _is_text(file)]
+    if loose:
+        notes.append(f"{len(loose)} texts in {folder}/ lie in no class folder; left out, such as {loose[0].name}")
+    deep = {file: count for file in others if file.is_dir() and (count := _texts_below(file))}
+    if deep:
+        count, name = sum(deep.values()), next(iter(deep)).relative_to(folder).as_posix()
+        notes.append(f"{count} texts lie deeper than their class folder; left out, such as those in {name}/")
+    strange = [file for file in others if not _is_text(file) and file not in deep]
+    if strange:
+        name = strange[0].relative_to(folder).as_posix()
+        notes.append(f"{len(strange)} files or folders in {folder}/ are no .txt files; left out, such as {name}")
+    return notes
+
+
+def _check_folders(folder: Path, names: list[str], loose: int) -> None:
     if not names:
         raise DataError(
-            f"{folder}/ holds no class folder; expected a folder a class with .txt files in it, such as pos/ and neg/, "
-            "or a CSV file with texts and labels."
+            f"{folder}/ holds no class folder ({loose} texts lie right in it); expected a folder a class with .txt "
+            "files in it, such as pos/ and neg/, or a CSV file with texts and labels."
         )
     if len(names) == 1:
         other = "neg" if names[0] == "pos" else "pos" if names[0] == "neg" else "other"

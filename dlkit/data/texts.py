@@ -5,7 +5,7 @@ A folder or CSV of the user's own, a named dataset or a generated sample, all to
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,12 +65,7 @@ class TextData(Parted, PathOrDataset):
         }
         first, second, third = self._split(given, train.labels, groups)
         notes += unjudged(first, third, different)
-        left = len(first) + len(second)
-        if "validation" not in parts and isinstance(self._validation(left), float) and self.validation_rows is not None:
-            notes.append(
-                f"data.validation_rows={self.validation_rows} is over half of the {left} rows that are not test rows; "
-                f"{len(second)} of them validate"
-            )
+        notes += self._too_many(parts, first, second)
         return Splits(
             train=first,
             validation=second,
@@ -81,7 +76,18 @@ class TextData(Parted, PathOrDataset):
             fingerprint=files.fingerprint,
             target_name=files.target_name,
             notes=(*files.notes, *notes),
+            drawn="test" not in parts,
         )
+
+    def _too_many(self, parts: Mapping[str, Labelled], train: Split, validation: Split) -> list[str]:
+        """A note where the rows of `parts` are too few for `validation_rows`."""
+        left = len(train) + len(validation)
+        if "validation" in parts or self.validation_rows is None or isinstance(self._validation(left), int):
+            return []
+        return [
+            f"data.validation_rows={self.validation_rows} is over half of the {left} rows that are not test rows; "
+            f"{len(validation)} of them validate"
+        ]
 
     def _read(self, path: Path) -> TextFiles:
         inside = listed(path) if path.is_dir() else []
@@ -115,7 +121,7 @@ class TextData(Parted, PathOrDataset):
             source=loaded.source,
             fingerprint=loaded.fingerprint,
             target_name=loaded.target,
-            notes=(*loaded.notes, *repeated(parts)),
+            notes=(*loaded.notes, *repeated(parts), *self._too_many(parts, first, second)),
         )
 
     def _sample(self) -> Splits:
@@ -123,6 +129,13 @@ class TextData(Parted, PathOrDataset):
         if "text" not in chosen.kinds.values():
             what = "holds pictures" if "image" in chosen.kinds.values() else "is a table"
             raise SettingsError(f"data.sample={self.sample!r} {what}; this recipe reads texts, such as 'reviews'.")
+        (text,) = chosen.kinds
+        for setting, given, name in (("text", self.text, text), ("target", self.target, chosen.target)):
+            if given not in (None, name):
+                raise SettingsError(
+                    f"data.{setting}={given!r} is for a file of your own (--data PATH); in the sample {self.sample!r} "
+                    f"it is {name!r}. Leave it out."
+                )
         first, second, third = self._split({"train": chosen.rows}, chosen.strata or [])
         return splits_of(self.sample, chosen, (first, second, third))
 
@@ -140,12 +153,14 @@ def _usable(path: Path, files: TextFiles) -> tuple[dict[str, Labelled], list[str
         parts[name] = Labelled([part.texts[row] for row in rows], [part.labels[row] for row in rows])
         wordless += sum(not any(map(str.isalnum, text)) for text in parts[name].texts)
         if name != "train":
-            check_enough(f"{path}, {name}", len(rows), f"texts in {name}/", fewest=1)
+            folder = files.folders[name]
+            check_enough(f"{path}, {name}", len(rows), f"texts in {folder}/", fewest=1)
             unknown = sorted(set(parts[name].labels) - set(parts["train"].labels))
             if unknown:
+                train = files.folders["train"]
                 raise DataError(
-                    f"{path}/{name}/ holds the class {unknown[0]!r}, which has no text in train/. "
-                    f"Add texts to {path}/train/{unknown[0]}/, or remove the class."
+                    f"{path}/{folder}/ holds the class {unknown[0]!r}, which has no text in {train}/. "
+                    f"Add texts to {path}/{train}/{unknown[0]}/, or remove the class."
                 )
     if empty:
         notes.append(f"{empty} empty texts were left out")

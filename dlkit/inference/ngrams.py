@@ -32,6 +32,8 @@ class NgramText(OfOneText):
 
     `rarity`: (features + 1,) float32, inverse document frequencies by feature id for TF-IDF weights (Salton &
     Buckley 1988): count times rarity, divided by the row's Euclidean norm. None: an n-gram is there or not, weight 1.
+    `raised`: in how many training texts an n-gram is at least, where that is more than was asked for, lest there are
+    too many.
     """
 
     column: str
@@ -43,6 +45,7 @@ class NgramText(OfOneText):
     closing: int = 0
     rarity: np.ndarray | None = field(default=None, compare=False, repr=False)
     fitted: Encoded = field(default_factory=Encoded, compare=False, repr=False)
+    raised: int | None = None
 
     kind = "ngram_text"
 
@@ -147,6 +150,10 @@ class NgramText(OfOneText):
             rows.append(row_of[at])
         return np.concatenate(parts), np.concatenate(rows)
 
+    def figures(self, inputs: Columns) -> dict[str, float]:
+        """`out_of_vocabulary`: share of unknown words; `raised_min_count`: see `raised`, where it was."""
+        return super().figures(inputs) | ({} if self.raised is None else {"raised_min_count": float(self.raised)})
+
     def ngram(self, feature: int) -> str:
         """The words of a feature id."""
         stride = len(self.vocabulary) + 1
@@ -159,7 +166,7 @@ class NgramText(OfOneText):
         settings = {
             "kind": self.kind, "column": self.column, "vocabulary": VOCABULARY, "ngrams": NGRAMS, "order": self.order,
             "signs": self.signs, "opening": self.opening, "closing": self.closing,
-            "rarity": None if self.rarity is None else RARITY,
+            "rarity": None if self.rarity is None else RARITY, "raised": self.raised,
         }  # fmt: skip
         write_json(folder / "preprocessing.json", settings)
         (folder / VOCABULARY).write_text("".join(f"{word}\n" for word in self.vocabulary), encoding="utf-8")
@@ -173,7 +180,11 @@ class NgramText(OfOneText):
         keys = np.load(folder / NGRAMS, allow_pickle=False)
         order, opening, closing = (int(str(settings[name])) for name in ("order", "opening", "closing"))
         signs = bool(settings["signs"])
-        return cls(str(settings["column"]), read_vocabulary(folder), keys, order, signs, opening, closing, rarity)
+        raised = settings.get("raised")  # runs of dlkit 0.1 do not say it
+        return cls(
+            str(settings["column"]), read_vocabulary(folder), keys, order, signs, opening, closing, rarity,
+            raised=None if raised is None else int(str(raised)),
+        )  # fmt: skip
 
 
 def joined_parts(

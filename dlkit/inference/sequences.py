@@ -33,7 +33,8 @@ class SequenceText(OfOneText):
     `pieces`: the vocabulary holds sub-words (WordPiece), of which each word is put together. A row is never empty:
     a text without words is one unknown word. `fitted`: the training rows, where this comes straight from fitting.
     `vectors`: (vocabulary + 2, dimension) float32 first word vectors by id, only straight from fitting; they are part
-    of the network, not of a run's assets. `coverage`: share of the vocabulary that a file of own vectors held.
+    of the network, not of a run's assets. `coverage`: share of the vocabulary that a file of own vectors held;
+    `repeated`: its lines left out, since their word had one before.
     """
 
     column: str
@@ -45,6 +46,7 @@ class SequenceText(OfOneText):
     fitted: Encoded = field(default_factory=Encoded, compare=False, repr=False)
     vectors: np.ndarray | None = field(default=None, compare=False, repr=False)
     coverage: float | None = None
+    repeated: int = 0
 
     kind = "sequence_text"
     first = FIRST
@@ -96,12 +98,14 @@ class SequenceText(OfOneText):
 
     def figures(self, inputs: Columns) -> dict[str, float]:
         """`out_of_vocabulary`: share of unknown words; `cut`: share of texts longer than `length`;
-        `word_vector_coverage`: share of the vocabulary that own word vectors held.
+        `word_vector_coverage`: share of the vocabulary that own word vectors held; `word_vectors_repeated`: how many
+        of their lines were left out, where there are such.
         """
         rows = [self.all_ids(text) for text in inputs[self.column]]
         total = sum(map(len, rows))
-        coverage = {} if self.coverage is None else {"word_vector_coverage": self.coverage}
-        return coverage | {
+        own = {} if self.coverage is None else {"word_vector_coverage": self.coverage}
+        own |= {"word_vectors_repeated": float(self.repeated)} if self.repeated else {}
+        return own | {
             "out_of_vocabulary": sum(row.count(UNKNOWN) for row in rows) / total if total else 1.0,
             "cut": sum(len(row) > self.length for row in rows) / max(len(rows), 1),
         }
@@ -110,7 +114,7 @@ class SequenceText(OfOneText):
         settings = {
             "kind": self.kind, "column": self.column, "vocabulary": VOCABULARY, "length": self.length,
             "keep": self.keep, "signs": self.signs, "pieces": self.pieces,
-            "coverage": self.coverage,
+            "coverage": self.coverage, "repeated": self.repeated,
         }  # fmt: skip
         write_json(folder / "preprocessing.json", settings)
         (folder / VOCABULARY).write_text("".join(f"{word}\n" for word in self.vocabulary), encoding="utf-8")
@@ -128,6 +132,7 @@ class SequenceText(OfOneText):
             bool(settings["signs"]),
             bool(settings["pieces"]),
             coverage=None if settings["coverage"] is None else float(str(settings["coverage"])),
+            repeated=int(str(settings.get("repeated", 0))),  # runs of dlkit 0.1 do not say it
         )
 
 

@@ -2,6 +2,9 @@
 
 All take word ids (batch, length) int32, 0 where a text is padded, and give (batch, head units). Padding is masked: a
 text with more of it gets the same answer. `ngrams` takes the ids of n-grams instead, in any order.
+
+Own word vectors of the preprocessing are the first weights of all that read words in their order; `freeze` leaves them
+as they are. `dimension`: of word vectors; None takes that of the own ones, or 32, where the function says no other.
 """
 
 from __future__ import annotations
@@ -12,11 +15,16 @@ import keras
 
 from dlkit.contracts import Spec
 from dlkit.errors import SettingsError
-from dlkit.models import text_layers
+from dlkit.models import memory, text_layers
 from dlkit.models.options import at_least_one, dropped, probability
 
+_TABLES = 16
+"""Tables as large as its weights that a run of `ngrams` holds at its peak, with gradient, momentum, baseline,
+artefacts: with 27,012 n-grams and 2,000 classes, 0.2 GB a table, a run took 5.1 GB, of which some 1.2 GB are no tables.
+"""
 
-def embedding(spec: Spec, *, dimension: int = 32, dropout: float = 0.2, freeze: bool = False) -> keras.Model:
+
+def embedding(spec: Spec, *, dimension: int | None = None, dropout: float = 0.2, freeze: bool = False) -> keras.Model:
     """The mean of learned word vectors, then the head (fastText without n-grams: Joulin et al. 2017)."""
     inputs, words = _words(spec, dimension, freeze=freeze)
     mean = keras.layers.GlobalAveragePooling1D()(words)
@@ -26,16 +34,19 @@ def embedding(spec: Spec, *, dimension: int = 32, dropout: float = 0.2, freeze: 
 def cnn(
     spec: Spec,
     *,
-    dimension: int = 64,
+    dimension: int | None = None,
     filters: int = 64,
     widths: tuple[int, ...] = (1, 2, 3),
     dropout: float = 0.5,
     freeze: bool = False,
 ) -> keras.Model:
-    """Filters over `widths` neighbouring words and the strongest response of each (Kim 2014)."""
+    """Filters over `widths` neighbouring words and the strongest response of each (Kim 2014).
+
+    `dimension`: None takes that of own word vectors, or 64.
+    """
     at_least_one("widths", *(widths or (0,)))
     at_least_one("filters", filters)
-    inputs, words = _words(spec, dimension, freeze=freeze, dropout=dropout / 2)
+    inputs, words = _words(spec, dimension, usual=64, freeze=freeze, dropout=dropout / 2)
     bare = text_layers.MaskPadding()(words)
     found = []
     for width in widths:
@@ -47,25 +58,29 @@ def cnn(
     return answered(spec, inputs, joined, dropout)
 
 
-def simple_rnn(spec: Spec, *, dimension: int = 32, units: int = 32, dropout: float = 0.0) -> keras.Model:
+def simple_rnn(
+    spec: Spec, *, dimension: int | None = None, units: int = 32, dropout: float = 0.0, freeze: bool = False
+) -> keras.Model:
     """Elman's network (1990). See the report's "gradient by step" for how far back it learns."""
-    return _recurrent(spec, "simple_rnn", dimension, units, dropout)
+    return _recurrent(spec, "simple_rnn", dimension, units, dropout, freeze=freeze)
 
 
 def lstm(
-    spec: Spec, *, dimension: int = 32, units: int = 32, dropout: float = 0.2, freeze: bool = False
+    spec: Spec, *, dimension: int | None = None, units: int = 32, dropout: float = 0.2, freeze: bool = False
 ) -> keras.Model:
     """Long short-term memory (Hochreiter & Schmidhuber 1997); its last state answers."""
     return _recurrent(spec, "lstm", dimension, units, dropout, freeze=freeze)
 
 
-def gru(spec: Spec, *, dimension: int = 32, units: int = 32, dropout: float = 0.2, freeze: bool = False) -> keras.Model:
+def gru(
+    spec: Spec, *, dimension: int | None = None, units: int = 32, dropout: float = 0.2, freeze: bool = False
+) -> keras.Model:
     """Gated recurrent units (Cho et al. 2014); the last state answers."""
     return _recurrent(spec, "gru", dimension, units, dropout, freeze=freeze)
 
 
 def bilstm(
-    spec: Spec, *, dimension: int = 32, units: int = 32, dropout: float = 0.2, freeze: bool = False
+    spec: Spec, *, dimension: int | None = None, units: int = 32, dropout: float = 0.2, freeze: bool = False
 ) -> keras.Model:
     """Two LSTMs, one from each end (Schuster & Paliwal 1997); the mean of their states answers."""
     inputs, words = _words(spec, dimension, freeze=freeze, dropout=dropout)
@@ -76,7 +91,13 @@ def bilstm(
 
 
 def bilstm_attention(
-    spec: Spec, *, dimension: int = 32, units: int = 32, attention: int = 32, dropout: float = 0.2, freeze: bool = False
+    spec: Spec,
+    *,
+    dimension: int | None = None,
+    units: int = 32,
+    attention: int = 32,
+    dropout: float = 0.2,
+    freeze: bool = False,
 ) -> keras.Model:
     """Two LSTMs and a weighted mean of their states; the weights say where it looked (Yang et al. 2016)."""
     at_least_one("units", units)
@@ -103,10 +124,17 @@ def ngrams(
         raise SettingsError(f"model.l2: expected a number of 0 or more, got {l2}.")
     if not 0 < smoothing < float("inf"):
         raise SettingsError(f"model.smoothing: expected a number above 0, got {smoothing}.")
+    size, head = spec.sizes["ngrams"], spec.head
+    memory.check_fits(
+        f"model ngrams: the weights of {size:,} n-grams for each of {head.units:,} outputs",
+        size + 1,
+        head.units,
+        copies=_TABLES,
+        remedy="Take fewer n-grams: --set preprocessing.max_features={fits}",
+    )
     inputs = [keras.Input(tensor.shape, dtype=tensor.dtype, name=name) for name, tensor in spec.inputs.items()]
-    head = spec.head
     layer = text_layers.NgramSum(
-        spec.sizes["ngrams"],
+        size,
         head.units,
         activation=head.activation,
         start=start,
@@ -137,11 +165,11 @@ def fasttext(spec: Spec, *, dimension: int = 16, feature_dropout: float = 0.5, d
 def _recurrent(
     spec: Spec,
     kind: Literal["simple_rnn", "lstm", "gru"],
-    dimension: int,
+    dimension: int | None,
     units: int,
     dropout: float,
     *,
-    freeze: bool = False,
+    freeze: bool,
 ) -> keras.Model:
     at_least_one("units", units)
     layers = {"simple_rnn": keras.layers.SimpleRNN, "lstm": keras.layers.LSTM, "gru": keras.layers.GRU}
@@ -150,28 +178,42 @@ def _recurrent(
 
 
 def _words(
-    spec: Spec, dimension: int, *, freeze: bool = False, dropout: float = 0.0
+    spec: Spec, dimension: int | None, *, usual: int = 32, freeze: bool, dropout: float = 0.0
 ) -> tuple[keras.KerasTensor, keras.KerasTensor]:
-    """The input and its word vectors, (batch, length, dimension), masked where it is 0.
+    """As `word_vectors`, masked, with the probability `dropout` to drop one number of all of a text's vectors."""
+    inputs, vectors = word_vectors(spec, dimension, usual=usual, freeze=freeze)
+    return inputs, keras.layers.SpatialDropout1D(dropout)(vectors) if dropout else vectors
 
-    `dropout`: probability to drop one number of all of a text's vectors.
-    Own word vectors of the preprocessing give the dimension and the first values; `freeze` leaves them as they are.
+
+def word_vectors(
+    spec: Spec, dimension: int | None, *, usual: int = 32, freeze: bool, masked: bool = True
+) -> tuple[keras.KerasTensor, keras.KerasTensor]:
+    """The input and its word vectors, (batch, length, dimension), `masked` where it is 0.
+
+    Own word vectors of the preprocessing give the first values, and the dimension where that is None, else `usual`;
+    `freeze` leaves them as they are.
     """
     check_reads_in_order(spec)
-    at_least_one("dimension", dimension)
-    (name,) = spec.inputs
-    inputs = keras.Input(spec.inputs[name].shape, dtype=spec.inputs[name].dtype, name=name)
     own = spec.tables.get("word_vectors")
     if freeze and own is None:
         raise SettingsError("model.freeze needs own word vectors: --set preprocessing.vectors=FILE")
-    width = dimension if own is None else own.shape[1]
+    if own is not None and dimension not in (None, own.shape[1]):
+        raise SettingsError(
+            f"model.dimension={dimension}: the word vectors of preprocessing.vectors have {own.shape[1]} numbers each. "
+            "Leave it out, or say --set model.dimension=none."
+        )
+    if dimension is None:
+        dimension = usual if own is None else own.shape[1]
+    at_least_one("dimension", dimension)
+    (name,) = spec.inputs
+    inputs = keras.Input(spec.inputs[name].shape, dtype=spec.inputs[name].dtype, name=name)
     table = keras.layers.Embedding(
-        spec.sizes["vocabulary"] + 1, width, mask_zero=True, trainable=not freeze, name="words"
+        spec.sizes["vocabulary"] + 1, dimension, mask_zero=masked, trainable=not freeze, name="words"
     )
     vectors = table(inputs)
     if own is not None:
         table.set_weights([own])
-    return inputs, keras.layers.SpatialDropout1D(dropout)(vectors) if dropout else vectors
+    return inputs, vectors
 
 
 def check_reads_in_order(spec: Spec) -> None:

@@ -67,7 +67,8 @@ class Ngrams:
             # An n-gram is in no more texts than its beginning, so a higher bound keeps every beginning of what stays.
             least = max(self._least(by_feature), least + 1)
         keys = np.concatenate([np.zeros(0, np.int64), *(table[0] for table in tables)])
-        transform = NgramText(name, words, keys, self.order, self.signs, self.opening, self.closing)
+        raised = least if least > self.min_count else None
+        transform = NgramText(name, words, keys, self.order, self.signs, self.opening, self.closing, raised=raised)
         if self.weighting == "tfidf":
             rarity = np.log((1 + len(train)) / (1 + np.concatenate(by_feature))) + 1
             transform = replace(transform, rarity=np.concatenate([np.zeros(1), rarity]).astype(np.float32))

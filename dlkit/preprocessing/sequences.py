@@ -90,15 +90,17 @@ class Sequences:
         within = np.arange(ends[-1]) - np.repeat(ends[:-1], sizes)
         return pieces.vocabulary, Ragged(by_number.values[np.repeat(starts, sizes) + within], ends[rows.offsets])
 
-    def _vectors(self, vocabulary: tuple[str, ...]) -> tuple[np.ndarray | None, float | None]:
-        """(vocabulary + 2, dimension), zeros for padding, the mean of all for the unknown word; and the coverage."""
+    def _vectors(self, vocabulary: tuple[str, ...]) -> tuple[np.ndarray | None, float | None, int]:
+        """(vocabulary + 2, dimension), zeros for padding, the mean of all for the unknown word; the coverage; and how
+        many lines were left out.
+        """
         if self.vectors is None:
-            return None, None
+            return None, None, 0
         from dlkit.preprocessing.word_vectors import read_word_vectors
 
         read = read_word_vectors(Path(self.vectors), vocabulary)
         first = np.stack([np.zeros(read.dimension), read.vectors[read.found].mean(axis=0)])
-        return np.concatenate([first, read.vectors]).astype(np.float32), read.coverage
+        return np.concatenate([first, read.vectors]).astype(np.float32), read.coverage, read.repeated
 
     def examples(self, transform: Transform, split: Split) -> Examples:
         return Examples(transform.encode(split.inputs), split.targets)

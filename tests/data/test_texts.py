@@ -58,12 +58,66 @@ def test_a_folder_of_class_folders_is_read(tmp_path: Path) -> None:
 def test_train_and_test_folders_are_kept_apart(tmp_path: Path) -> None:
     folder(tmp_path / "train", 20, mark="train")
     folder(tmp_path / "test", 5, mark="test")
-    (tmp_path / "train" / "urls_pos.txt").write_text("http://…", encoding="utf-8")
-    (tmp_path / "train" / "unsup").mkdir()
     splits = load(tmp_path)
     assert (len(splits.train), len(splits.validation), len(splits.test)) == (32, 8, 10)
     assert all(text.endswith("test") for text in splits.test.inputs["text"])
-    assert any("unsup" in note for note in splits.notes)
+    assert text_files.read_text_folder(tmp_path).notes == ()
+
+
+@pytest.mark.parametrize("name", ["validation", "val", "Valid", "dev"])
+def test_a_validation_folder_is_read_under_each_of_its_names(tmp_path: Path, name: str) -> None:
+    for part, count in (("train", 20), ("test", 5), (name, 3)):
+        folder(tmp_path / part, count, mark=part)
+    splits = load(tmp_path)
+    assert (len(splits.train), len(splits.validation), len(splits.test)) == (40, 6, 10)
+    assert all(text.endswith(name) for text in splits.validation.inputs["text"]) and splits.notes == ()
+    folder(tmp_path / name, 1, ("odd",))
+    with pytest.raises(DataError, match=f"/{name}/ holds the class 'odd', which has no text in train/"):
+        load(tmp_path)
+
+
+def test_two_folders_of_one_part_are_refused(tmp_path: Path) -> None:
+    for part in ("train", "val", "dev"):
+        folder(tmp_path / part)
+    with pytest.raises(DataError, match=r"holds dev/ and val/; expected one of them\. Join them"):
+        load(tmp_path)
+    folder(tmp_path / "other" / "Test")
+    with pytest.raises(DataError, match="holds Test/ and no train/ with class folders"):
+        load(tmp_path / "other")
+
+
+def write(*files: Path) -> None:
+    for file in files:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("a text", encoding="utf-8")
+
+
+def test_every_text_that_is_left_out_beside_train_is_counted_in_a_note(tmp_path: Path) -> None:
+    folder(tmp_path / "train", 20)
+    write(tmp_path / "extra" / "pos" / "more" / "1.txt", tmp_path / "extra" / "pos" / "more" / "2.txt")
+    write(tmp_path / "spare" / "1.txt", tmp_path / "spare" / "notes.md", tmp_path / "urls.txt", tmp_path / "README")
+    assert load(tmp_path).notes[:3] == (
+        "extra/ (2 texts), spare/ (1 texts) beside train/ left out: no split of classes",
+        f"1 texts in {tmp_path}/ lie in no class folder; left out, such as urls.txt",
+        f"1 files or folders in {tmp_path}/ are no .txt files; left out, such as README",
+    )
+
+
+@pytest.mark.parametrize("part", ["", "train"])
+def test_every_text_that_is_left_out_beside_and_below_classes_is_counted_in_a_note(tmp_path: Path, part: str) -> None:
+    root = folder(tmp_path / part, 20)
+    write(*(root / "unsup" / f"{i}.txt" for i in range(3)), root / "Unlabeled" / "deep" / "1.txt")
+    write(root / "loose1.txt", root / "loose2.TXT", root / "index.csv", root / "pos" / "1.html")
+    write(*(root / "neg" / "more" / f"{i}.txt" for i in range(4)))
+    (root / "pos" / "empty").mkdir()
+    splits = load(tmp_path)
+    assert len(splits.train) + len(splits.validation) + len(splits.test) == 40
+    assert splits.notes[:4] == (
+        f"4 texts in {root}/Unlabeled/, {root}/unsup/ have no label; left out",
+        f"2 texts in {root}/ lie in no class folder; left out, such as loose1.txt",
+        "4 texts lie deeper than their class folder; left out, such as those in neg/more/",
+        f"3 files or folders in {root}/ are no .txt files; left out, such as index.csv",
+    )
 
 
 def test_a_class_of_the_test_folder_that_is_not_in_training_is_refused(tmp_path: Path) -> None:
@@ -88,7 +142,7 @@ def test_the_fingerprint_of_a_folder_depends_on_names_and_contents(tmp_path: Pat
 
 
 def test_folders_that_are_no_classes_are_refused_with_a_remedy(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="holds no class folder"):
+    with pytest.raises(DataError, match=r"holds no class folder \(0 texts lie right in it\)"):
         load(tmp_path)
     folder(tmp_path, classes=("pos",))
     with pytest.raises(DataError, match=r"holds 1 class folder \('pos'\); classification needs at least 2.*/neg/"):
@@ -128,6 +182,7 @@ def test_text_and_label_columns_are_found_by_name(tmp_path: Path) -> None:
     splits = load(csv_file(tmp_path, rows, "id,Review,notes,Sentiment"))
     assert splits.kinds == {"Review": "text"} and splits.target_name == "Sentiment"
     assert "texts are taken from column 'Review', labels from 'Sentiment'" in splits.notes
+    assert "2 other columns are not read: 'id', 'notes'" in splits.notes
 
 
 def test_the_longest_column_is_the_text_where_none_is_called_so(tmp_path: Path) -> None:
@@ -280,6 +335,35 @@ def test_the_sample_is_flagged_and_each_split_has_its_share_of_flipped_labels() 
             TextData(sample=name).load("sample", say=SAID.append)
 
 
+def test_settings_for_own_files_are_refused_with_a_sample() -> None:
+    assert TextData(text="text", target="label").load("sample", say=SAID.append).sample
+    for data in (TextData(text="review"), TextData(target="stars")):
+        with pytest.raises(SettingsError, match=r"data\.(text='review'|target='stars') is for a file of your own"):
+            data.load("sample", say=SAID.append)
+
+
+@pytest.mark.parametrize(("rows", "expected"), [(15, 15), (30, 8)])
+def test_validation_rows_that_a_named_dataset_has_not_are_said(
+    monkeypatch: pytest.MonkeyPatch, rows: int, expected: int
+) -> None:
+    from dlkit.data import builders
+
+    def column(*values: str) -> np.ndarray:
+        return np.array(values, object)
+
+    def part(name: str, count: int) -> Split:
+        texts = column(*(f"{name} {i}" for i in range(count)))
+        return Split({"text": texts}, column(*("pos" if i % 2 else "neg" for i in range(count))))
+
+    loaded = builders.Loaded({"train": part("train", 40), "test": part("test", 6)}, {"text": "text"}, "label", "", "")
+    monkeypatch.setattr(builders, "load", lambda *_, **__: loaded)
+    splits = TextData(validation_rows=rows).load(None, say=SAID.append)
+    assert len(splits.validation) == expected
+    assert any(note.startswith(f"data.validation_rows={rows} is over half of the 40") for note in splits.notes) == (
+        rows > expected
+    )
+
+
 def test_settings_for_own_files_are_refused_with_a_named_dataset() -> None:
     for data, message in (
         (TextData(dataset="boston_housing"), "not a set of texts"),
@@ -299,3 +383,12 @@ def test_imdb_gives_15000_10000_and_25000_balanced_reviews(tmp_path: Path, monke
         assert len(part) == rows
         assert labels(part).count("pos") == rows // 2
     assert "123 of 25000 texts in test occur in train too, which flatters its figures" in splits.notes
+
+
+def test_all_texts_of_another_file_judge_a_run_or_those_it_names_for_it(tmp_path: Path) -> None:
+    every = TextData().to_judge(csv_file(tmp_path, ROWS), say=SAID.append)
+    assert sorted(every.test.inputs["text"]) == sorted(text for text, _ in ROWS)
+    folder(tmp_path / "own" / "train", mark="train")
+    folder(tmp_path / "own" / "test", 2, mark="test")
+    named = TextData().to_judge(tmp_path / "own", say=SAID.append)
+    assert len(named.test) == 4 and not named.drawn

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -14,7 +16,7 @@ from dlkit.errors import SettingsError
 from dlkit.export.litert import write_litert
 from dlkit.export.proof import keras_model
 from dlkit.inference.litert import LiteRT
-from dlkit.models import text, text_layers, transformers
+from dlkit.models import memory, text, text_layers, transformers
 from dlkit.variants import READERS, text_variants
 
 SEQUENCE = Spec(
@@ -22,6 +24,8 @@ SEQUENCE = Spec(
     {"answer": Head(3, "softmax")},
     {"vocabulary": 50, "sequence_length": 40},
 )
+VECTORS = np.random.default_rng(0).normal(size=(51, 8)).astype(np.float32)
+OWN = replace(SEQUENCE, tables={"word_vectors": VECTORS})
 NGRAMS = Spec({"ngram_ids": Tensor((None,), "int32")}, {"answer": Head(3, "softmax")}, {"ngrams": 50})
 MODELS = {name: variant.model for name, variant in text_variants().items()}
 NAMES = tuple(MODELS)
@@ -112,7 +116,9 @@ def test_networks_on_ngrams_say_what_preprocessing_they_need(name: str) -> None:
         (text.embedding, {"dimension": 0}, "model.dimension"),
         (text.gru, {"dropout": 1.0}, "model.dropout"),
         (text.bilstm, {"freeze": True}, "own word vectors"),
-        (transformers.transformer, {"heads": 5}, "does not divide"),
+        (transformers.transformer, {"freeze": True}, "own word vectors"),
+        (transformers.transformer, {"heads": 5}, "heads=5 does not divide model.dimension=32. Say e.g. .*heads=4"),
+        (transformers.transformer, {"heads": 64}, "heads=64 does not divide .*heads=32"),
     ],
 )
 def test_settings_that_make_no_network_are_said(
@@ -122,13 +128,43 @@ def test_settings_that_make_no_network_are_said(
         build(SEQUENCE, **options)
 
 
-def test_own_word_vectors_are_the_first_weights_and_freeze_keeps_them() -> None:
-    vectors = np.random.default_rng(0).normal(size=(51, 7)).astype(np.float32)
-    spec = Spec(SEQUENCE.inputs, SEQUENCE.heads, SEQUENCE.sizes, {"word_vectors": vectors})
-    for freeze in (False, True):
-        table = text.lstm(spec, dimension=32, freeze=freeze).get_layer("words")
-        np.testing.assert_array_equal(table.get_weights()[0], vectors)
-        assert bool(table.trainable_weights) is not freeze
+@pytest.mark.parametrize("freeze", [False, True], ids=["learnt", "frozen"])
+@pytest.mark.parametrize("name", READERS)
+def test_own_word_vectors_are_the_first_weights_and_freeze_keeps_them(name: str, freeze: bool) -> None:
+    table = READERS[name](OWN, freeze=freeze).get_layer("words")  # type: ignore[attr-defined]  # a model
+    np.testing.assert_array_equal(table.get_weights()[0], VECTORS)
+    assert bool(table.trainable_weights) is not freeze
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_a_dimension_is_that_of_own_word_vectors_or_refused(name: str) -> None:
+    with pytest.raises(SettingsError, match=r"model\.dimension=32: .*preprocessing\.vectors have 8 numbers"):
+        READERS[name](OWN, dimension=32)
+    widths = [
+        model.get_layer("words").output_dim  # type: ignore[attr-defined]  # a model
+        for model in (READERS[name](OWN, dimension=8), READERS[name](SEQUENCE, dimension=6), READERS[name](SEQUENCE))
+    ]
+    assert widths == [8, 6, 64 if name == "cnn" else 32]
+
+
+def test_heads_that_do_not_divide_own_word_vectors_are_refused() -> None:
+    with pytest.raises(SettingsError, match=r"heads=3 does not divide 8, .*preprocessing\.vectors.*heads=2"):
+        transformers.transformer(OWN, heads=3)
+
+
+def test_ngrams_whose_tables_do_not_fit_into_memory_are_refused_before_they_are_made(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    spec = Spec(NGRAMS.inputs, {"answer": Head(2000, "softmax")}, {"ngrams": 1000})
+    monkeypatch.setattr(memory, "free_memory", lambda: 1_000_000)
+    monkeypatch.setattr(text_layers, "NgramSum", None)
+    with pytest.raises(SettingsError) as refused:
+        text.ngrams(spec)
+    assert re.search(r"1,000 n-grams for each of 2,000 outputs take 8\.0 MB, .* 1\.0 MB of memory", str(refused.value))
+    fits = int(str(refused.value).rpartition("--set preprocessing.max_features=")[2])
+    monkeypatch.undo()
+    monkeypatch.setattr(memory, "free_memory", lambda: 1_000_000)
+    text.ngrams(replace(spec, sizes={"ngrams": fits - 1}))
 
 
 def test_attention_weights_are_a_distribution_over_the_words_that_are_there() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import tarfile
 from collections import Counter
 from dataclasses import replace
@@ -149,6 +150,12 @@ def test_both_datasets_are_looked_for_in_the_same_folder(
         locate(reuters_modapte.SOURCE, None, allow_download=False, say=SAID.append)
 
 
+@pytest.mark.parametrize("dataset", [reuters.SOURCE, reuters_modapte.SOURCE], ids=["random", "modapte"])
+def test_newswires_that_a_dataset_leaves_out_are_counted_in_a_note(dataset: Source) -> None:
+    (note,) = dataset.notes
+    assert re.match(r"\d+ .*newswires of the \d+ .*topics.* left out$", note)
+
+
 REAL = pytest.mark.skipif("DLKIT_DATA" not in os.environ, reason="needs $DLKIT_DATA")
 
 
@@ -165,7 +172,9 @@ def test_the_real_archive_has_11228_newswires_in_46_topics_split_8982_to_2246(ca
     every = np.concatenate([split.inputs["text"] for split in result.splits.values()])
     assert len(every) == 11_228 and all(text.strip() == text and text for text in every)
     assert not any(mark in text for text in every for mark in ("&lt;", "&#", "<TITLE>", "<BODY>", "Blah blah", "\x03"))
-    assert result.notes == ()
+    labelled = newswires(Path(os.environ["DLKIT_DATA"]) / "reuters" / "reuters21578.tar.gz")
+    left = Counter(one.topic for one in labelled if one.topic not in both)
+    assert result.notes == (f"{left.total()} newswires of the {len(left)} rarest topics are left out",)
 
 
 @pytest.mark.real_data
@@ -176,6 +185,16 @@ def test_the_real_modapte_split_has_7752_and_3011_newswires_in_62_topics(cache: 
     assert {name: count.total() for name, count in counts.items()} == {"train": 7_752, "test": 3_011}
     assert set(counts["train"]) == set(counts["test"]) and len(counts["train"]) == 62
     assert counts["test"].most_common(2) == [("earn", 1083), ("acq", 715)]
+    labelled = newswires(Path(os.environ["DLKIT_DATA"]) / "reuters" / "reuters21578.tar.gz")
+    used = [one for one in labelled if one.topics_used]
+    left = {
+        part: [one.topic for one in used if one.split == part and one.topic not in counts["train"]]
+        for part in ("TRAIN", "TEST")
+    }
+    assert result.notes == (
+        f"{len(left['TRAIN'])} training and {len(left['TEST'])} test newswires of the "
+        f"{len({*left['TRAIN'], *left['TEST']})} topics that only one part has are left out",
+    )
 
 
 @pytest.mark.real_data
