@@ -5,7 +5,8 @@
 
 The laboratory of the lecture notes, two answers from one network: convolutions that both share, then an output for
 each, a number and a class, by the Functional API; their losses are added up (`task.weights`). A CSV of your own names
-a picture and both targets on each row. The bundled sample is drawn by a program: it says nothing of real faces.
+a picture and both targets on each row; of columns called otherwise (`data.target=years,sex`) numbers are the age and
+labels the gender. The bundled sample is drawn by a program: it says nothing of real faces.
 """
 
 from __future__ import annotations

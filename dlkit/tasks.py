@@ -10,8 +10,9 @@ import numpy as np
 
 from dlkit.contracts import Head, Split, Splits, Targets, Task, Transform
 from dlkit.data.delimited import parse_number
+from dlkit.data.image_targets import matched
 from dlkit.errors import DataError, SettingsError, did_you_mean
-from dlkit.inference.anomalies import RULES, AnomalyAnswer, Rule
+from dlkit.inference.anomalies import RULES, AnomalyAnswer, Rule, check_both_kinds
 from dlkit.inference.answers import ClassAnswer, JointAnswer, ValueAnswer
 from dlkit.inference.inputs import as_word
 from dlkit.inference.tables import TableRows
@@ -163,9 +164,10 @@ class Regression:
 class Joint:
     """Several targets of one row, each with a task and an output of its own, learnt together.
 
-    `tasks`: by the name of the target. `weights`: of their losses, by the same names, 1 where nothing is said. The
-    network's outputs are in alphabetical order of the names, as in `JointAnswer`. A file does not say whether 0 and 1
-    are numbers or classes, the tasks do: `raw` gives each target as its task has it.
+    `tasks`: by the name of the target; columns of other names are taken for them by their kind. `weights`: of their
+    losses, by the same names, 1 where nothing is said. The network's outputs are in alphabetical order of the names, as
+    in `JointAnswer`. A file does not say whether 0 and 1 are numbers or classes, the tasks do: `raw` gives each target
+    as its task has it.
     """
 
     tasks: Mapping[str, Classification | Regression] = field(default_factory=dict)
@@ -216,17 +218,39 @@ class Joint:
         return {name: task.metrics(answer.parts[name]) for name, task in self.tasks.items()}  # type: ignore[arg-type]  # as above
 
     def readable(self, splits: Splits) -> Splits:
-        """The rows with targets as `raw` has them."""
+        """The rows with targets as `raw` has them, by the names of the tasks."""
+        splits = self._renamed(splits)
         parts = {name: getattr(splits, name) for name in ("train", "validation", "test")}
         return replace(splits, **{name: replace(part, targets=self.raw(part.targets)) for name, part in parts.items()})
+
+    def _renamed(self, splits: Splits) -> Splits:
+        """Targets by the names of the tasks where the kinds of their columns tell which is which, with a note."""
+        targets = splits.train.targets
+        if not isinstance(targets, Mapping) or set(targets) == set(self.tasks):
+            return splits
+        column_of = matched(targets, self._kinds())
+        if column_of is None:
+            return splits
+        parts = {}
+        for name in ("train", "validation", "test"):
+            part = getattr(splits, name)
+            by_task = {task: part.targets[column] for task, column in column_of.items()}
+            parts[name] = replace(part, targets=by_task)
+        taken = ", ".join(f"{column!r} as {task!r}" for task, column in column_of.items() if task != column)
+        return replace(splits, **parts, notes=(*splits.notes, f"columns are taken by their kind: {taken}"))
+
+    def _kinds(self) -> dict[str, Literal["number", "class"]]:
+        return {name: "class" if isinstance(task, Classification) else "number" for name, task in self.tasks.items()}
 
     def raw(self, targets: Targets) -> dict[str, np.ndarray]:
         """Targets by name, in alphabetical order: (rows,) labels as `str` of a class, float64 of a number."""
         if not isinstance(targets, Mapping) or set(targets) != set(self.tasks):
             there = sorted(targets) if isinstance(targets, Mapping) else "one target"
+            kinds = ", ".join(f"{name!r} is a {kind}" for name, kind in sorted(self._kinds().items()))
             raise DataError(
-                f"This task learns {sorted(self.tasks)} together; the data has {there}. Name the columns with "
-                f"--set data.target={','.join(sorted(self.tasks))}."
+                f"This task learns {sorted(self.tasks)} together; the data has {there}. Name {len(self.tasks)} columns "
+                f"with --set data.target=A,B whose values tell which is which ({kinds}), or rename them in the file: "
+                f"{','.join(sorted(self.tasks))}."
             )
         return {
             name: (_as_labels if isinstance(task, Classification) else _as_numbers)(targets[name], name)
@@ -287,6 +311,18 @@ class AnomalyDetection:
             )
         window = transform.window if isinstance(transform, ScaledWindows) else 1
         return replace(answer, channels=tuple(transform.features), window=window)
+
+    def check(self, labels: np.ndarray) -> None:
+        """DataError where held-out rows of which this is known can set no threshold: better said before training."""
+        if self.rule == "best_f1":
+            known = np.array([label is not None for label in labels], bool)
+            check_both_kinds(labels[known] == ANOMALY)
+        if not len(self.normal(labels)):
+            raise DataError(
+                f"The threshold is set by held-out normal rows: of {len(labels)} rows {int((labels == ANOMALY).sum())} "
+                "are labelled anomalies, and none is labelled normal. Label normal rows too, or hold out more "
+                "(data.validation_fraction)."
+            )
 
     def settled(self, answer: AnomalyAnswer, labels: np.ndarray, residuals: np.ndarray) -> AnomalyAnswer:
         """The answer with its threshold, from residuals of held-out rows in their order and what is known of them."""

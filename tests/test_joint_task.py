@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from dlkit.contracts import Head, Split
+from dlkit.contracts import Head, Split, Splits
 from dlkit.data.columns import strings
 from dlkit.errors import DataError, SettingsError
 from dlkit.inference.answers import ClassAnswer, JointAnswer, ValueAnswer
@@ -101,6 +103,92 @@ def test_the_data_must_have_all_targets_and_no_others() -> None:
     for targets, there in others:
         with pytest.raises(DataError, match=rf"learns \['age', 'gender'\] together; the data has {there}.*age,gender"):
             FACES.raw(targets)  # type: ignore[arg-type]  # wrong on purpose
+
+
+YEARS, HALVES = np.array([20.0, 40.0, 30.0, 30.0]), np.array([0.0, 1.0, 0.0, 1.0])
+SEX = strings(["f", "m", "f", "m"])
+
+
+def readable(targets: dict[str, np.ndarray], task: Joint = FACES) -> Splits:
+    return task.readable(Splits(*[split(targets)] * 3, {"x": "number"}, "own", "own.csv", "sha256:0"))
+
+
+@pytest.mark.parametrize("sex", [SEX, HALVES], ids=["labels", "0 and 1"])
+def test_columns_of_other_names_are_taken_by_their_kind_with_a_note(sex: np.ndarray) -> None:
+    found = readable({"sex": sex, "years": YEARS})
+    assert found.notes == ("columns are taken by their kind: 'sex' as 'gender', 'years' as 'age'",)
+    for part in (found.train, found.validation, found.test):
+        assert isinstance(part.targets, dict) and list(part.targets) == ["age", "gender"]
+        np.testing.assert_array_equal(part.targets["age"], YEARS)
+        assert len(set(part.targets["gender"])) == 2
+    (only,) = readable({"age": YEARS, "sex": sex}).notes
+    assert only == "columns are taken by their kind: 'sex' as 'gender'"
+    assert readable(TARGETS).notes == ()
+
+
+@pytest.mark.parametrize(("targets", "task"), [
+    ({"years": YEARS, "height": YEARS}, FACES),
+    ({"a": HALVES, "b": HALVES}, FACES),
+    ({"a": SEX, "b": SEX}, FACES),
+    ({"a": YEARS, "b": YEARS}, Joint({"age": Regression(), "height": Regression()})),
+    ({"a": YEARS, "b": SEX, "c": SEX}, FACES),
+], ids=["numbers", "either", "labels", "alike", "three"])  # fmt: skip
+def test_columns_whose_kinds_leave_a_choice_are_refused_with_a_way_on(
+    targets: dict[str, np.ndarray], task: Joint
+) -> None:
+    names = ",".join(sorted(task.tasks))
+    ways = rf"whose values tell which is which \('age' is a number, .*rename them in the file: {names}\."
+    with pytest.raises(DataError, match=rf"the data has {re.escape(str(sorted(targets)))}\. Name 2 columns .*{ways}"):
+        readable(targets, task)
+
+
+RECIPE = '''"""How old, and of which gender?"""
+
+import keras
+
+from dlkit import Classification, ImageData, Images, Joint, Recipe, Regression, Training
+
+
+def net(spec):
+    inputs = keras.Input(spec.inputs["pixels"].shape, dtype="uint8", name="pixels")
+    x = keras.layers.Conv2D(4, 3, strides=2, activation="relu")(keras.layers.Rescaling(1 / 255)(inputs))
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    heads = {name: keras.layers.Dense(one.units, one.activation, name=name) for name, one in spec.heads.items()}
+    return keras.Model(inputs, {name: head(x) for name, head in heads.items()})
+
+
+recipe = Recipe(
+    data=ImageData(None, target="age,gender", sample="people"),
+    preprocessing=Images(size=16),
+    task=Joint({"age": Regression("years", target_scaling="standard"), "gender": Classification()}),
+    model=net,
+    training=Training(epochs=1, batch_size=16, augment=("flip",), tensorboard=False),
+)
+'''
+
+
+def test_a_table_with_names_of_its_own_becomes_a_run_that_shows_each_answer(cli, alone: Path) -> None:
+    Path("mine.py").write_text(RECIPE, encoding="utf-8")
+    random, lines = np.random.default_rng(0), ["photo,years,sex"]
+    for row in range(60):
+        Image.fromarray(random.integers(0, 255, (16, 16, 3), dtype=np.uint8)).save(f"{row}.png")
+        lines.append(f"{row}.png,{20 + row},{'f' if row % 2 else 'm'}")
+    Path("people.csv").write_text("\n".join(lines), encoding="utf-8")
+    ended = cli("run", "mine.py", "--data", "people.csv")
+    assert ended.code == 2 and "data.target='age'" in ended.message and "sex, years" in ended.message
+    ended = cli("run", "mine.py", "--data", "people.csv", "--set", "data.target=years,sex", "--json")
+    assert ended.code == 0, ended.err
+    found = ended.document
+    assert {"age_mae", "gender_accuracy"} <= found["test"].keys()
+    assert "columns are taken by their kind: 'years' as 'age', 'sex' as 'gender'" in found["data"]["notes"]
+    assert [(row["target"], row["label"]) for row in found["per_class"]] == [("gender", "f"), ("gender", "m")]
+    plots = {path.stem for path in Path(found["run"], "plots").iterdir()}
+    assert {
+        "age_largest_errors", "gender_least_certain", "gender_grad_cam", "gender_confusion", "filters", "augmented",
+    } <= plots  # fmt: skip
+    again = cli("evaluate", "mine", "--json")
+    assert again.code == 0, again.err
+    assert again.document["test"]["age_mae"] == pytest.approx(found["test"]["age_mae"], rel=1e-4)
 
 
 def test_a_target_that_cannot_be_learnt_is_refused_as_by_its_own_task() -> None:

@@ -149,16 +149,28 @@ def test_bad_pictures_alone_end_with_1(cli, album: Path, given: tuple[str, ...])
     assert as_text.code == 1 and as_text.out.count("error: ") == len(given) and "Traceback" not in as_text.err
 
 
-@pytest.mark.parametrize(
-    ("folder", "said"), [("empty", "empty/ holds no picture"), ("album/texts", "holds no picture")]
-)
-def test_a_folder_without_pictures_is_said(cli, album: Path, folder: str, said: str):
+@pytest.mark.parametrize("folder", ["empty", "album/texts"])
+def test_a_folder_without_pictures_costs_only_its_own_answer(cli, album: Path, folder: str):
     Path(folder).mkdir()
     (Path(folder) / "notes.txt").write_text("x", encoding="utf-8")
-    for given in ((folder,), ("album/a.png", folder)):
-        ended = cli("predict", RUN, *given)
-        assert (ended.code, ended.out) == (2, "")
-        assert said in ended.message and ".jpg or .png" in ended.message
+    ended = cli("predict", RUN, "album/a.png", f"{folder}/", "album/b.JPG", "--json")
+    assert ended.code == 0, ended.err
+    first, empty, last = ended.document["answers"]
+    assert "label" in first and "label" in last
+    assert empty == {"file": f"{folder}/", "error": f"{folder}/ holds no picture; expected files such as .jpg or .png."}
+    lines = cli("predict", RUN, "album/a.png", folder).out.splitlines()
+    assert lines[0].endswith("  album/a.png") and lines[1] == f"error: {empty['error']}"
+
+
+def test_a_folder_without_pictures_alone_ends_with_1_and_its_error(cli, album: Path):
+    Path("empty").mkdir()
+    ended = cli("predict", RUN, "empty", "--json")
+    assert ended.code == 1
+    assert ended.document["answers"] == [
+        {"file": "empty", "error": "empty/ holds no picture; expected files such as .jpg or .png."}
+    ]
+    as_text = cli("predict", RUN, "empty")
+    assert as_text.code == 1 and as_text.out.startswith("error: empty/ holds no picture")
 
 
 def test_nothing_to_predict_on_is_said(cli, album: Path):
@@ -246,7 +258,27 @@ def test_lines_name_each_file_once():
     assert answer_lines(["a.png", "b.png"], [good, bad], top=1) == "cat  90.0%  a.png\nerror: b.png: is bad"
 
 
-def test_folders_are_no_pictures_of_a_text_model(tmp_path: Path):
-    assert items_from([str(tmp_path)], None, None, {"text": "text"}) == [str(tmp_path)]
-    with pytest.raises(InputError, match="holds no picture"):
-        items_from([str(tmp_path)], None, io.StringIO("x"), {"image": "image"})
+def test_folders_stand_for_their_pictures_and_not_for_texts(tmp_path: Path):
+    (tmp_path / "a.png").touch()
+    for kind, expected in (("text", str(tmp_path)), ("image", str(tmp_path / "a.png"))):
+        assert items_from([str(tmp_path)], None, io.StringIO("x"), {kind: kind}) == [expected]
+
+
+def test_an_empty_folder_among_pictures_is_an_item_whose_error_names_it(tmp_path: Path):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "good.png").touch()
+    given = [str(tmp_path / "good.png"), f"{tmp_path / 'empty'}/"]
+    items = items_from(given, None, io.StringIO("x"), {"image": "image"})
+    assert items == given
+
+    def predict(some):
+        if given[1] in some:
+            raise InputError(f"{given[1]}: cannot be read (Is a directory).")
+        return [{"label": "cat"} for _ in some]
+
+    good, empty = answered_each(predict, items)
+    assert good == {"file": given[0], "label": "cat"}
+    assert empty == {
+        "file": given[1],
+        "error": f"{tmp_path / 'empty'}/ holds no picture; expected files such as .jpg or .png.",
+    }

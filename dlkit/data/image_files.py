@@ -16,19 +16,14 @@ from dlkit.data.delimited import Delimited, read_delimited
 from dlkit.data.image_targets import Answers, answered_by_all, read_answers
 from dlkit.data.paths import listed, unreadable
 from dlkit.data.splitting import file_fingerprint, fingerprint
-from dlkit.data.text_files import LABEL_NAMES
+from dlkit.data.text_files import LABEL_NAMES, SPLIT_FOLDERS
 from dlkit.errors import DataError, SettingsError
 from dlkit.inference.images import SUFFIXES, problem
 from dlkit.inference.missing import is_missing
 
 IMAGE_NAMES = ("image", "picture", "path", "file", "filename", "file_name", "filepath", "image_path", "photo")
-SPLIT_FOLDERS = {
-    "train": ("train", "training"),
-    "test": ("test", "testing"),
-    "validation": ("validation", "val", "valid"),
-}
-SHOWN = 5
-"""How many broken pictures are named."""
+SHOWN, LISTED = 5, 1_000
+"""How many broken pictures an error names, and a note of those that were left out."""
 
 Broken = Literal["error", "skip"]
 
@@ -346,16 +341,22 @@ def _checked(
             part.digests.append(digest)
     reasons = {name: wrong for name, (_, wrong) in known.items() if wrong is not None}
     if reasons:
-        listing = "".join(f"\n  {name}: {wrong}" for name, wrong in list(reasons.items())[:SHOWN])
-        more = f"\n  and {len(reasons) - SHOWN} more" if len(reasons) > SHOWN else ""
         said = f"{len(reasons)} of {len(known)} pictures are broken"
         if broken == "error":
             raise DataError(
-                f"{where}: {said}:{listing}{more}\nRepair or remove them, or leave them out: --set data.broken=skip"
+                f"{where}: {said}:{_listing(reasons, SHOWN)}\nRepair or remove them, or leave them out: --set "
+                f"data.broken=skip{', which names all in the report' if len(reasons) > SHOWN else ''}"
             )
-        notes.append(f"{said} and were left out:{listing}{more}")
+        notes.append(f"{said} and were left out:{_listing(reasons, LISTED)}")
         _check_left(where, rows, parts)
     return parts, {name: digest for name, (digest, wrong) in known.items() if wrong is None}
+
+
+def _listing(reasons: Mapping[str, str], most: int) -> str:
+    """The first of them, a line each, and how many more there are."""
+    lines = [f"\n  {name}: {wrong}" for name, wrong in reasons.items()]
+    more = f"\n  and {len(lines) - most} more" if len(lines) > most else ""
+    return "".join(lines[:most]) + more
 
 
 def _examined(picture: Path | bytes) -> tuple[bytes, str | None]:

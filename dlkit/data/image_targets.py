@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from itertools import permutations
 from typing import Literal
 
 import numpy as np
@@ -117,6 +118,27 @@ def notes_on_each(
     return [
         f"{name}: {note}" if several else note for name, labels in columns.items() for note in notes_on(name, labels)
     ]
+
+
+def matched(
+    columns: Mapping[str, np.ndarray], wanted: Mapping[str, Literal["number", "class"]]
+) -> dict[str, str] | None:
+    """Which column is which of the `wanted` targets: those of the same name, and of the others a column of numbers the
+    number and one of labels the class; numbers of two values may be either. None where that leaves a choice, or none.
+    """
+    same = {name: name for name in wanted if name in columns}
+    names, left = ([one for one in some if one not in same] for some in (wanted, columns))
+    # Two targets of one kind could always change places.
+    if len(names) != len(left) or len({wanted[name] for name in names}) < len(names):
+        return None
+    ways = [dict(zip(names, order, strict=True)) for order in permutations(left)]
+    fit = [way for way in ways if all(_may_be(columns[column], wanted[name]) for name, column in way.items())]
+    return same | fit[0] if len(fit) == 1 else None
+
+
+def _may_be(column: np.ndarray, kind: Literal["number", "class"]) -> bool:
+    numbers = column.dtype.kind in "iuf"
+    return numbers if kind == "number" else not numbers or len(np.unique(column)) == 2
 
 
 def one_column(targets: Targets, name: str) -> Targets:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -132,7 +132,11 @@ class ImageData(Parted, PathOrDataset):
             fingerprint=files.fingerprint,
             target_name=files.targets[0] if len(files.targets) == 1 else None,
             notes=(*files.notes, *notes, *fewer),
+            drawn="test" not in given,
         )
+
+    def _own_to_judge(self, path: Path, say: Callable[[str], None]) -> Splits:
+        return PathOrDataset._own_to_judge(replace(self, per_class=None), path, say)
 
     def _read(self, path: Path) -> ImageFiles:
         said = [name for name in ("image", "target") if getattr(self, name) is not None]
@@ -294,7 +298,12 @@ def _unequal(labels: Sequence[str], per_class: int | None, *, several: bool = Fa
     if most <= UNEQUAL * fewest:
         return []
     # The remedies weigh or draw rows by their class, and a row of several targets has no such one.
-    remedy = "" if several else "; consider --set task.class_weights=balanced or --set training.balance=true"
+    remedy = (
+        ""
+        if several
+        else "; consider --set task.class_weights=balanced, or more of the small classes, changed each time: --set "
+        "training.balance=true --set training.augment=flip,shift"
+    )
     return [
         f"classes are of unequal size: {largest[:40]!r} has {most} pictures, {smallest[:40]!r} has {fewest}{remedy}"
     ]

@@ -5,20 +5,23 @@ Shown are the pixels that the network gets, not those of the files: what cannot 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
 import keras
 import numpy as np
 from matplotlib.figure import Figure
 
-from dlkit.contracts import Examples, Transform, take
+from dlkit.contracts import Examples, Transform, raw_targets, take
 from dlkit.data.augmentation import augmented
 from dlkit.evaluation.drawings import Drawing
 from dlkit.evaluation.heat_maps import filters, grad_cam
-from dlkit.evaluation.mistakes import surest_mistakes
+from dlkit.evaluation.mistakes import largest_errors, surest_mistakes
+from dlkit.evaluation.pages import figure
+from dlkit.evaluation.plots import called
 from dlkit.evaluation.rows import evenly
-from dlkit.evaluation.scores import Classes
+from dlkit.evaluation.scores import Classes, Parts, Values, by_name
 from dlkit.evaluation.tiles import Tile, grid, rows_of, short
 from dlkit.inference.images import ImagePixels
 
@@ -39,19 +42,39 @@ def of_pictures(
     outputs: np.ndarray,
     augment: Sequence[str] = (),
 ) -> list[Callable[[], Drawing | None]]:
-    """What draws a classifier of pictures, as `plot_all` takes it; nothing for another task or other raw input.
+    """What draws a network that reads pictures, as `plot_all` takes it; nothing for other raw input.
 
-    `train`, `test`: with raw targets. `outputs`: of the network, on all test rows. `augment`: as in the training.
+    Of several answers each has its own, behind its name. `train`, `test`: with raw targets. `outputs`: of the network,
+    on all test rows. `augment`: as in the training.
     """
-    if not isinstance(transform, ImagePixels) or not isinstance(answer, Classes):
+    if not isinstance(transform, ImagePixels):
         return []
-    return [
-        partial(misclassified, answer, test, outputs),
-        partial(least_certain, answer, test, outputs),
-        partial(grad_cam, model, answer, test, outputs),
-        partial(filters, model),
-        partial(changed, train, augment),
-    ]
+    draws = _of_answer(model, answer, test, outputs)
+    if isinstance(answer, Parts):
+        raw, by_part = by_name(raw_targets(test), answer), answer.split(outputs)
+        draws = [
+            partial(called, part, draw)
+            for part, one in answer.parts.items()
+            for draw in _of_answer(_with_output(model, part), one, replace(test, targets=raw[part]), by_part[part])
+        ]
+    return [*draws, partial(filters, model), partial(changed, train, augment)]
+
+
+def _of_answer(
+    model: keras.Model | None, answer: object, test: Examples, outputs: np.ndarray
+) -> list[Callable[[], Drawing | None]]:
+    if isinstance(answer, Values):
+        return [partial(furthest_off, answer, test, outputs)]
+    if not isinstance(answer, Classes):
+        return []
+    looks = [] if model is None else [partial(grad_cam, model, answer, test, outputs)]
+    return [partial(misclassified, answer, test, outputs), partial(least_certain, answer, test, outputs), *looks]
+
+
+def _with_output(model: keras.Model, name: str) -> keras.Model | None:
+    """The network with that output alone; None where it has no graph to take it from."""
+    outputs = getattr(model, "output", None)
+    return keras.Model(model.input, outputs[name]) if isinstance(outputs, Mapping) else None
 
 
 def misclassified(answer: Classes, test: Examples, outputs: np.ndarray) -> Drawing | None:
@@ -97,6 +120,25 @@ def least_certain(answer: Classes, test: Examples, outputs: np.ndarray) -> Drawi
         f"{right} of them are answered rightly."
     )
     return Drawing("least_certain", "Pictures it is least sure of", alt, _gallery(test, rows, lines), "png")
+
+
+def furthest_off(answer: Values, test: Examples, outputs: np.ndarray) -> Drawing | None:
+    """The test rows with the largest errors of a number."""
+    targets, values = np.asarray(test.targets), answer.values(outputs)
+    every = largest_errors(answer, targets, outputs)
+    rows = every[:MOST]
+    if not len(rows):
+        return None
+    unit = f" {short(answer.unit)}" if answer.unit else ""
+    lines = [
+        (f"truth: {figure(float(targets[row]))}{unit}", f"answer: {figure(float(values[row]))}{unit}") for row in rows
+    ]
+    alt = (
+        f"{_counted(len(rows), len(every), 'test rows')}, those with the largest errors, from "
+        f"{figure(abs(float(values[rows[0]] - targets[rows[0]])))}{unit} to "
+        f"{figure(abs(float(values[rows[-1]] - targets[rows[-1]])))}{unit}."
+    )
+    return Drawing("largest_errors", "Largest errors", alt, _gallery(test, rows, lines), "png")
 
 
 def changed(train: Examples, augment: Sequence[str], *, seed: int = 0) -> Drawing | None:

@@ -21,6 +21,7 @@ from dlkit.evaluation.mistakes import surest_mistakes
 from dlkit.evaluation.scores import Classes
 from dlkit.evaluation.tiles import Tile, grid, rows_of, short
 from dlkit.inference.images import grey
+from dlkit.models.image_layers import Whitening
 
 MOST_FILTERS = 64
 _EACH = 6
@@ -112,12 +113,13 @@ def overlay(pixels: np.ndarray, heat: np.ndarray) -> np.ndarray:
 
 def filters(model: keras.Model) -> Drawing | None:
     """The kernels of the first convolution as small pictures; None where they are none."""
-    first = next((layer for layer in _leaves(model) if isinstance(layer, keras.layers.Conv2D)), None)
+    first = next((layer for layer in _inside(model) if isinstance(layer, keras.layers.Conv2D | Whitening)), None)
     if first is None:
         return None
     kernel: np.ndarray = keras.ops.convert_to_numpy(first.kernel).astype(np.float64)
     if kernel.shape[2] not in (1, 3) or min(kernel.shape[:2]) < 2:
         return None
+    kernel = kernel[:, :, _of_colours(model, first)] if kernel.shape[2] == 3 else kernel
     height, width, channels, every = kernel.shape
     shown = np.moveaxis(kernel, -1, 0)[:MOST_FILTERS]
     tiles = [Tile(stretched(one)) for one in shown]
@@ -128,6 +130,35 @@ def filters(model: keras.Model) -> Drawing | None:
         "black, the largest white. Filters that learnt something show edges, bars and colours, others noise."
     )
     return Drawing("filters", "Filters of the first convolution", alt, grid(rows_of(tiles, 16), side=0.5), "png")
+
+
+def _of_colours(model: keras.Model, first: keras.layers.Layer) -> list[int]:
+    """Which channel of the first convolution sees red, green and blue; networks out of Caffe take them the other way
+    round. Found by what reaches it of a black picture and of each colour alone.
+    """
+    shape = getattr(model, "input_shape", None)
+    if not isinstance(shape, tuple) or len(shape) != 4 or shape[-1] != 3 or None in shape[1:]:
+        return [0, 1, 2]
+    reached: list[np.ndarray] = []
+
+    def noted(_layer: keras.layers.Layer, own: Call) -> Call:
+        def call(inputs: object, *values: object, **options: object) -> object:
+            reached.append(keras.ops.convert_to_numpy(inputs).astype(np.float32))
+            return own(inputs, *values, **options)
+
+        return call
+
+    pictures = np.zeros((4, *shape[1:]), np.uint8)
+    for colour in range(3):
+        pictures[1 + colour, ..., colour] = 255
+    with _instead([first], noted):
+        model(pictures, training=False)
+    if not reached or reached[0].ndim != 4 or reached[0].shape[-1] != 3:
+        return [0, 1, 2]
+    means = reached[0][:4].mean(axis=(1, 2))
+    seen = np.abs(means[1:] - means[0]).argmax(axis=0)
+    # Where colours are mixed before it there is no such order.
+    return np.argsort(seen).tolist() if len(set(seen.tolist())) == 3 else [0, 1, 2]
 
 
 def stretched(kernel: np.ndarray) -> np.ndarray:
@@ -156,6 +187,17 @@ def _leaves(model: keras.Model) -> Iterator[keras.layers.Layer]:
             yield from _leaves(layer)
         else:
             yield layer
+
+
+def _inside(layer: keras.layers.Layer) -> Iterator[keras.layers.Layer]:
+    """As `_leaves`, those in wrappers included: the network of `InInference`."""
+    if isinstance(layer, keras.Model):
+        for one in layer.layers:
+            yield from _inside(one)
+    elif isinstance(layer, keras.layers.Wrapper):
+        yield from _inside(layer.layer)
+    else:
+        yield layer
 
 
 @contextlib.contextmanager

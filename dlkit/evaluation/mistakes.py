@@ -9,7 +9,18 @@ import numpy as np
 
 from dlkit.contracts import Column, Columns
 from dlkit.evaluation.pages import figure, shortened
-from dlkit.evaluation.scores import Classes, Judged, Raw, alarms_of, classes_of, values_of
+from dlkit.evaluation.scores import (
+    Classes,
+    Judged,
+    Parts,
+    Raw,
+    Values,
+    alarms_of,
+    by_name,
+    classes_of,
+    task_of,
+    values_of,
+)
 from dlkit.evaluation.thumbnails import thumbnail
 from dlkit.evaluation.translation import worst
 from dlkit.inference.windows import ANOMALY, NORMAL
@@ -26,8 +37,16 @@ def worst_mistakes(
 
     Each has `row` (counted from 0), `input` (a text, or a mapping of columns, shortened), `truth`, `answer`, and
     `sureness`: the probability of the wrong class, or the error with its sign and unit. Of pictures `input` is their
-    file and size, and `picture` has `source` (a PNG as a data URI), `width` and `height` (pixels on a page).
+    file and size, and `picture` has `source` (a PNG as a data URI), `width` and `height` (pixels on a page). Of several
+    answers those of each, with its name as `target`.
     """
+    if isinstance(answer, Parts):
+        raw, by_part = by_name(targets, answer), answer.split(outputs)
+        return [
+            {"target": part, **mistake}
+            for part, one in answer.parts.items()
+            for mistake in worst_mistakes(task_of(one), one, inputs, raw[part], by_part[part], count=count)
+        ]
     if task not in _WORST or not isinstance(targets, np.ndarray):
         return []
     rows, answers, sureness = _WORST[task](answer, targets, outputs)
@@ -51,6 +70,11 @@ def surest_mistakes(answer: Classes, targets: np.ndarray, outputs: np.ndarray) -
     return np.asarray(wrong[np.argsort(-probabilities.max(axis=1)[wrong], kind="stable")])
 
 
+def largest_errors(answer: Values, targets: np.ndarray, outputs: np.ndarray) -> np.ndarray:
+    """Numbers of all rows, the one furthest off first."""
+    return np.argsort(-np.abs(answer.values(outputs) - targets), kind="stable")
+
+
 def _confident(answer: Judged, targets: np.ndarray, outputs: np.ndarray) -> tuple[np.ndarray, list[str], list[str]]:
     labels = classes_of(answer).labels
     probabilities = classes_of(answer).probabilities(outputs)
@@ -62,7 +86,7 @@ def _confident(answer: Judged, targets: np.ndarray, outputs: np.ndarray) -> tupl
 def _largest(answer: Judged, targets: np.ndarray, outputs: np.ndarray) -> tuple[np.ndarray, list[str], list[str]]:
     values = values_of(answer).values(outputs)
     errors = values - targets
-    rows = np.argsort(-np.abs(errors), kind="stable")
+    rows = largest_errors(values_of(answer), targets, outputs)
     unit = values_of(answer).unit
     signed = [f"{'+' if errors[row] > 0 else '-'}{figure(abs(float(errors[row])))} {unit}".rstrip() for row in rows]
     return rows, [figure(float(values[row])) for row in rows], signed

@@ -91,6 +91,15 @@ def shortened(text: str, length: int) -> str:
     return line if len(line) <= length and len(text) <= 4 * length else line[: length - 1].rstrip() + "…"
 
 
+def first_lines(note: str, count: int = 6) -> str:
+    """A note on a list, for a terminal or a card: of a long one its first lines."""
+    lines = note.split("\n")
+    left = len(lines) - count
+    if left <= 1:
+        return note
+    return "\n".join([*lines[:count], f"  … and {left} lines more, all in metrics.json and report.html"])
+
+
 def markdown_text(value: object) -> str:
     """A value as plain text inside Markdown: no tags, links, table cells or emphasis of its own."""
     text = _line(value).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -102,7 +102,7 @@ def _of_answer(task: str, answer: Judged, targets: Raw, outputs: np.ndarray) -> 
     if isinstance(answer, Parts):
         raw, by_part = by_name(targets, answer), answer.split(outputs)
         return [
-            partial(_called, part, draw)
+            partial(called, part, draw)
             for part, one in answer.parts.items()
             for draw in _of_answer(task_of(one), one, raw[part], by_part[part])
         ]
@@ -111,7 +111,8 @@ def _of_answer(task: str, answer: Judged, targets: Raw, outputs: np.ndarray) -> 
     return [partial(draw, answer, np.asarray(targets), outputs) for draw in _DRAWINGS[task]]
 
 
-def _called(part: str, draw: Callable[[], Drawing | None]) -> Drawing | None:
+def called(part: str, draw: Callable[[], Drawing | None]) -> Drawing | None:
+    """A drawing behind the name of the one of several answers that it is about."""
     drawing = draw()
     if drawing is None:
         return None

@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from dlkit.contracts import Examples, Tensor, take
 from dlkit.errors import ExportError
+from dlkit.evaluation.rows import evenly
 from dlkit.export.compact import compacted
 from dlkit.export.latent_signatures import Forward, Functions, called_with, latent_functions
 from dlkit.export.one_row import loops_over_padding, reads_one_row, step_by_step, without_padding
@@ -108,10 +109,9 @@ def _forward_of_one(model: keras.Model, tensors: Mapping[str, Tensor]) -> Forwar
 def _rows(examples: Examples | None, tensors: Mapping[str, Tensor], functions: Functions) -> Rows:
     if examples is None or not len(examples):
         raise ExportError("Quantization to int8 needs training rows to learn the ranges from: give --data.")
-    chosen = range(min(CALIBRATION_ROWS, len(examples)))
     rows = [
         {name: take(examples.inputs[name], np.array([row])).astype(tensor.dtype) for name, tensor in tensors.items()}
-        for row in chosen
+        for row in evenly(len(examples), CALIBRATION_ROWS).tolist()
     ]
     if len(functions) == 1:
         return [("serving_default", row) for row in rows]

@@ -83,8 +83,9 @@ def resnet(spec: Spec, *, blocks: int = 3, filters: int = 16, dropout: float = 0
 
 
 def separable(spec: Spec, *, filters: tuple[int, ...] = (64, 128, 256), dropout: float = 0.2) -> keras.Model:
-    """Depthwise separable convolutions, each step normalised (Howard et al. 2017, figure 3); see `convolution_costs`.
+    """Depthwise separable convolutions, each step normalised (Howard et al. 2017, figure 3).
 
+    What that saves: `convolution_costs`, and a table of it in docs/pictures.md.
     A full convolution of half the first `filters`, then two separable ones for each of `filters`; each pair but the
     first halves height and width.
     """

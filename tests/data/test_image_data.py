@@ -62,8 +62,9 @@ def test_classes_of_unequal_size_are_reported_with_remedies(tmp_path: Path) -> N
     assert not any("unequal" in note for note in load(root).notes), "5 times as many are let pass"
     (root / "cat" / "50.png").write_bytes(picture(50))
     assert (
-        "classes are of unequal size: 'cat' has 51 pictures, 'dog' has 10; consider --set task.class_weights=balanced "
-        "or --set training.balance=true" in load(root).notes
+        "classes are of unequal size: 'cat' has 51 pictures, 'dog' has 10; consider --set task.class_weights=balanced, "
+        "or more of the small classes, changed each time: --set training.balance=true --set training.augment=flip,shift"
+        in load(root).notes
     )
 
 
@@ -168,3 +169,9 @@ def test_a_zip_is_the_datasets_by_its_name_alone(named: Callable[[], list[Path |
     assert ImageData().load(paths[0], say=SAID.append).name == "cifar10"
     assert load(paths[1]).name == "pets"
     assert named() == [paths[0]]
+
+
+def test_all_pictures_of_another_folder_judge_a_run_whatever_number_it_learns_from(tmp_path: Path) -> None:
+    root = folder(tmp_path / "pets", 30)
+    splits = ImageData(per_class=2).to_judge(root, say=SAID.append)
+    assert len(splits.test) == 60 and len({*splits.test.inputs["image"]}) == 60

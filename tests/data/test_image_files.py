@@ -187,6 +187,19 @@ def test_the_first_five_broken_pictures_are_named_and_the_others_counted(tmp_pat
     named = [line.split(":")[0].strip() for line in str(caught.value).splitlines()[1:-2]]
     assert named == [f"cat/x{i}.png" for i in range(5)]
     assert "\n  and 2 more\n" in str(caught.value)
+    assert str(caught.value).endswith("--set data.broken=skip, which names all in the report")
+
+
+def test_all_broken_pictures_that_were_left_out_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = zipped(tmp_path / "pets.zip", tree() | {f"cat/x{i}.png": b"?" for i in range(7)})
+
+    def listed() -> list[str]:
+        (note,) = [note for note in load(path, broken="skip").notes if "pictures are broken" in note]
+        return [line.split(":")[0].strip() for line in note.splitlines()]
+
+    assert listed() == ["7 of 27 pictures are broken and were left out", *(f"cat/x{i}.png" for i in range(7))]
+    monkeypatch.setattr("dlkit.data.image_files.LISTED", 3)
+    assert listed()[1:] == ["cat/x0.png", "cat/x1.png", "cat/x2.png", "and 4 more"]
 
 
 def test_files_of_a_table_that_are_not_there_are_broken(tmp_path: Path) -> None:

@@ -16,14 +16,14 @@ from dlkit.contracts import Examples, Spec, Split, Splits
 from dlkit.data.image_samples import shapes
 from dlkit.evaluation.card import write_card
 from dlkit.evaluation.drawings import Drawing
-from dlkit.evaluation.gallery import MOST, changed, least_certain, misclassified, of_pictures
+from dlkit.evaluation.gallery import MOST, changed, furthest_off, least_certain, misclassified, of_pictures
 from dlkit.evaluation.highlights import Decisions, decisions
 from dlkit.evaluation.mistakes import worst_mistakes
 from dlkit.evaluation.plots import plot, plot_all
 from dlkit.evaluation.report import write_report
 from dlkit.evaluation.scores import per_class, score
 from dlkit.evaluation.seen import seen
-from dlkit.inference.answers import ClassAnswer, ValueAnswer
+from dlkit.inference.answers import ClassAnswer, JointAnswer, ValueAnswer
 from dlkit.inference.images import ImagePixels
 from dlkit.inference.text import MultiHotText
 from dlkit.preprocessing.images import Images
@@ -141,14 +141,68 @@ def test_words_stay_under_their_own_picture(tmp_path):
         assert image.width > 1_000
 
 
-def test_another_task_or_other_raw_input_has_no_pictures():
+def test_the_largest_errors_of_a_number_stand_with_truth_and_answer_the_largest_first():
+    rows = Examples({"pixels": OnDemand(numbered(3))}, np.array([30.0, 50.0, 70.0]))
+    drawing = furthest_off(ValueAnswer("age", "years"), rows, np.array([[31.0], [20.0], [80.0]]))
+    assert shown(drawing) == [1, 2, 0]
+    assert words(drawing)[:2] == ["truth: 50.00 years", "answer: 20.00 years"]
+    assert drawing is not None
+    assert drawing.alt == "All 3 test rows, those with the largest errors, from 30.00 years to 1.000 years."
+
+
+def test_other_raw_input_has_no_pictures_and_another_task_those_that_it_can_have():
     model = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Flatten(), keras.layers.Dense(1)])
     rows = examples(["cat"] * 3)
     pixels, text = ImagePixels("image", 8, 1), MultiHotText(("a",), "text")
     options = {"outputs": np.full((3, 1), 0.7), "augment": ("flip",)}
     assert of_pictures(model, text, ClassAnswer(("cat", "dog")), rows, rows, **options) == []
-    assert of_pictures(model, pixels, ValueAnswer("age"), rows, rows, **options) == []
+    assert len(of_pictures(model, pixels, ValueAnswer("age"), rows, rows, **options)) == 3
     assert len(of_pictures(model, pixels, ClassAnswer(("cat", "dog")), rows, rows, **options)) == 5
+
+
+JOINT = JointAnswer({"age": ValueAnswer("age", "years"), "gender": ClassAnswer(("female", "male"))})
+
+
+def with_two_heads() -> keras.Model:
+    inputs = keras.Input((8, 8, 1), dtype="uint8", name="pixels")
+    maps = keras.layers.Conv2D(2, 3)(keras.layers.Rescaling(1 / 255)(inputs))
+    features = keras.layers.GlobalAveragePooling2D()(maps)
+    heads = {"age": None, "gender": "sigmoid"}
+    return keras.Model(inputs, {name: keras.layers.Dense(1, kind, name=name)(features) for name, kind in heads.items()})
+
+
+def test_of_several_answers_each_has_its_own_pictures_and_the_report_shows_them(tmp_path):
+    raw = {"age": np.array([30.0, 50.0, 70.0]), "gender": np.array(["male", "female", "male"], object)}
+    pixels = numbered(3)
+    rows = Examples({"pixels": OnDemand(pixels)}, raw)
+    outputs = np.array([[31.0, 0.9], [20.0, 0.6], [80.0, 0.2]])
+    more = of_pictures(
+        with_two_heads(), ImagePixels("image", 8, 1), JOINT, rows, rows, outputs=outputs, augment=("flip",)
+    )
+    plots = plot(more, tmp_path / "plots")
+    assert [one.name for one in plots] == [
+        "age_largest_errors", "gender_misclassified", "gender_least_certain", "gender_grad_cam", "filters", "augmented",
+    ]  # fmt: skip
+    mistakes = worst_mistakes("joint", JOINT, {"image": pixels[..., 0]}, raw, outputs)
+    assert [(one["target"], one["row"], one["truth"], one["answer"]) for one in mistakes] == [
+        ("age", 1, "50.00", "20.00"), ("age", 2, "70.00", "80.00"), ("age", 0, "30.00", "31.00"),
+        ("gender", 2, "male", "female"), ("gender", 1, "female", "male"),
+    ]  # fmt: skip
+    metrics = {
+        "recipe": "faces", "model": "small", "task": "joint", "seed": 0, "test": score("joint", JOINT, raw, outputs),
+        "data": {"name": "faces", "source": "x.csv", "sample": False, "train_rows": 3, "test_rows": 3},
+        "per_class": per_class(JOINT, raw, outputs),
+    }  # fmt: skip
+    assert [(one["target"], one["label"]) for one in metrics["per_class"]] == [("gender", "female"), ("gender", "male")]
+    write_report(metrics, question="Who?", settings={}, history=[], plots=plots, mistakes=mistakes, folder=tmp_path)
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    places = [page.index(piece) for piece in (
+        'id="training"', "<b>What training sees of its pictures.", ">gender: female</th>", 'id="mistakes"',
+        "<b>age: Largest errors.", "<b>gender: Mistakes it is surest of.", "<b>gender: Pictures it is least sure of.",
+        "<td>gender</td><td>male</td><td>female</td>", 'id="looks"', "<b>gender: Where it looks.",
+        "<b>Filters of the first convolution.",
+    )]  # fmt: skip
+    assert places == sorted(places)
 
 
 def small_convnet(spec: Spec) -> keras.Model:

@@ -8,11 +8,13 @@ import keras
 import numpy as np
 import pytest
 
-from dlkit.contracts import Examples
+from dlkit.contracts import Examples, Head, Spec, Tensor
 from dlkit.evaluation.heat_maps import filters, grad_cam, heat_maps, overlay, stretched
 from dlkit.evaluation.plots import plot
 from dlkit.inference.answers import ClassAnswer
-from dlkit.models.image_layers import MeanWithMirror, WithMirror
+from dlkit.models.backbones import squeezenet, transfer
+from dlkit.models.fast import fast
+from dlkit.models.image_layers import InInference, MeanWithMirror, WithMirror
 
 SIZE = 16
 SQUARE = (slice(9, 13), slice(2, 6))
@@ -203,6 +205,55 @@ def test_the_filters_are_those_of_the_first_convolution(network: Callable):
     shown = [np.asarray(image.get_array()) for image in drawing.figure.axes[0].images]
     assert [image.shape for image in shown] == [(3, 3), (3, 3)]
     assert "All 2 filters of the layer conv, 3 × 3 weights in one channel each" in drawing.alt
+
+
+def colour_spec(size: int) -> Spec:
+    sizes = {"image_size": size, "channels": 3}
+    return Spec({"pixels": Tensor((size, size, 3), "uint8")}, {"answer": Head(3, "softmax")}, sizes)
+
+
+def tiles(drawing) -> list[np.ndarray]:
+    return [np.asarray(image.get_array()) for image in drawing.figure.axes[0].images]
+
+
+def test_the_filters_of_fast_are_those_of_its_whitening():
+    drawing = filters(fast(colour_spec(16), widths=(4, 4)))
+    assert drawing is not None
+    assert "All 24 filters of the layer whitening, 2 × 2 weights in three colours each" in drawing.alt
+    assert len(tiles(drawing)) == 24
+
+
+def test_the_filters_of_a_frozen_backbone_are_drawn_in_the_colours_of_the_picture(tmp_path):
+    """SqueezeNet takes blue first: what answers to red has its weights in the last channel of the file."""
+    path = tmp_path / "squeezenet.weights.h5"
+    network = squeezenet(40)
+    kernel = np.zeros((3, 3, 3, 64), np.float32)
+    kernel[1, 1, 2] = 1
+    network.get_layer("conv1").set_weights([kernel, np.zeros(64)])
+    network.save_weights(path)
+    drawing = filters(transfer(colour_spec(40), weights=str(path)))
+    assert drawing is not None
+    assert "All 64 filters of the layer conv1" in drawing.alt
+    middle = tiles(drawing)[0][1, 1]
+    np.testing.assert_array_equal(middle, [1, 0, 0])
+
+
+@pytest.mark.parametrize("mixed", [False, True])
+def test_colours_stay_in_their_order_where_no_preprocessing_turns_them(mixed: bool):
+    inputs = keras.Input((8, 8, 3), dtype="uint8")
+    pixels = keras.layers.Rescaling([1 / 255] * 3, -0.5)(inputs)
+    pixels = keras.layers.Dense(3)(pixels) if mixed else pixels
+    inner, convolution = keras.Input((8, 8, 3)), keras.layers.Conv2D(2, 3, name="first")
+    maps = InInference(keras.Model(inner, convolution(inner)))(pixels)
+    model = keras.Model(inputs, keras.layers.GlobalAveragePooling2D()(maps))
+    if mixed:
+        dense = next(layer for layer in model.layers if isinstance(layer, keras.layers.Dense))
+        dense.set_weights([np.full((3, 3), 1 / 3), np.zeros(3)])
+    kernel = np.random.default_rng(0).standard_normal((3, 3, 3, 2)).astype(np.float32)
+    convolution.set_weights([kernel, np.zeros(2)])
+    drawing = filters(model)
+    assert drawing is not None
+    np.testing.assert_allclose(tiles(drawing), [stretched(kernel[..., 0]), stretched(kernel[..., 1])], atol=1e-6)
 
 
 def test_each_filter_is_stretched_to_its_own_range_and_at_most_64_are_shown():

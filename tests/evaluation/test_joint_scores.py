@@ -11,7 +11,7 @@ from dlkit.contracts import Examples
 from dlkit.data.columns import strings
 from dlkit.errors import DataError, SettingsError
 from dlkit.evaluation.baselines import baselines, warnings_for
-from dlkit.evaluation.scores import better, higher_is_better, main_figure, score
+from dlkit.evaluation.scores import better, higher_is_better, main_figure, per_class, score
 from dlkit.inference.answers import ClassAnswer, JointAnswer, ValueAnswer
 
 ANSWER = JointAnswer(
@@ -34,6 +34,14 @@ def test_figures_of_each_answer_stand_behind_its_name() -> None:
     # 10 of 20 years, and one of two genders wrong.
     assert found == pytest.approx({"mean_error": (0.5 + 0.5) / 2, **ages, **genders, "gender_loss": loss})
     assert next(iter(found)) == "mean_error"
+
+
+def test_classes_are_counted_for_each_answer_that_has_some() -> None:
+    found = per_class(ANSWER, TARGETS, OUTPUTS)
+    assert [(row["target"], row["label"], row["recall"], row["support"]) for row in found] == [
+        ("gender", "female", 0.0, 1),
+        ("gender", "male", pytest.approx(2 / 3), 3),
+    ]
 
 
 def test_the_mean_error_is_0_where_all_is_right_and_lower_is_better() -> None:

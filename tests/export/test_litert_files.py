@@ -113,6 +113,16 @@ def test_int8_without_calibration_rows_is_refused(trained: keras.Model, tmp_path
     assert list(tmp_path.iterdir()) == []
 
 
+def test_calibration_sees_every_class_of_rows_that_are_sorted_by_class(trained: keras.Model, tmp_path: Path) -> None:
+    """A class a folder: here 1,000 rows of small numbers, then 1,000 as wide as what the network is asked."""
+    wide = rows(1_000, 0)
+    both = np.concatenate([0.05 * np.asarray(wide.inputs["features"]), np.asarray(wide.inputs["features"])])
+    sorted_rows = Examples({"features": both})
+    write_litert(tmp_path / "m.tflite", trained, TENSORS, quantize="int8", calibration=sorted_rows)
+    proof = proven(trained, tmp_path / "m.tflite", rows(300, 1))
+    assert proof.holds("int8"), proof.max_abs_diff
+
+
 class Digamma(keras.layers.Layer):
     """An operation that TensorFlow has and LiteRT has not: with Flex it would convert, and not run in production."""
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import json
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,6 +15,8 @@ import tensorflow as tf
 from PIL import Image
 
 from dlkit.contracts import Examples, Tensor
+from dlkit.export import artefacts
+from dlkit.export.associated import LARGEST, associate
 from dlkit.export.litert import write_litert
 from dlkit.export.proof import AGREEMENT, TOLERANCE, prove
 from dlkit.export.saved_model import SavedModel, write_saved_model
@@ -20,6 +24,7 @@ from dlkit.inference.answers import ClassAnswer
 from dlkit.inference.forms import QUANTIZED
 from dlkit.inference.images import ImagePixels
 from dlkit.inference.litert import LiteRT
+from dlkit.inference.runs import sha256
 from dlkit.training.fit import Objective, fit, outputs
 from dlkit.training.settings import Training
 
@@ -130,6 +135,43 @@ def test_batches_and_single_pictures_of_rows_on_demand_are_answered_alike(files:
         alone = LiteRT(files["int8"]).run({"pixels": on_demand["pixels"].take(np.array([row]))})  # type: ignore[union-attr]
         np.testing.assert_allclose(alone[0], together[row], atol=1e-6)
     assert len(np.unique(together[:, 0])) > 1
+
+
+@pytest.mark.parametrize("name", ["tflite", "int8"])
+def test_a_file_alone_holds_its_labels_and_still_answers(name: str, trained: keras.Model, tmp_path: Path) -> None:
+    transform, assets = ImagePixels("image", SIZE, fit="crop"), tmp_path / "assets.extra"
+    assets.mkdir()
+    ANSWER.save(assets)
+    transform.save(assets)
+    entry = artefacts.write(name, tmp_path, model=trained, transform=transform, answer=ANSWER, calibration=rows(100, 0))
+    file = tmp_path / str(entry["path"])
+    assert (entry["bytes"], entry["sha256"]) == (file.stat().st_size, sha256(file))
+    with zipfile.ZipFile(file) as archive:
+        assert archive.testzip() is None
+        assert archive.namelist() == ["answer.json", "labels.txt", "preprocessing.json"]
+        assert archive.read("labels.txt").decode().splitlines() == list(LABELS)
+        assert json.loads(archive.read("preprocessing.json"))["fit"] == "crop"
+        network = archive.infolist()[0].header_offset
+    assert entry["bytes"] - network < 1_500  # type: ignore[operator]  # a number
+    held_out = rows(20, 1)
+    assert input_of(file)["dtype"] == np.uint8
+    proof = prove(ANSWER, outputs(trained, held_out), lambda _: LiteRT(file).run(held_out.inputs), {})
+    assert proof.holds(name), proof
+
+
+def test_what_travels_in_a_file_is_small_but_for_labels_and_gives_the_same_bytes(tmp_path: Path) -> None:
+    assets = tmp_path / "assets.extra"
+    (assets / "part").mkdir(parents=True)
+    for file, size in (("labels.txt", 2 * LARGEST), ("part/preprocessing.json", 9), ("vocabulary.txt", LARGEST + 1)):
+        (assets / file).write_bytes(b"x" * size)
+    for name in ("a", "b"):
+        (tmp_path / name).write_bytes(b"network")
+        associate(tmp_path / name, assets)
+    assert zipfile.ZipFile(tmp_path / "a").namelist() == ["labels.txt", "part/preprocessing.json"]
+    content = (tmp_path / "a").read_bytes()
+    assert content.startswith(b"network") and content == (tmp_path / "b").read_bytes()
+    associate(tmp_path / "a", tmp_path / "nothing")
+    assert (tmp_path / "a").read_bytes() == content
 
 
 # SavedModel

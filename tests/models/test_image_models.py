@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -174,6 +175,21 @@ def test_a_separable_convolution_costs_what_the_formula_says() -> None:
         assert costs["ratio"] == pytest.approx(1 / filters + 1 / kernel**2)
     with pytest.raises(SettingsError, match="expected 1 or more, got 0"):
         images.convolution_costs(0)
+
+
+def test_the_table_of_costs_in_the_docs_is_that_of_its_program(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    root = Path(__file__).parents[2]
+    monkeypatch.syspath_prepend(root / "benchmarks")
+    program = importlib.import_module("convolution_costs")
+    written = (root / "docs" / "pictures.md").read_text(encoding="utf-8")
+    monkeypatch.setattr(program, "PAGE", tmp_path / "pictures.md")
+    program.PAGE.write_text(written, encoding="utf-8")
+    program.main()
+    assert program.PAGE.read_text(encoding="utf-8") == written
+    assert "| 128 x (3 x 3 x 3) x 5 x 5 | 86,400 | 675 | 9,600 | 10,275 | 1/128 + 1/9 = 0.1189 |" in written
+    program.PAGE.write_text("no marks", encoding="utf-8")
+    with pytest.raises(SystemExit, match="has not both marks"):
+        program.main()
 
 
 def test_a_separable_convolution_costs_what_its_weights_do() -> None:

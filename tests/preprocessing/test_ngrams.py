@@ -130,6 +130,21 @@ def test_max_features_raises_the_bound_no_further_than_it_must_and_keeps_beginni
     assert all(gram.rpartition(" ")[0] in found for gram in found if " " in gram)
 
 
+@pytest.mark.parametrize(("most", "raised"), [(20, True), (2_000_000, False)])
+def test_a_bound_that_was_raised_is_among_the_figures_before_and_after_saving(
+    tmp_path: Path, most: int, raised: bool
+) -> None:
+    transform = fit(Ngrams(order=3, min_count=1, max_features=most), TEXTS)
+    transform.save(tmp_path)
+    settings = json.loads((tmp_path / "preprocessing.json").read_text(encoding="utf-8"))
+    inputs = {"text": np.array(TEXTS, object)}
+    figures = [one.figures(inputs) for one in (transform, NgramText.load(tmp_path, settings))]
+    assert figures[0] == figures[1] and ("raised_min_count" in figures[0]) is raised
+    assert not raised or figures[0]["raised_min_count"] > 1
+    del settings["raised"]  # as earlier versions wrote it
+    assert NgramText.load(tmp_path, settings).raised is None
+
+
 def test_max_features_below_what_every_text_holds_is_refused() -> None:
     with pytest.raises(DataError, match=r"preprocessing\.max_features=2: more n-grams"):
         fit(Ngrams(order=1, max_features=2), ["a b c", "c b a"])

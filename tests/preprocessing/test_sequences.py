@@ -151,6 +151,18 @@ def test_coverage_of_own_vectors_is_told_before_and_after_saving_but_the_vectors
     assert loaded.tables == {}
 
 
+def test_lines_of_own_vectors_that_are_left_out_are_counted_before_and_after_saving(tmp_path: Path) -> None:
+    file = tmp_path / "vectors.txt"
+    file.write_text("a 3 -4\nb 1 2\na 5 6\nzzz 1 1\nzzz 2 2\nb 0 0\n", encoding="utf-8")
+    transform = fit(Sequences(min_count=1, vectors=file))
+    transform.save(tmp_path)
+    settings = json.loads((tmp_path / "preprocessing.json").read_text(encoding="utf-8"))
+    for one in (transform, SequenceText.load(tmp_path, settings)):
+        assert one.figures({"text": column(["a"])})["word_vectors_repeated"] == 2
+    del settings["repeated"]  # as earlier versions wrote it
+    assert SequenceText.load(tmp_path, settings).repeated == 0
+
+
 @pytest.mark.parametrize(
     ("content", "error", "said"),
     [

@@ -10,9 +10,12 @@ import keras
 import numpy as np
 import pytest
 
-from dlkit.contracts import Examples
+from dlkit import pipeline
+from dlkit.contracts import Examples, Transform
 from dlkit.errors import SettingsError
 from dlkit.inference.answers import ClassAnswer
+from dlkit.inference.images import ImagePixels
+from dlkit.inference.text import MultiHotText
 from dlkit.tasks import Classification
 from dlkit.training import fit as fitting
 from dlkit.training.fit import Objective, Trained, fit, outputs
@@ -169,6 +172,19 @@ def test_balanced_training_takes_all_classes_for_equally_frequent() -> None:
         changed = replace(settings, balance=balance)
         model = fit(head, alike, None, objective=OBJECTIVE, settings=changed, seed=0, say=lambda _: None).model
         np.testing.assert_allclose(outputs(model, alike)[0], shares, atol=0.02)
+
+
+@pytest.mark.parametrize(("transform", "settings", "warned"), [
+    (ImagePixels("image", 8), {"balance": True}, True),
+    (ImagePixels("image", 8), {"balance": True, "augment": ("flip",)}, False),
+    (ImagePixels("image", 8), {}, False),
+    (MultiHotText(("a",), "text"), {"balance": True}, False),
+])  # fmt: skip
+def test_mere_copies_of_pictures_are_warned_of_with_the_remedy(
+    transform: Transform, settings: Mapping[str, object], warned: bool
+) -> None:
+    found = pipeline._copies(replace(SHORT, **settings), transform)  # type: ignore[arg-type]  # parametrised
+    assert [one.endswith("--set training.augment=flip,shift") for one in found] == [True] * warned
 
 
 # Label smoothing
