@@ -6,14 +6,14 @@
     dlkit run autoencoder --model denoising --set model.corruption=masking
 
 Codes of 32 numbers; the report holds them against as many principal components. `tied` is `dense` with half of its
-weights, `linear` has nothing but the code.
+weights, `linear` has nothing but the code; the codes of `joint` tell the class, too, which the data has to have.
 """
 
 from __future__ import annotations
 
 from functools import partial
 
-from dlkit import LatentData, LatentRows, Recipe, Reconstruction, Training
+from dlkit import LatentData, LatentRows, Recipe, Reconstruction, Training, Variant
 from dlkit.models import compression
 
 recipe = Recipe(
@@ -36,5 +36,6 @@ recipe = Recipe(
         "denoising": compression.denoising,
         "sparse": compression.sparse,
         "contractive": compression.contractive,
+        "joint": Variant(compression.joint, task=Reconstruction(labels="classify")),
     },
 )

@@ -4,10 +4,12 @@
     dlkit generate vae --count 16 --seed 0 --out grid.png
     dlkit generate vae --between first.png second.png --out between.png
     dlkit run vae --model iwae --set model.samples=50
+    dlkit run vae --model table --data rows.csv
 
 `convolutional` is the lecture notes' network, codes of 50 numbers; `plane` has two, to look at; `mlp` and `iwae` are
 those of Burda et al. 2016. `conditional` makes pictures of a class that is asked for, `joint` has codes that tell the
-class. Pixels are drawn black or white anew in every epoch; `plane` learns grey values, as keras.io's example does.
+class; `table` makes rows of a table. Pixels are drawn black or white anew in every epoch; `plane` learns grey values,
+as keras.io's example does.
 """
 
 from __future__ import annotations
@@ -19,6 +21,9 @@ from dlkit.models import latents
 
 short = Training(
     epochs=30, batch_size=64, optimizer="fused_adam", learning_rate=2e-3, schedule="cosine", steps_per_execution=8
+)
+few_rows = Training(
+    epochs=100, batch_size=64, optimizer="fused_adam", learning_rate=2e-3, schedule="cosine", steps_per_execution=8
 )
 long = Training(
     epochs=400, batch_size=100, optimizer="fused_adam", learning_rate=2e-3, schedule="cosine", steps_per_execution=50
@@ -37,5 +42,6 @@ recipe = Recipe(
         "iwae": Variant(partial(latents.mlp, samples=5, bound="iwae", gradient="path"), training=long),
         "conditional": Variant(latents.mlp, task=Generation(labels="condition")),
         "joint": Variant(latents.joint, task=Generation(labels="classify")),
+        "table": Variant(latents.table, preprocessing=LatentRows(), training=few_rows),
     },
 )

@@ -58,7 +58,8 @@ PUBLISHED = (
 
 
 def parts() -> dict[str, Part]:
-    variational = [Wanted("vae", name, EVERY_ROW) for name in models("vae")]
+    # `table` reads rows of a table.
+    variational = [Wanted("vae", name, EVERY_ROW) for name in models("vae") if name != "table"]
     plain = [Wanted("autoencoder", name, CODE_32) for name in models("autoencoder")]
     return {
         "likelihood": Part(

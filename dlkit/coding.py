@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,18 @@ import numpy as np
 
 from dlkit.errors import DataError, DataNotFoundError, InputError, SettingsError
 from dlkit.inference.grids import png
+from dlkit.inference.latents import row_line
+
+LABEL = "label"
+"""What an answer calls its class, and a column of codes where nothing else is said."""
+
+
+@dataclass(frozen=True)
+class Codes:
+    """Codes from a file as they stand there, and of each the label, None where none is given."""
+
+    rows: list[object]
+    labels: list[str | None]
 
 
 def check_out(path: Path | None, *, pictures: bool) -> None:
@@ -28,23 +41,28 @@ def check_out(path: Path | None, *, pictures: bool) -> None:
 
 
 def write_answers(
-    path: Path, answers: Sequence[Mapping[str, Any]], document: Mapping[str, object], *, across: int | None = None
+    path: Path,
+    answers: Sequence[Mapping[str, Any]],
+    document: Mapping[str, object],
+    *,
+    label: str = LABEL,
+    across: int | None = None,
 ) -> None:
-    """Answers with "code" or "reconstruction" into a PNG (pictures side by side, `across` in a row), a CSV (a row each)
-    or JSON (`document`); whole, or not at all.
+    """Answers with "code" or "reconstruction" into a PNG (pictures side by side, `across` in a row), a CSV (a row each,
+    its "label" in the column `label`) or JSON (`document`); whole, or not at all.
     """
     suffix = path.suffix.lower()
     if suffix == ".png":
         _put(path, png([answer["reconstruction"] for answer in answers], across=across))
     elif suffix == ".csv":
-        _put(path, _as_csv(answers).encode())
+        _put(path, _as_csv(answers, label).encode())
     else:
         _put(path, (json.dumps(document, ensure_ascii=False, allow_nan=False) + "\n").encode())
 
 
-def codes_from(file: Path) -> list[object]:
+def codes_from(file: Path, *, label: str = LABEL) -> Codes:
     """Codes from a CSV (columns code_1, code_2, …, or columns of numbers alone) or from JSON as `dlkit encode` and
-    `generate` write it, or a list of codes.
+    `generate` write it, or a list of codes; with their labels from the CSV's column `label` or "label", or from JSON.
     """
     if not file.is_file():
         raise DataNotFoundError(f"--file: {file} is {'a folder, no file' if file.is_dir() else 'not there'}.")
@@ -57,23 +75,25 @@ def codes_from(file: Path) -> list[object]:
         raise DataNotFoundError(f"--file: {file} cannot be read ({error.strerror}).") from error
     except UnicodeDecodeError as error:
         raise DataError(f"--file: {file} is not UTF-8 (byte {error.start}). Save it as UTF-8.") from error
-    found = _from_csv(file, text) if suffix == ".csv" else _from_json(file, text)
-    if not found:
+    found = _from_csv(file, text, label) if suffix == ".csv" else _from_json(file, text)
+    if not found.rows:
         raise InputError(f"--file: {file} holds no code. Make codes with: dlkit encode RUN INPUT --out codes.csv")
     return found
 
 
-def _from_csv(file: Path, text: str) -> list[object]:
+def _from_csv(file: Path, text: str, label: str) -> Codes:
     rows = [row for row in csv.reader(io.StringIO(text)) if row]
     if not rows:
-        return []
+        return Codes([], [])
     head, *rest = rows
     wanted = [place for place, name in enumerate(head) if name.strip().startswith("code_")]
     if not wanted and all(_number(field) is not None for field in head):
         wanted, rest = list(range(len(head))), rows
     if not wanted:
         raise InputError(f"--file: {file} has no columns code_1, code_2, …; it has {', '.join(head)[:80]}.")
-    return [[_field(row, place, head, number) for place in wanted] for number, row in enumerate(rest, start=1)]
+    codes = [[_field(row, place, head, number) for place in wanted] for number, row in enumerate(rest, start=1)]
+    told = next((head.index(name) for name in (label, LABEL) if rest is not rows and name in head), len(head))
+    return Codes([*codes], [row[told].strip() or None if told < len(row) else None for row in rest])
 
 
 def _field(row: Sequence[str], place: int, head: Sequence[str], number: int) -> float:
@@ -90,7 +110,7 @@ def _number(field: str) -> float | None:
         return None
 
 
-def _from_json(file: Path, text: str) -> list[object]:
+def _from_json(file: Path, text: str) -> Codes:
     try:
         content = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -98,14 +118,20 @@ def _from_json(file: Path, text: str) -> list[object]:
     rows = content.get("answers", content) if isinstance(content, dict) else content
     if not isinstance(rows, list):
         raise InputError(f'--file: {file}: expected a list of codes, or an object with "answers"; got {text[:40]!r}.')
-    return [row.get("code") if isinstance(row, dict) else row for row in rows]
+    labels = [row.get(LABEL) if isinstance(row, dict) else None for row in rows]
+    return Codes(
+        [row.get("code") if isinstance(row, dict) else row for row in rows],
+        [None if one is None else str(one) for one in labels],
+    )
 
 
-def _as_csv(answers: Sequence[Mapping[str, Any]]) -> str:
-    """A row an answer: its file and label, its code as code_1, code_2, …, and what it stands for, a column a number."""
+def _as_csv(answers: Sequence[Mapping[str, Any]], label: str) -> str:
+    """A row an answer: its file and label, its code as code_1, code_2, …, and what it stands for: a column a pixel, or
+    those of the table.
+    """
     rows = [
         {
-            **{name: answer[name] for name in ("file", "label") if name in answer},
+            **{name: answer[key] for name, key in (("file", "file"), (label, LABEL)) if key in answer},
             **{f"code_{place}": value for place, value in enumerate(answer.get("code", ()), start=1)},
             **_flat(answer.get("reconstruction", {})),
         }
@@ -144,8 +170,9 @@ def _line(answer: Mapping[str, Any]) -> str:
         return f"{answer['file']}: error: {answer['error']}"
     show: Callable[[float], str] = "{:.4g}".format
     parts = [str(answer["file"])] if "file" in answer else []
+    parts += [str(answer[LABEL])] if answer.get(LABEL) is not None else []
     parts += ["[" + ", ".join(map(show, answer["code"])) + "]"] if "code" in answer else []
     made = answer.get("reconstruction")
-    parts += [", ".join(f"{name}={show(value)}" for name, value in made.items())] if isinstance(made, Mapping) else []
+    parts += [row_line(made)] if isinstance(made, Mapping) else []
     parts += [f"warning: {answer['warning']}"] if "warning" in answer else []
     return "  ".join(parts)

@@ -62,6 +62,26 @@ class Generation:
         }
         return replace(splits, **given, kinds=kinds)
 
+    def check(self, model: object) -> None:
+        """SettingsError unless the built model does with labels what is asked of it."""
+        classifies = getattr(model, "classifier", None) is not None
+        if classifies and self.labels != "classify":
+            raise SettingsError(
+                f"task.labels={self.labels}: this model has a classifier, which learns labels. Say --set "
+                "task.labels=classify, or take another --model."
+            )
+        if self.labels == "classify" and not classifies:
+            raise SettingsError(
+                "task.labels=classify: the code is to tell the class, and this model has no classifier. Take --model "
+                "joint, or say --set task.labels=none"
+            )
+        if getattr(model, "conditional", False) != (self.labels == "condition"):
+            raise SettingsError(
+                f"task.labels={self.labels}: "
+                + ("this model reads no label" if self.labels == "condition" else "this model reads a label, too")
+                + ". Build encoder and decoder from every input of the spec, or set task.labels otherwise."
+            )
+
     def fit(self, train: Split, target_name: str) -> LatentAnswer:  # noqa: ARG002 (one signature for all tasks)
         """An answer without shape yet: see `completed`."""
         labels = sorted(set(train.targets)) if isinstance(train.targets, np.ndarray) else []
@@ -83,7 +103,15 @@ class Generation:
         scales = {name: (column.shift, column.scale) for name, column in transform.part.numbers.items()}
         features = tuple(transform.part.features)
         shift, scale = zip(*(scales.get(name, (0.0, 1.0)) for name in features), strict=True)
-        return replace(answer, shape=transform.shape, features=features, shift=shift, scale=scale)
+        return replace(
+            answer,
+            shape=transform.shape,
+            features=features,
+            shift=shift,
+            scale=scale,
+            flagged=tuple(name for name, column in transform.part.numbers.items() if column.flag),
+            categories=dict(transform.part.categories),
+        )
 
     def sizes(self, answer: LatentAnswer) -> dict[str, int]:
         """What a model builder knows of the labels: how many "classes" there are."""

@@ -20,38 +20,43 @@ _run = click.argument("run_name", metavar="RUN")
 _runs = click.option("--runs", default=str(ROOT), show_default=True, metavar="DIR", help="Folder that holds RUN.")
 _json = click.option("--json", "as_json", is_flag=True, help="Print exactly one JSON object on standard output.")
 _label = click.option("--label", help="The class, of a model that is given labels.")
+_COUNT, _STEPS = 16, 8
+_MOST_STEPS = 1_000
+"""Pictures side by side that a file or a terminal still holds."""
 
 
 @click.command()
 @_run
-@click.option("--count", type=int, default=16, show_default=True, help="How many codes to draw.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Same seed, same pictures.")
+@click.option("--count", type=int, help=f"How many codes to draw.  [default: {_COUNT}]")
+@click.option("--seed", type=click.IntRange(0), help="Same seed, same pictures.  [default: 0]")
 @_label
 @click.option("--between", nargs=2, metavar="A B", help="Go from one input to another instead of drawing codes.")
-@click.option("--steps", type=int, default=8, show_default=True, help="With --between: both ends included.")
+@click.option("--steps", type=int, help=f"With --between: both ends included.  [default: {_STEPS}]")
 @click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="A .png, .csv or .json to write.")
 @_runs
 @_json
 def generate(
     run_name: str,
-    count: int,
-    seed: int,
+    count: int | None,
+    seed: int | None,
     label: str | None,
     between: tuple[str, str] | None,
-    steps: int,
+    steps: int | None,
     out: Path | None,
     runs: str,
     as_json: bool,
 ) -> None:
     """New pictures or rows from a latent model; without TensorFlow."""
+    _check_between(between is not None, count=count, seed=seed, steps=steps)
     predictor = _loaded(run_name, runs, out, as_json)
+    steps = _STEPS if steps is None else steps
     if between is not None:
         from dlkit.asking import items_from
 
         first, second = items_from(between, None, None, _kinds(predictor, label))
         answers = predictor.between(*(_labelled(predictor, one, label) for one in (first, second)), steps=steps)
     else:
-        answers = predictor.generate(count, seed=seed, label=label)
+        answers = predictor.generate(_COUNT if count is None else count, seed=seed or 0, label=label)
     _give(predictor, answers, out, as_json, across=None if between is None else steps)
 
 
@@ -92,17 +97,31 @@ def encode(
 @click.command()
 @_run
 @click.option("--file", type=click.Path(path_type=Path), required=True, help="Codes from .csv or .json.")
-@_label
+@click.option("--label", help="The class of all codes, of a model that is given labels, in place of those in the file.")
 @click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="A .png, .csv or .json to write.")
 @_runs
 @_json
 def decode(run_name: str, file: Path, label: str | None, out: Path | None, runs: str, as_json: bool) -> None:
     """What codes stand for; without TensorFlow."""
-    from dlkit.coding import codes_from
+    from dlkit.coding import LABEL, codes_from
 
     predictor = _loaded(run_name, runs, out, as_json)
-    answers = predictor.decode(codes_from(file), label=label)
+    codes = codes_from(file, label=predictor.class_column or LABEL)
+    # Labels in the file of a model that is given none are words about its codes.
+    told = codes.labels if label is None and predictor.class_column else label
+    answers = predictor.decode(codes.rows, label=told)
     _give(predictor, answers, out, as_json)
+
+
+def _check_between(between: bool, *, count: int | None, seed: int | None, steps: int | None) -> None:
+    """UsageError for an option that would do nothing, or for more steps than can be looked at."""
+    given = {"--count": count, "--seed": seed} if between else {"--steps": steps}
+    for name, value in given.items():
+        if value is not None:
+            way = "goes from one input to another and draws nothing" if between else "is missing"
+            raise click.UsageError(f"{name}={value} does not apply: --between {way}. Leave {name} out.")
+    if steps is not None and not 2 <= steps <= _MOST_STEPS:
+        raise click.UsageError(f"--steps={steps}: expected 2 to {_MOST_STEPS:,}, both ends included.")
 
 
 def _kinds(predictor: Predictor, label: str | None) -> dict[str, ColumnKind]:
@@ -141,7 +160,7 @@ def _give(
     *,
     across: int | None = None,
 ) -> None:
-    from dlkit.coding import lines, write_answers
+    from dlkit.coding import LABEL, lines, write_answers
 
     document: dict[str, object] = {"recipe": predictor.recipe, "run": str(predictor.run), "answers": list(answers)}
     for answer in answers:
@@ -154,7 +173,8 @@ def _give(
         return
     made = [answer for answer in answers if "code" in answer or "reconstruction" in answer]
     if made:
-        write_answers(out, made, {**document, "answers": made}, across=across)
+        column = predictor.class_column or LABEL
+        write_answers(out, made, {**document, "answers": made}, label=column, across=across)
     written = {"out": str(out), "count": len(made)}
     output.result(
         {"recipe": predictor.recipe, "run": str(predictor.run), **written},

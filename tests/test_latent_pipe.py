@@ -1,91 +1,50 @@
-"""Do pictures and rows pass through every artefact of a latent model, and do its commands do what they say?"""
+"""Do pictures and rows pass through every artefact of a latent model, and is it judged again as in its run?"""
 
 from __future__ import annotations
 
-import csv
+import html
 import json
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from latent_runs import CASES, PICTURES, Made, items, made_once
 from PIL import Image
 
 import dlkit
-from dlkit.errors import DisagreementError, InputError, SettingsError
-from dlkit.export.proof import Proof, require
-from dlkit.inference import Predictor, load
-from dlkit.inference.runs import write_json
+from dlkit import finished
+from dlkit.errors import DataError, DisagreementError, InputError, SettingsError
+from dlkit.evaluation.card import write_card
+from dlkit.evaluation.report import write_report
+from dlkit.evaluation.usage import usage
+from dlkit.export.artefacts import write
+from dlkit.export.proof import require
+from dlkit.inference.latents import LatentAnswer
+from dlkit.judging import judge_latents
 from dlkit.ordering import order
-from dlkit.pipeline import Prepared, prepare
+from dlkit.pipeline import prepare
 from dlkit.preprocessing.graphs import raw_tensors
-from dlkit.run_folder import Content, prove_content, write_content
+from dlkit.printing import figures
 from dlkit.tasks import readable
-from dlkit.training.fit import outputs, seeded
+from dlkit.training.fit import compile_model, outputs
 
-PICTURES = ["model.code=3", "model.units=8"]
-CASES = {
-    "vae": ("vae", "mlp", ["preprocessing.binarise=static", *PICTURES]),
-    "conditional": ("vae", "conditional", PICTURES),
-    "joint": ("vae", "joint", PICTURES),
-    "plain": ("autoencoder", "dense", PICTURES),
-    "rows": ("autoencoder", "dense", [*PICTURES, "data.sample=houses"]),
-}
-
-
-@dataclass(frozen=True)
-class Made:
-    """A run of an untrained network: what it says is of no use, and has to be the same everywhere."""
-
-    prepared: Prepared
-    folder: Path
-    proofs: dict[str, Proof]
-
-    @property
-    def predictor(self) -> Predictor:
-        return load(self.folder)
-
-
-def made(root: Path, case: str) -> Made:
-    name, model, changes = CASES[case]
-    asked = order(name, model=model, data="sample", changes=changes, out=root)
-    recipe = asked.recipe
-    prepared = prepare(recipe, readable(recipe.task, recipe.data.load("sample", say=lambda _: None)))
-    with seeded(0):
-        network = recipe.build(prepared.spec)
-    content = Content(prepared.transform, prepared.answer, network, [])
-    folder = root / case / "1"
-    folder.mkdir(parents=True)
-    write_content(folder, content, {"recipe": name, "task": recipe.task.name, "model": model, "question": "?"})
-    write_json(folder / "metrics.json", {})
-    inputs = prepared.splits.test.inputs
-    return Made(prepared, folder, prove_content(folder, content, outputs(network, prepared.served), inputs))
+ABOUT = {"recipe": "shades", "model": "mlp", "task": "generation"}
 
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Made]:
-    root, known = tmp_path_factory.mktemp("latents"), {}
-
-    def one(case: str) -> Made:
-        if case not in known:
-            known[case] = made(root, case)
-        return known[case]
-
-    return one
+    return made_once(tmp_path_factory.mktemp("latents"))
 
 
 @pytest.fixture(scope="module", params=CASES)
 def run(request: pytest.FixtureRequest, runs: Callable[[str], Made]) -> Made:
     return runs(request.param)
-
-
-def items(run: Made, count: int = 3) -> list[object]:
-    columns = {name: column[:count].tolist() for name, column in run.prepared.splits.test.inputs.items()}
-    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
 def test_every_signature_of_every_artefact_answers_as_the_keras_model(run: Made) -> None:
@@ -100,11 +59,31 @@ def test_a_signature_that_differs_fails_the_proof(run: Made) -> None:
         require({"tflite": wrong}, run.folder)
 
 
+@pytest.mark.parametrize("name", ["report.html", "README.md"])
+def test_report_and_card_load_a_model_as_this_function_does(tmp_path: Path, name: str) -> None:
+    metrics = {**ABOUT, "seed": 0, "test": {"mse": 1.0}, "data": {}, "run": "runs/vae/1", "artefacts": {"keras": {}}}
+    write_report(metrics, question="?", settings={}, history=[], plots=[], mistakes=[], folder=tmp_path)
+    write_card(metrics, question="?", settings={}, command="", folder=tmp_path)
+    assert 'dlkit.keras_model("runs/vae/1")' in html.unescape((tmp_path / name).read_text(encoding="utf-8"))
+
+
+def test_a_compiled_model_keeps_its_optimizer_and_its_file_none(runs: Callable[[str], Made], tmp_path: Path) -> None:
+    run = runs("vae")
+    model, transform, answer = dlkit.keras_model(run.folder), run.prepared.transform, run.prepared.answer
+    compile_model(model, run.prepared.objective, run.prepared.recipe.training, epoch=10)
+    optimizer = model.optimizer
+    assert type(optimizer).__name__ == "FusedAdam"
+    write("keras", tmp_path, model=model, transform=transform, answer=answer)
+    assert model.optimizer is optimizer and model.compiled
+    with zipfile.ZipFile(tmp_path / "model.keras") as archive:
+        assert b"FusedAdam" not in archive.read("config.json")
+
+
 def test_a_process_that_gives_no_custom_code_goes_on_with_the_model(runs: Callable[[str], Made]) -> None:
     folder = runs("vae").folder
+    printed = usage({**ABOUT, "run": str(folder), "artefacts": {"keras": {}}}).artefacts["keras"]
     script = (
-        "import dlkit, keras, numpy, sys\n"
-        "model = dlkit.keras_model(sys.argv[1])\n"
+        f"{printed}import keras, numpy, sys\n"
         "rows = numpy.full((4, 8, 8, 1), 0.5, 'float32')\n"
         "print(float(numpy.asarray(model(rows)).sum()))\n"
         "model.compile('adam')\n"
@@ -124,7 +103,7 @@ def test_an_answer_holds_the_reconstruction_its_error_and_the_code(run: Made) ->
     for item, answer in zip(items(run), predictor.predict(items(run)), strict=True):
         assert np.shape(answer["code"]) == (3,) and answer["mse"] >= 0
         if len(shape) == 1:
-            assert set(answer["reconstruction"]) == set(run.prepared.answer.features) >= set(item) - {"heating"}
+            assert set(answer["reconstruction"]) == set(item)
         else:
             assert np.shape(answer["reconstruction"]) == shape[:2]
             error = np.square((np.array(answer["reconstruction"]) - np.squeeze(item["image"], 2)) / 255).mean()
@@ -142,7 +121,12 @@ def test_the_saved_model_says_the_same_from_raw_input(run: Made) -> None:
     theirs, ours = module.signatures["serving_default"](**raw(run)), run.predictor.predict(items(run))
     made = [answer["reconstruction"] for answer in ours]
     if run.prepared.transform.name == "row":
-        assert theirs["reconstruction"].numpy() == pytest.approx(np.array([list(row.values()) for row in made]), 1e-4)
+        for name in made[0]:
+            column, own = theirs[f"reconstruction_{name}"].numpy(), [row[name] for row in made]
+            if name == "heating":
+                assert [value.decode() for value in column] == own
+            else:
+                assert column == pytest.approx(np.array(own, np.float64), 1e-4, nan_ok=True)
     else:
         assert np.abs(np.squeeze(theirs["reconstruction"].numpy().astype(int), 3) - made).max() <= 1
     assert theirs["code"].numpy() == pytest.approx(np.array([answer["code"] for answer in ours]), abs=1e-5)
@@ -170,6 +154,39 @@ def test_codes_stand_for_what_was_encoded(run: Made) -> None:
     label = [item[predictor.class_column] for item in given] if predictor.class_column else None
     again = [answer["reconstruction"] for answer in predictor.decode(codes, label=label)]
     assert again == [answer["reconstruction"] for answer in predictor.predict(given)]
+
+
+def test_what_a_table_is_made_again_to_is_a_row_of_it(runs: Callable[[str], Made]) -> None:
+    answer = runs("table").prepared.answer
+    assert answer.features[2:4] == ("age_years", "age_years is missing")
+    features = np.zeros((2, len(answer.features)), np.float32)
+    features[0, answer.features.index("heating=oil")] = 0.4
+    features[1, 3], features[1, answer.features.index("heating=gas")] = 0.9, 2
+    first, second = (one["reconstruction"] for one in answer.decode(features))
+    assert first["age_years"] == pytest.approx(answer.shift[2]) and second["age_years"] is None
+    assert (first["heating"], second["heating"]) == ("oil", "gas")
+    again = type(answer).load(json.loads(json.dumps(answer.settings())))
+    assert again.decode(features) == answer.decode(features)
+
+
+def test_rows_of_the_first_runs_stay_features() -> None:
+    settings = {"shape": [2], "labels": [], "features": ["a", "b=x"], "shift": [0, 0], "scale": [1, 1]}
+    (made,) = LatentAnswer.load(settings).decode(np.array([[1.0, 0.5]]))
+    assert made == {"reconstruction": {"a": 1.0, "b=x": 0.5}}
+
+
+@pytest.mark.parametrize("case", ["rows", "table"])
+def test_a_value_beyond_all_numbers_is_one_error_everywhere(
+    runs: Callable[[str], Made], case: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    predictor, (good,) = runs(case).predictor, items(runs(case), 1)
+    far = {**good, "area_m2": 1e300}
+    for ask in (predictor.predict, predictor.encode, lambda rows: predictor.between(*rows)):
+        with pytest.raises(InputError, match="Item 2: the answer is no finite number, so a value lies far outside"):
+            ask([good, far])
+    monkeypatch.setattr(predictor.coder, "decode", lambda codes, _label: np.full((len(codes), 1), np.inf))
+    with pytest.raises(InputError, match="Item 1: the answer is no finite number"):
+        predictor.decode([[3e38, 3e38, 3e38]])
 
 
 def test_the_same_seed_gives_the_same_pictures(runs: Callable[[str], Made]) -> None:
@@ -204,7 +221,7 @@ def test_the_way_between_two_inputs_begins_and_ends_with_them(runs: Callable[[st
     ends = predictor.predict([first, second])
     assert [way[0]["reconstruction"], way[2]["reconstruction"]] == [end["reconstruction"] for end in ends]
     assert way[1]["code"] == pytest.approx(np.mean([end["code"] for end in ends], axis=0), abs=1e-6)
-    with pytest.raises(InputError, match="expected 2 or more"):
+    with pytest.raises(InputError, match="expected 2 to 10,000"):
         predictor.between(first, second, steps=1)
 
 
@@ -259,132 +276,63 @@ def test_a_picture_of_another_size_is_said_to_be_changed(runs: Callable[[str], M
     assert answer["warning"] == "the picture has 30 x 20 pixels; it was made 8 x 8, as the model takes it"
 
 
-# Commands
+def test_between_pictures_of_another_size_the_ends_say_so(runs: Callable[[str], Made]) -> None:
+    small, large = np.zeros((8, 8), np.uint8), np.zeros((20, 30), np.uint8)
+    first, middle, last = runs("vae").predictor.between(small, large, steps=3)
+    assert "warning" not in first and "warning" not in middle
+    assert last["warning"] == "the picture has 30 x 20 pixels; it was made 8 x 8, as the model takes it"
 
 
-@pytest.fixture
-def pictures(alone: Path) -> list[Path]:
-    paths = [alone / f"{name}.png" for name in ("first", "second")]
-    for level, path in enumerate(paths):
-        Image.new("L", (8, 8), 100 * level).save(path)
-    return paths
+@pytest.mark.parametrize(
+    ("recipe", "model", "labels", "message"),
+    [
+        ("vae", "mlp", "classify", "this model has no classifier. Take --model joint"),
+        ("vae", "joint", "none", "task.labels=none: this model has a classifier"),
+        ("vae", "joint", "condition", "task.labels=condition: this model has a classifier"),
+        ("autoencoder", "dense", "classify", "this model has no classifier. Take --model joint"),
+        ("autoencoder", "joint", "none", "task.labels=none: this model has a classifier"),
+    ],
+)
+def test_model_and_labels_have_to_fit(recipe: str, model: str, labels: str, message: str) -> None:
+    asked = order(recipe, model=model, data="sample", changes=[*PICTURES, f"task.labels={labels}"]).recipe
+    prepared = prepare(asked, readable(asked.task, asked.data.load("sample", say=lambda _: None)))
+    with pytest.raises(SettingsError, match=message):
+        prepared.build()
 
 
-def test_generate_writes_a_grid_of_pictures(cli, runs: Callable[[str], Made], alone: Path) -> None:
-    ended = cli("generate", runs("vae").folder, "--count", 5, "--out", "grid.png")
-    assert ended.code == 0 and "grid.png: 5 written" in ended.out
-    with Image.open(alone / "grid.png") as image:
-        assert image.size == (3 * 56 + 4, 2 * 56 + 2)
-    document = cli("generate", runs("vae").folder, "--count", 2, "--json").document
-    assert [np.shape(answer["reconstruction"]) for answer in document["answers"]] == [(8, 8), (8, 8)]  # type: ignore[union-attr,index]
+# Judged again
 
 
-def test_codes_go_through_files_and_come_back(cli, runs: Callable[[str], Made], alone: Path, pictures) -> None:
-    folder = runs("vae").folder
-    for file in ("codes.csv", "codes.json"):
-        assert cli("encode", folder, *pictures, "--out", file).code == 0
-        decoded = cli("decode", folder, "--file", file, "--json").document["answers"]
-        expected = load(folder).predict(pictures)
-        assert [one["reconstruction"] for one in decoded] == [one["reconstruction"] for one in expected]  # type: ignore[union-attr]
-    with (alone / "codes.csv").open() as lines:
-        assert list(csv.DictReader(lines).fieldnames or ())[:2] == ["file", "code_1"]
-    (alone / "bare.csv").write_text("0,0.5,1\n1,1,1\n")
-    assert "2 written" in cli("decode", folder, "--file", "bare.csv", "--out", "made.png").out
+def test_the_keras_file_is_judged_as_in_the_run(runs: Callable[[str], Made]) -> None:
+    run = runs("vae")
+    found = finished.evaluate(run.folder, data=None, artefact="keras", say=lambda _: None)
+    model, prepared = dlkit.keras_model(run.folder), run.prepared
+    expected = judge_latents(prepared, model, outputs(model, prepared.served), seed=0)
+    assert found["test"] == pytest.approx(expected.test, rel=1e-5) and {"elbo", "kl", "nll"} < set(found["test"])
+    assert found["latents"]["binarise"] == "static" and found["latents"]["unit"] == "nats an image"
+    assert "each pixel drawn once" in figures(found)
 
 
-def test_between_two_pictures_all_steps_stand_in_a_row(cli, runs: Callable[[str], Made], alone: Path, pictures) -> None:
-    ended = cli("generate", runs("plain").folder, "--between", *pictures, "--steps", 5, "--out", "way.png")
-    assert ended.code == 0, ended.err
-    with Image.open(alone / "way.png") as image:
-        assert image.size == (5 * 56 + 8, 56)
+def test_other_artefacts_say_where_the_bound_is_to_be_had(runs: Callable[[str], Made]) -> None:
+    said: list[str] = []
+    found = finished.evaluate(runs("vae").folder, data=None, artefact="tflite", say=said.append)
+    assert set(found["test"]) == {"mse", "mae"} and "--artefact keras" in said[-1]
 
 
-def test_the_class_of_pictures_is_said_beside_them(cli, runs: Callable[[str], Made], alone: Path, pictures) -> None:
+def test_classes_of_other_data_may_have_another_name(runs: Callable[[str], Made], alone: Path) -> None:
+    for name in ("3", "4"):
+        (alone / "own" / name).mkdir(parents=True)
+        for level in range(30):
+            Image.new("L", (8, 8), level + 100 * int(name) - 200).save(alone / "own" / name / f"{level}.png")
     folder = runs("conditional").folder
-    assert "2 written" in cli("encode", folder, *pictures, "--label", "3", "--out", "codes.csv").out
-    assert "2 written" in cli("decode", folder, "--file", "codes.csv", "--label", "3", "--out", "made.png").out
-    assert "8 written" in cli("generate", folder, "--between", *pictures, "--label", 3, "--out", "way.png").out
-    ended = cli("encode", folder, pictures[0], "--json")
-    assert 'pairs such as "image=photo.jpg,digit=…"' in ended.message
-    answer = cli("predict", folder, f"image={pictures[0]},digit=3", "--json").document["answers"]
-    assert len(answer[0]["code"]) == 3  # type: ignore[index]
+    found = finished.evaluate(folder, data=alone / "own", artefact="tflite", say=lambda _: None)
+    assert found["rows"] == 60 and found["test"]["mse"] > 0
 
 
-def test_rows_of_a_table_are_printed_in_their_own_units(cli, runs: Callable[[str], Made], alone: Path) -> None:
-    ended = cli("decode", runs("rows").folder, "--file", codes(alone, [[0, 0, 0]]))
-    assert ended.code == 0 and "area_m2=" in ended.out and "rooms=" in ended.out
-
-
-def codes(folder: Path, content: object) -> Path:
-    (folder / "given.json").write_text(json.dumps(content))
-    return folder / "given.json"
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["generate", "--count", "0", "--out", "x.png"], "expected 1 to 10,000"),
-        (["generate", "--out", "x.gif"], r"expected a file that ends in .csv, .json, .png"),
-        (["generate", "--out", "nowhere/x.png"], "there is no folder nowhere/"),
-        (["generate"], "give --out FILE.png, or --json"),
-        (["generate", "--label", "3", "--json"], "was not given labels"),
-        (["generate", "--between", "a.png", "b.png", "--json"], "a.png: cannot be read"),
-        (["encode", "--out", "codes.png", "a.png"], "expected a file that ends in .csv, .json, got"),
-        (["decode", "--file", "nowhere.csv", "--json"], "is not there"),
-        (["decode", "--file", "codes.txt", "--json"], "is not there"),
-    ],
-)
-def test_wrong_use_ends_in_one_message_and_leaves_no_file(
-    cli, runs: Callable[[str], Made], alone: Path, arguments: list[str], message: str
-) -> None:
-    command, *rest = arguments
-    ended = cli(command, runs("vae").folder, *rest)
-    assert ended.code == (4 if "--file" in arguments else 2) and message in ended.err and not list(alone.glob("*.*"))
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "message"),
-    [
-        ("a.csv", "", "holds no code"),
-        ("a.csv", "code_1,code_2,code_3\n", "holds no code"),
-        ("a.csv", "code_1,code_2,code_3\n1,2,x\n", "code 1, column 'code_3': expected a number, got 'x'"),
-        ("a.csv", "code_1,code_2\n1,2\n", "Code 1: expected 3 numbers, got 2"),
-        ("a.csv", "name,size\na,1\n", "has no columns code_1, code_2"),
-        ("a.json", "[1, 2", "is not JSON"),
-        ("a.json", '{"codes": 3}', 'expected a list of codes, or an object with "answers"'),
-        ("a.json", '[{"file": "x"}]', "Code 1: expected 3 numbers, got None"),
-        ("a.txt", "1 2 3", "should be a .csv or .json"),
-    ],
-)
-def test_files_that_hold_no_codes_are_refused(
-    cli, runs: Callable[[str], Made], name: str, content: str, message: str
-) -> None:
-    Path(name).write_text(content)
-    ended = cli("decode", runs("vae").folder, "--file", name, "--out", "x.png")
-    assert ended.code == 2 and message in ended.message and not Path("x.png").exists()
-
-
-def test_a_picture_that_cannot_be_read_does_not_keep_the_others(cli, runs, alone: Path, pictures) -> None:
-    (alone / "third.png").write_bytes(b"\x89PNG broken")
-    ended = cli("encode", runs("vae").folder, *pictures, "third.png", "--out", "codes.csv")
-    assert ended.code == 0 and "2 written" in ended.out and "third.png" in ended.err
-
-
-def test_generating_needs_no_tensorflow(process, runs: Callable[[str], Made], alone: Path) -> None:
-    code = (
-        "import sys; sys.argv = ['dlkit', *sys.argv[1:]]\n"
-        "from dlkit import output\nfrom dlkit.cli import commands\n"
-        "commands(standalone_mode=False)\n"
-        "heavy = {'tensorflow', 'keras', 'sklearn'} & set(sys.modules)\nsys.exit(f'imported {heavy}' if heavy else 0)"
-    )
-    ended = process("generate", runs("vae").folder, "--out", "x.png", python=("-c", code))
-    assert ended.code == 0, ended.err
-    assert (alone / "x.png").stat().st_size > 100
-
-
-def test_a_run_of_another_kind_has_no_codes(cli, finished_runs: Path) -> None:
-    ended = cli("generate", finished_runs / "imdb" / "1", "--out", "x.png")
-    assert ended.code == 2 and "is a run of imdb, which has no latent codes" in ended.message
+def test_a_second_column_with_the_name_of_the_class_is_refused(runs: Callable[[str], Made]) -> None:
+    run = runs("conditional")
+    with pytest.raises(DataError, match="classes are in the column 'digit', and here the labels are in 'colour'"):
+        finished.Finished(run.folder)._labelled(replace(run.prepared.splits, target_name="colour"))
 
 
 def test_labels_are_asked_for_where_there_are_none() -> None:

@@ -85,7 +85,22 @@ class LatentData(ImageData):
             fingerprint=file_fingerprint(path),
             target_name=self.target,
             notes=(*file.notes, *notes, *of_inputs, *fewer),
+            drawn=True,
         )
+
+    def _fewer(self, train: Split) -> tuple[Split, list[str]]:
+        if self.per_class is not None and train.targets is None:
+            raise SettingsError(
+                f"data.per_class={self.per_class} needs a label for each row, and this data has none. Leave it out, or "
+                "give folders of classes or a column of labels (--set data.target=NAME)."
+            )
+        fewer, notes = super()._fewer(train)
+        if len(fewer) < min(FEWEST, len(train)):
+            raise DataError(
+                f"data.per_class={self.per_class} leaves {len(fewer)} of {len(train)} training rows; expected at least "
+                f"{FEWEST}. Take more of each class."
+            )
+        return fewer, notes
 
     def _sample(self) -> Splits:
         chosen = sample(self.sample)

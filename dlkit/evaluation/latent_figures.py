@@ -6,16 +6,23 @@ rows binarised by the run's protocol, for everything in nats.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from dlkit.contracts import Examples, take
+from dlkit.contracts import Columns, Examples, take
 from dlkit.evaluation.latents import ACTIVE, ELBO_SAMPLES, LABEL, Coder, bounds, corrupted, likelihood, spread
 from dlkit.evaluation.reconstructions import Labelled, figures, mean_row, nats, principal_components, probe
 from dlkit.evaluation.rows import evenly
+from dlkit.inference.images import ImagePixels, size_of
+from dlkit.inference.latents import LatentInputs
+from dlkit.models.latent_layers import LatentModel, VariationalAutoencoder
+from dlkit.models.options import way_to_the_kl
 
+_LOOKED_AT = 2_000
+"""Training pictures whose size is looked at."""
 _MOST_ROWS = 20_000
 """Training rows of which codes are made."""
 _CHECKED = 1_000
@@ -80,15 +87,28 @@ def judged(
         validation = {"elbo": float(bound.elbo.mean()), **validation}
         found = likelihood(coder, rows.test.inputs, samples=samples, rows=likelihood_rows, seed=seed)
         test = found.figures | test
-        cost = nats(train.rows.mean(axis=0, dtype=np.float64), _array(rows.test.inputs[coder.name]), model.likelihood)
+        cost = _of_mean(model, train.rows, _array(rows.test.inputs[coder.name]))
         next(iter(beside.values())).update(elbo=-cost, nll=cost)
-        of_codes |= {"likelihood": model.likelihood, **found.protocol}
+        of_codes |= _protocol(coder) | found.protocol
         of_codes |= {"classes": list(rows.names)} if model.conditional else {}
         if model.conditional and (share := obeyed(coder, train, rows.names, seed=seed)) is not None:
             test["asked_accuracy"] = share
             warnings += _disobedient(share, len(rows.names))
     warnings += _lost("elbo" if model.variational else "mse", test, beside)
     return Found(validation, test, beside, warnings, of_codes)
+
+
+def _protocol(coder: Coder) -> dict[str, object]:
+    """What figures in nats are of; `elbo_samples`: codes of each validation row."""
+    gaussian = {"noise": coder.model.noise} if coder.model.likelihood == "gaussian" else {}
+    unit = f"nats {'an image' if coder.name == 'image' else 'a row'}"
+    return {"likelihood": coder.model.likelihood, **gaussian, "unit": unit, "elbo_samples": ELBO_SAMPLES}
+
+
+def _of_mean(model: LatentModel, train: np.ndarray, test: np.ndarray) -> float:
+    """Nats of a test row by the mean row alone; values vary around it as in training, but as the model's at least."""
+    mean, variance = train.mean(axis=0, dtype=np.float64), train.var(axis=0, dtype=np.float64)
+    return nats(mean, test, model.likelihood, variance=np.maximum(variance, model.noise**2))
 
 
 def _of_clean(
@@ -139,23 +159,58 @@ def silent_failures(coder: Coder, truth: np.ndarray, codes: np.ndarray, labels: 
     truth, codes = truth[some], codes[some]
     own, others = (coder.decode(each, known) for each in (codes, np.roll(codes, len(codes) // 2, axis=0)))
     if own.std(axis=0).mean() < _DIFFERENT * truth.std(axis=0).mean():
-        return [
-            "All reconstructions are nearly the same picture: the decoder ignores the code. Train longer, lower "
-            "training.learning_rate or model.beta, or let the weight of the divergence rise slowly (model.warm_up)."
-        ]
+        what = "picture" if truth.ndim > 2 else "row"
+        return [f"All reconstructions are nearly the same {what}: the decoder ignores the code. {_remedy(coder.model)}"]
     errors = [float(np.square(each - truth).mean()) for each in (own, others)]
     if len(some) > 1 and errors[0] > (1 - _DIFFERENT) * errors[1]:
         return [
             f"The decoder ignores the code: with the code of another row the error is {errors[1]:.4g}, with its own "
-            f"{errors[0]:.4g}. Lower model.beta, set model.free_bits, or raise model.warm_up."
+            f"{errors[0]:.4g}. {_remedy(coder.model)}"
         ]
     units = coder.model.latent
     if coder.model.variational and active < max(2, _FEW_ACTIVE * units) and active < units:
         return [
             f"Posterior collapse: {active} of {units} units of the code are active (their mean varies by more than "
-            f"{ACTIVE} over the test rows). Lower model.beta, set model.free_bits, or raise model.warm_up."
+            f"{ACTIVE} over the test rows). {_remedy(coder.model)}"
         ]
     return []
+
+
+def _remedy(model: LatentModel) -> str:
+    """What makes this model use its code, in settings that it has."""
+    if not isinstance(model, VariationalAutoencoder):
+        return "Train longer, or lower training.learning_rate."
+    said = "lower model.beta, set model.free_bits, or raise model.warm_up"
+    way = way_to_the_kl(model.bound, model.gradient)
+    said = f"Train longer, or {said}" + (f", which need {way}" if way else "") + "."
+    if model.likelihood == "gaussian":
+        said += f" Numbers that share little need a smaller noise than {model.noise:g} (--model table, model.noise)."
+    return said
+
+
+def resized(transform: LatentInputs, columns: Columns) -> list[str]:
+    """What to say of training pictures that differ in size, or are not square as those that the model takes."""
+    if not isinstance(transform.part, ImagePixels):
+        return []
+    column, (height, width, _) = columns[transform.part.column], transform.part.shape
+    looked_at = [size_of(column[row]) for row in evenly(len(column), _LOOKED_AT)]
+    sizes = [size for size in looked_at if size is not None]
+    uneven = sum(one != other for one, other in sizes) / max(len(sizes), 1)
+    stretched = uneven and transform.part.fit == "stretch"
+    if not stretched and len(set(sizes)) < 2:
+        return []
+    smallest, largest = min(sizes, key=math.prod), max(sizes, key=math.prod)
+    found = f"Training pictures have {smallest[1]} x {smallest[0]}"
+    found += f" to {largest[1]} x {largest[0]} pixels" if smallest != largest else " pixels"
+    if stretched:
+        return [
+            f"{found}; {uneven:.0%} are not square and were stretched to {width} x {height}. Set preprocessing.size or "
+            "preprocessing.shape=crop, or give square pictures."
+        ]
+    changed = sum(size != (height, width) for size in sizes) / len(sizes)
+    return [
+        f"{found}; {changed:.0%} were made {width} x {height}. Set preprocessing.size, or give pictures of one size."
+    ]
 
 
 def _lost(main: str, test: Mapping[str, float], baselines: Mapping[str, Mapping[str, float]]) -> list[str]:

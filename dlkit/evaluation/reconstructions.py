@@ -52,12 +52,13 @@ def mean_row(train: Labelled, test: Labelled) -> dict[str, float]:
     return figures(test.rows, np.broadcast_to(mean, test.rows.shape))
 
 
-def nats(mean: np.ndarray, test: np.ndarray, likelihood: str) -> float:
+def nats(mean: np.ndarray, test: np.ndarray, likelihood: str, *, variance: np.ndarray | float = 1.0) -> float:
     """-log p(x) of a test row, on average, where its pixels know nothing of each other: "bernoulli" pixels that are as
-    bright as the mean says, or "gaussian" values around the mean, with variance 1.
+    bright as the mean says, or "gaussian" values around the mean, with `variance`.
     """
     if likelihood == "gaussian":
-        return float(0.5 * (np.square(test - mean) + np.log(2 * np.pi)).reshape(len(test), -1).sum(axis=1).mean())
+        each = np.square(test - mean) / variance + np.log(2 * np.pi * np.asarray(variance))
+        return float(0.5 * each.reshape(len(test), -1).sum(axis=1).mean())
     share = np.clip(mean, _SMALLEST, _LARGEST)
     bright = test.mean(axis=0, dtype=np.float64)
     return float(-(bright * np.log(share) + (1 - bright) * np.log(1 - share)).sum())

@@ -9,11 +9,12 @@ import keras
 
 from dlkit.contracts import Examples, Transform
 from dlkit.errors import ExportError
+from dlkit.export.associated import associate
 from dlkit.export.litert import write_litert
 from dlkit.export.saved_model import write_saved_model
 from dlkit.export.translating import write_translator
 from dlkit.inference.answers import AnyAnswer
-from dlkit.inference.runs import combined_sha256
+from dlkit.inference.runs import ASSETS, combined_sha256
 from dlkit.inference.sentences import SentenceAnswer
 
 
@@ -26,9 +27,9 @@ def write(
     answer: AnyAnswer,
     calibration: Examples | None = None,
 ) -> dict[str, object]:
-    """Write one artefact into a run folder; gives its entry for `run.json`."""
+    """Write one artefact into a run folder, whose assets are there already; gives its entry for `run.json`."""
     if name == "keras":
-        model.save(folder / "model.keras")
+        _save_bare(folder / "model.keras", model)
         return record(folder, ["model.keras"])
     if name == "saved_model":
         return record(folder, write_saved_model(folder, transform, model, answer))
@@ -48,7 +49,23 @@ def write(
         write_translator(folder / file, model, answer, quantize=quantize)
     else:
         write_litert(folder / file, model, transform.tensors, quantize=quantize, calibration=calibration)
+    associate(folder / file, folder / ASSETS)
     return record(folder, [file])
+
+
+def _save_bare(path: Path, model: keras.Model) -> None:
+    """The network without how it was compiled: who loads it has to know its layers alone, not our optimizers, whose
+    moments would be two thirds of the file.
+    """
+    every = [one for one in model._flatten_layers() if isinstance(one, keras.Model)]
+    compiled = [(one, one.optimizer) for one in every if one.compiled]
+    try:
+        for one, _ in compiled:
+            one.compiled, one.optimizer = False, None
+        model.save(path)
+    finally:
+        for one, optimizer in compiled:
+            one.compiled, one.optimizer = True, optimizer
 
 
 def record(folder: Path, parts: Sequence[str]) -> dict[str, object]:

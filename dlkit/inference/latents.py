@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -161,7 +161,8 @@ class LatentAnswer:
 
     `shape`: (height, width, channels) of pictures, whose values lie in [0, 1], or (features,) of a table's rows.
     `labels`: classes known of the training rows. `features`: of a table, with the `shift` and `scale` that lead from
-    the network's units to the user's own: value * scale + shift.
+    the network's units to the user's own: value * scale + shift. The features are those of `TableRows`: numbers, each
+    with a second one where it is among the `flagged`, which may be missing, then those of `categories`, one a value.
     """
 
     shape: tuple[int, ...] = ()
@@ -169,6 +170,8 @@ class LatentAnswer:
     features: tuple[str, ...] = ()
     shift: tuple[float, ...] = ()
     scale: tuple[float, ...] = ()
+    flagged: tuple[str, ...] = ()
+    categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     kind = "latent"
 
@@ -183,13 +186,36 @@ class LatentAnswer:
 
     def decode(self, outputs: np.ndarray) -> list[dict[str, object]]:
         """{"reconstruction"}: of a picture rows of pixels from 0 to 255 (of colours, if it has some), of a table's row
-        an object of its features in their own units.
+        an object of its columns, which is a row again: numbers in their own units, None where one is missing, and the
+        likeliest value of a category.
         """
         found = self.reconstructions(outputs)
         if not self.features:
             return [{"reconstruction": picture.tolist()} for picture in pixels(found)]
         values = found.astype(np.float64) * np.array(self.scale) + np.array(self.shift)
-        return [{"reconstruction": dict(zip(self.features, row, strict=True))} for row in values.tolist()]
+        columns = [self._column(column, values[:, places]) for column, places in self.columns.items()]
+        return [{"reconstruction": dict(zip(self.columns, row, strict=True))} for row in zip(*columns, strict=True)]
+
+    @property
+    def columns(self) -> dict[str, slice]:
+        """Where in a row's features each column of the table lies: a number, its flag behind it, or a category."""
+        found, place, end = {}, 0, len(self.features) - sum(map(len, self.categories.values()))
+        while place < end:
+            width = 1 + (self.features[place] in self.flagged)
+            found[self.features[place]] = slice(place, place + width)
+            place += width
+        for name, known in self.categories.items():
+            found[name] = slice(place, place + len(known))
+            place += len(known)
+        return found
+
+    def _column(self, name: str, values: np.ndarray) -> list[object]:
+        """(rows, features of the column) in own units to what a table would have in it."""
+        if name not in self.categories:
+            missing = values[:, 1] > 0.5 if name in self.flagged else np.zeros(len(values), bool)
+            return [None if gone else value for value, gone in zip(values[:, 0].tolist(), missing, strict=True)]
+        known = self.categories[name]
+        return [known[place] for place in values.argmax(axis=1)] if known else [None] * len(values)
 
     def comparable(self, outputs: np.ndarray) -> np.ndarray:
         return np.asarray(outputs).reshape(len(outputs), self.width)
@@ -207,13 +233,26 @@ class LatentAnswer:
 
     @classmethod
     def load(cls, settings: Mapping[str, object]) -> LatentAnswer:
-        found = [settings[name] for name in ("shape", "labels", "features", "shift", "scale")]
-        if not all(isinstance(one, list) for one in found):
-            raise TypeError("expected JSON lists")
-        return cls(*map(tuple, found))  # type: ignore[arg-type]  # as `settings` wrote them
+        found = {name: settings[name] for name in ("shape", "labels", "features", "shift", "scale")}
+        # Runs of the first latent models have neither: their rows stay features.
+        found["flagged"], categories = settings.get("flagged", []), settings.get("categories", {})
+        if not all(isinstance(one, list) for one in found.values()) or not isinstance(categories, dict):
+            raise TypeError("expected JSON lists, and an object of categories")
+        known = {name: tuple(values) for name, values in categories.items()}
+        lists: dict[str, Any] = {name: tuple(one) for name, one in found.items()}  # type: ignore[arg-type]
+        return cls(**lists, categories=known)
 
 
 def pixels(values: np.ndarray) -> np.ndarray:
     """(rows, height, width, channels) in [0, 1] to uint8 pixels, (rows, height, width) where there is one channel."""
     found = np.round(np.clip(values, 0, 1) * 255).astype(np.uint8)
     return found[..., 0] if found.shape[-1] == 1 else found
+
+
+def row_line(row: Mapping[str, object]) -> str:
+    """A row of a table for a person: its columns with their values, "?" where one is missing."""
+    return ", ".join(f"{name}={_shown(value)}" for name, value in row.items())
+
+
+def _shown(value: object) -> str:
+    return "?" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)

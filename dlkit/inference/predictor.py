@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from dlkit.contracts import ColumnKind, Columns, Transform, take
+from dlkit.contracts import ColumnKind, Columns, Rows, Transform, take
 from dlkit.errors import DlkitError, InputError, RunError, SettingsError
 from dlkit.inference.anomalies import AnomalyAnswer
 from dlkit.inference.answers import AnyAnswer, ClassAnswer, JointAnswer, ValueAnswer
-from dlkit.inference.coder import Coder, Label
+from dlkit.inference.coder import MOST, Coder, Label
 from dlkit.inference.decoding import Search
 from dlkit.inference.forecasts import ForecastAnswer
 from dlkit.inference.images import ImagePixels
@@ -21,6 +21,7 @@ from dlkit.inference.joined import JoinedTransform
 from dlkit.inference.latents import LatentAnswer, LatentInputs
 from dlkit.inference.litert import LiteRT
 from dlkit.inference.ngrams import NgramText
+from dlkit.inference.recent import check_items
 from dlkit.inference.runs import ASSETS, ROOT, artefact_path, check_assets, find_run, read_json, read_run
 from dlkit.inference.sentences import SentenceAnswer
 from dlkit.inference.sequences import SequenceText
@@ -91,8 +92,15 @@ class Predictor:
         """
         if not len(items):
             return []
-        columns = columns_from(items, self.kinds)
+        columns = self.columns(items)
         return self.answers(columns, self.outputs(columns))
+
+    def columns(self, items: Sequence[object]) -> Columns:
+        """Items, as `predict` takes them, as raw columns; InputError for a bad one."""
+        columns = columns_from(items, self.kinds)
+        if isinstance(self.transform, SeriesInputs):  # in columns they are cut to the shortest of them
+            check_items(items, self.transform)
+        return columns
 
     def outputs(self, columns: Columns) -> np.ndarray:
         """Raw columns to the network's outputs, (rows, units) float32."""
@@ -101,13 +109,8 @@ class Predictor:
     def answers(self, columns: Columns, outputs: np.ndarray) -> list[dict[str, object]]:
         """The network's outputs for raw columns as answers, with a warning where an answer rests on little."""
         with np.errstate(over="ignore"):
-            finite = np.isfinite(self.answer.comparable(outputs)).all(axis=1)
+            _check_finite(self.answer.comparable(outputs))
             answers = self.answer.decode(outputs)
-        if not finite.all():
-            raise InputError(
-                f"Item {int(finite.argmin()) + 1}: the answer is no finite number, so a value lies far outside what "
-                "the model was trained on. Correct it, or leave it out if it is not known."
-            )
         if isinstance(self.transform, SeriesInputs):
             times = self.transform.following(columns)
             answers = [{"time": one} | answer for one, answer in zip(times, answers, strict=True)]
@@ -136,17 +139,21 @@ class Predictor:
         return Coder(self._model, self.transform)
 
     def encode(self, items: Sequence[object]) -> list[dict[str, object]]:
-        """Codes of items, as `predict` takes them: {"code"}, of a variational model the mean, with "log_variance"."""
+        """Codes of items, as `predict` takes them: {"code"}, of a variational model the mean, with "log_variance", of a
+        conditional one with the "label" that it was told.
+        """
         coder = self.coder
         if not len(items):
             return []
         columns = columns_from(items, self.kinds)
-        found = coder.encode(self.transform.encode(columns))
+        found = _encoded(coder, self.transform.encode(columns))
         found = {"code": found.pop("mean"), **found}
         answers: list[dict[str, object]] = [
             {name: row.tolist() for name, row in zip(found, rows, strict=True)}
             for rows in zip(*found.values(), strict=True)
         ]
+        if self.class_column:
+            answers = [{"label": label} | one for label, one in zip(columns[self.class_column], answers, strict=True)]
         return _warned(answers, self.transform.remarks(columns))
 
     def decode(self, codes: Sequence[object], *, label: Label = None) -> list[dict[str, object]]:
@@ -154,36 +161,56 @@ class Predictor:
         model, or one for each code.
         """
         rows = self.coder.checked(codes)
-        return _warned(self.answer.decode(self.coder.decode(rows, label)), self.coder.remarks(rows))
+        if isinstance(label, Sequence) and not isinstance(label, str) and len(label) != len(rows):
+            raise InputError(f"label: expected one for each of {len(rows)} codes, got {len(label)}.")
+        return _warned(self._made(rows, label), self.coder.remarks(rows))
 
     def generate(self, count: int = 1, *, seed: int = 0, label: str | None = None) -> list[dict[str, object]]:
         """New ones, from codes drawn from the prior: {"code", "reconstruction"}. The same seed, the same ones."""
         return self._of_codes(self.coder.drawn(count, seed), label)
 
     def between(self, first: object, second: object, *, steps: int = 8) -> list[dict[str, object]]:
-        """From one item to another in `steps` even steps of their codes, both included: {"code", "reconstruction"}."""
-        if steps < 2:
-            raise InputError(f"steps={steps}: expected 2 or more, both ends included.")
+        """From one item to another in `steps` even steps of their codes, both included: {"code", "reconstruction"}, and
+        "warning" at an end whose input says little.
+        """
+        if not 2 <= steps <= MOST:
+            raise InputError(f"steps={steps}: expected 2 to {MOST:,}, both ends included.")
         coder, columns = self.coder, columns_from([first, second], self.kinds)
-        start, end = coder.encode(self.transform.encode(columns))["mean"]
+        start, end = _encoded(coder, self.transform.encode(columns))["mean"]
         label = None
-        if isinstance(self.transform, LatentInputs) and self.transform.label:
-            label, other = (str(one) for one in columns[self.transform.label])
+        if self.class_column:
+            label, other = (str(one) for one in columns[self.class_column])
             if label != other:
                 raise InputError(f"One item is {label!r}, the other {other!r}; expected two of one class.")
         shares = np.linspace(0, 1, steps, dtype=np.float32)[:, np.newaxis]
-        return self._of_codes((1 - shares) * start + shares * end, label)
+        made = self._of_codes((1 - shares) * start + shares * end, label)
+        of_first, of_second = self.transform.remarks(columns)
+        return _warned(made, [of_first, *[None] * (steps - 2), of_second])
 
     def _of_codes(self, codes: np.ndarray, label: str | None) -> list[dict[str, object]]:
-        made = self.answer.decode(self.coder.decode(codes, label))
+        made = self._made(codes, label)
         return [{"code": code.tolist(), **one} for code, one in zip(codes, made, strict=True)]
+
+    def _made(self, codes: np.ndarray, label: Label) -> list[dict[str, object]]:
+        """What the decoder makes of codes, with the "label" that it was told; InputError where that is no finite
+        number.
+        """
+        outputs = self.coder.decode(codes, label)
+        _check_finite(outputs)
+        made = self.answer.decode(outputs)
+        if not self.class_column:
+            return made
+        labels = [label] * len(codes) if isinstance(label, str) or label is None else label
+        return [{"label": told} | one for told, one in zip(labels, made, strict=True)]
 
     def _codes(self, transform: LatentInputs, columns: Columns, outputs: np.ndarray) -> list[dict[str, object]]:
         """The "code" of each row, the mean squared error of its reconstruction, and the class that the code tells."""
         inputs = transform.encode(columns)
-        found = self.coder.encode(inputs)
+        found = _encoded(self.coder, inputs)
         clean = take(inputs[transform.name], np.arange(len(outputs)))
-        errors = np.square(clean - outputs).reshape(len(outputs), -1).mean(axis=1)
+        with np.errstate(over="ignore"):
+            errors = np.square(clean - outputs).reshape(len(outputs), -1).mean(axis=1)
+        _check_finite(errors)
         about = [
             {"code": code.tolist(), "mse": float(error)} for code, error in zip(found["mean"], errors, strict=True)
         ]
@@ -191,6 +218,26 @@ class Predictor:
             return about
         classes = ClassAnswer(self.answer.labels if isinstance(self.answer, LatentAnswer) else ())
         return [{**one, **two} for one, two in zip(classes.decode(found["probabilities"]), about, strict=True)]
+
+
+def _encoded(coder: Coder, inputs: Mapping[str, np.ndarray | Rows]) -> dict[str, np.ndarray]:
+    """What the encoder gives for encoded inputs; InputError where that is no finite number."""
+    # An activation may make a finite number of an infinite one.
+    _check_finite(*(rows for rows in inputs.values() if isinstance(rows, np.ndarray)))
+    found = coder.encode(inputs)
+    _check_finite(*found.values())
+    return found
+
+
+def _check_finite(*found: np.ndarray) -> None:
+    """InputError for a row of any of the arrays, (rows, …) each, that is not of finite numbers."""
+    for values in found:
+        finite = np.isfinite(values).reshape(len(values), -1).all(axis=1)
+        if not finite.all():
+            raise InputError(
+                f"Item {int(finite.argmin()) + 1}: the answer is no finite number, so a value lies far outside what "
+                "the model was trained on. Correct it, or leave it out if it is not known."
+            )
 
 
 def _warned(answers: list[dict[str, object]], remarks: Sequence[str | None]) -> list[dict[str, object]]:

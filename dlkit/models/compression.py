@@ -8,7 +8,7 @@ as a further input "label", encoder and decoder read it too.
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Any, Literal
 
 import keras
 
@@ -56,7 +56,7 @@ def convolutional(
 
     `units=0`: no dense layer before the code.
     """
-    parts.check_pictures(spec, "convolutional", filters)
+    parts.check_pictures(spec, "convolutional", filters, instead="dense")
     code = parts.checked_code(spec, code, 32)
     parts.check_numbers(units=units)
     read = parts.convolutional_read(filters, units, activation=activation)
@@ -135,11 +135,32 @@ def contractive(spec: Spec, *, code: int | None = None, strength: float = 1e-4) 
     return _autoencoder(spec, parts.dense_read((), "linear"), parts.dense_write(spec, (), "linear"), code, code_of)
 
 
+def joint(
+    spec: Spec,
+    *,
+    code: int | None = None,
+    units: tuple[int, ...] = (512, 256),
+    activation: str = "relu",
+    label_weight: float = 0.1,
+) -> keras.Model:
+    """As `dense`, with a linear classifier of the code: squared error + `label_weight` x cross-entropy, one loss.
+
+    So the code keeps what tells classes apart, too. Labels are targets in training; nobody asks for them afterwards.
+    """
+    at_least_one("units", *(units or (0,)))
+    code = parts.checked_code(spec, code, 32)
+    parts.check_numbers(label_weight=label_weight)
+    write = parts.dense_write(spec, units, activation)
+    more = {"classifier": parts.classifier_of(spec, code, instead="dense"), "label_weight": label_weight}
+    return _autoencoder(spec, parts.dense_read(units, activation), write, code, **more)
+
+
 def _autoencoder(
-    spec: Spec, read: parts.Read, write: parts.Part, code: int, code_of: parts.Part | None = None
+    spec: Spec, read: parts.Read, write: parts.Part, code: int, code_of: parts.Part | None = None, **more: Any
 ) -> latent_layers.Autoencoder:
+    """`more`: what `Autoencoder` takes beside its halves."""
     encoder, decoder = parts.encoder_of(spec, read, code_of or parts.linear(code)), parts.decoder_of(spec, write, code)
-    return latent_layers.Autoencoder(encoder, decoder, likelihood=parts.likelihood_of(spec))
+    return latent_layers.Autoencoder(encoder, decoder, likelihood=parts.likelihood_of(spec), **more)
 
 
 def _mirrored(spec: Spec, units: tuple[int, ...], activation: str) -> parts.Part:

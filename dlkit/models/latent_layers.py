@@ -16,10 +16,11 @@ import keras
 from keras import ops
 
 from dlkit.models.autoencoder_layers import divergence
+from dlkit.models.options import KL_APART, check_bound
 
 Likelihood = Literal["bernoulli", "gaussian"]
-"""Of a number, given the decoder's output: a pixel's chance to be white by its logit, or a normal distribution of
-variance 1 around it."""
+"""Of a number, given the decoder's output: a pixel's chance to be white by its logit, or a normal distribution around
+it, of standard deviation `noise`."""
 
 
 def sampled(mean: Any, log_variance: Any, noise: Any) -> Any:
@@ -90,7 +91,8 @@ class LatentModel(keras.Model):
 
     `encoder`: a picture or row (and label) to (batch, latent) or, of a variational one, mean and log-variance side by
     side, (batch, 2 latent). `decoder`: (batch, latent) (and label) to logits or values of the input's shape.
-    `classifier`: code to logits of the classes, trained jointly; its loss counts `label_weight` times.
+    `noise`: see `Likelihood`. `classifier`: code to logits of the classes, trained jointly; its loss counts
+    `label_weight` times.
     """
 
     variational: ClassVar[bool]
@@ -101,6 +103,7 @@ class LatentModel(keras.Model):
         decoder: keras.Model,
         *,
         likelihood: Likelihood = "bernoulli",
+        noise: float = 1.0,
         classifier: keras.Model | None = None,
         label_weight: float = 1.0,
         **kwargs: Any,
@@ -108,7 +111,7 @@ class LatentModel(keras.Model):
         super().__init__(**kwargs)
         self.encoder, self.decoder = encoder, decoder
         self.classifier: Any = classifier
-        self.likelihood, self.label_weight = likelihood, label_weight
+        self.likelihood, self.noise, self.label_weight = likelihood, noise, label_weight
         self.latent = int(decoder.inputs[0].shape[-1])
         self.conditional = len(decoder.inputs) > 1
         tie(encoder, decoder)
@@ -164,7 +167,7 @@ class LatentModel(keras.Model):
         if self.likelihood == "bernoulli":
             each = x * raw - ops.softplus(raw)
         else:
-            each = -0.5 * ops.square(x - raw) - 0.5 * math.log(2 * math.pi)
+            each = -0.5 * ops.square((x - raw) / self.noise) - 0.5 * math.log(2 * math.pi * self.noise**2)
         return ops.sum(each, axis=tuple(range(1 - len(x.shape), 0)))
 
     def read(self, x: Any, label: Any = None, training: bool | None = False) -> tuple[Any, Any]:
@@ -217,6 +220,7 @@ class LatentModel(keras.Model):
         return {
             "name": self.name,
             "likelihood": self.likelihood,
+            "noise": self.noise,
             "label_weight": self.label_weight,
             **{
                 name: None if part is None else keras.saving.serialize_keras_object(part)
@@ -296,9 +300,16 @@ class VariationalAutoencoder(LatentModel):
         **kwargs: Any,
     ) -> None:
         super().__init__(encoder, decoder, **kwargs)
+        weighed = (beta, free_bits, warm_up) != (1.0, 0.0, 0)
+        check_bound(bound, gradient, weighed=weighed, joint=self.classifier is not None)
         self.beta, self.free_bits, self.warm_up = beta, free_bits, warm_up
         self.samples, self.bound, self.gradient, self.seed = samples, bound, gradient, seed
         self.sampling = Sampling(seed, dtype="float32", name="sampling")
+
+    @property
+    def weighs_the_kl(self) -> bool:
+        """Whether the KL stands apart in the loss, so that `beta`, `free_bits` and `warm_up` can weigh it."""
+        return (self.bound, self.gradient) == KL_APART
 
     def train_step(self, data: Any) -> dict[str, Any]:
         return super().train_step(data) if self.gradient == "total" else self._path_step(data)

@@ -168,12 +168,30 @@ def checked_code(spec: Spec, code: int | None, usual: int) -> int:
     return code
 
 
-def check_pictures(spec: Spec, model: str, filters: tuple[int, ...]) -> None:
-    """SettingsError unless there are pictures that can be halved once for each of `filters`."""
+def classifier_of(spec: Spec, code: int, *, instead: str) -> keras.Model:
+    """A linear classifier of codes, to logits; SettingsError where there are no classes. `instead`: a model that does
+    without them.
+    """
+    classes = spec.sizes.get("classes", 0)
+    if classes < 2:
+        found = "one class" if classes else "no labels"
+        raise SettingsError(
+            f"--model joint learns labels of two classes or more; this data has {found}. Take --model {instead}."
+        )
+    codes = keras.Input((code,), name="code")
+    return keras.Model(codes, keras.layers.Dense(classes, dtype="float32")(codes), name="classifier")
+
+
+def check_pictures(spec: Spec, model: str, filters: tuple[int, ...], *, instead: str) -> None:
+    """SettingsError unless there are pictures that can be halved once for each of `filters`. `instead`: a model that
+    reads rows of a table.
+    """
     at_least_one("filters", *(filters or (0,)))
     _, shape = described(spec)
     if len(shape) != 3:
-        raise SettingsError(f"--model {model} reads pictures; these are rows of {shape[0]} features.")
+        raise SettingsError(
+            f"--model {model} reads pictures; these are rows of {shape[0]} features. Take --model {instead}."
+        )
     least = 2 ** len(filters)
     if min(shape[:2]) < least:
         raise SettingsError(

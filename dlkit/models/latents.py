@@ -3,7 +3,7 @@
 All take one input, pictures (batch, height, width, channels) float32 in [0, 1] or standardised rows (batch, features),
 and give its reconstruction. Where the spec has a further input "label", encoder and decoder read the class too (Sohn et
 al. 2015), so that a picture of a class can be asked for. Pixels are black or white with the chance that the decoder
-gives; numbers of a row are normal around it with variance 1.
+gives; numbers of a row are normal around it, with variance 1 unless `table` is told otherwise.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def convolutional(
     2017). `free_bits`: nats of KL of each unit that cost nothing (Kingma et al. 2016). `warm_up`: weight updates in
     which the weight of the KL rises from 0.
     """
-    parts.check_pictures(spec, "convolutional", filters)
+    parts.check_pictures(spec, "convolutional", filters, instead="table")
     code = parts.checked_code(spec, code, 50)
     parts.check_numbers(units=units, beta=beta, free_bits=free_bits, warm_up=warm_up)
     return latent_layers.VariationalAutoencoder(
@@ -72,11 +72,6 @@ def mlp(
     at_least_one("samples", samples)
     code = parts.checked_code(spec, code, 50)
     parts.check_numbers(beta=beta, free_bits=free_bits, warm_up=warm_up)
-    if (bound, gradient) != ("elbo", "total") and (beta, free_bits, warm_up) != (1.0, 0.0, 0):
-        raise SettingsError(
-            "model.beta, model.free_bits and model.warm_up weigh the KL, which stands apart only in "
-            f"model.bound=elbo with model.gradient=total; got bound={bound}, gradient={gradient}. Leave them out."
-        )
     encoder, decoder = _dense_halves(spec, code, units, activation)
     return latent_layers.VariationalAutoencoder(
         encoder,
@@ -99,28 +94,63 @@ def joint(
     activation: str = "tanh",
     label_weight: float = 10.0,
     beta: float = 1.0,
+    free_bits: float = 0.0,
+    warm_up: int = 0,
 ) -> keras.Model:
     """As `mlp`, with a linear classifier of the code; one loss trains both: bound + `label_weight` x cross-entropy.
 
     So the codes of a class lie together. Labels are targets in training, and nobody asks for them afterwards.
     """
-    classes = spec.sizes.get("classes", 0)
-    if classes < 2:
-        found = "one class" if classes else "no labels"
-        raise SettingsError(f"--model joint learns labels of two classes or more; this data has {found}. Take mlp.")
     at_least_one("units", *(units or (0,)))
     code = parts.checked_code(spec, code, 50)
-    parts.check_numbers(label_weight=label_weight, beta=beta)
+    parts.check_numbers(label_weight=label_weight, beta=beta, free_bits=free_bits, warm_up=warm_up)
+    classifier = parts.classifier_of(spec, code, instead="mlp")
     encoder, decoder = _dense_halves(spec, code, units, activation)
-    codes = keras.Input((code,), name="code")
-    classifier = keras.Model(codes, keras.layers.Dense(classes, dtype="float32")(codes), name="classifier")
     return latent_layers.VariationalAutoencoder(
         encoder,
         decoder,
         likelihood=parts.likelihood_of(spec),
         beta=beta,
+        free_bits=free_bits,
+        warm_up=warm_up,
         classifier=classifier,
         label_weight=label_weight,
+    )
+
+
+def table(
+    spec: Spec,
+    *,
+    code: int | None = None,
+    units: tuple[int, ...] = (64, 64),
+    activation: str = "tanh",
+    noise: float = 0.3,
+    beta: float = 1.0,
+    free_bits: float = 0.0,
+    warm_up: int = 0,
+) -> keras.Model:
+    """As `mlp`, for rows of a table: a number x is N(x; decoder's output, `noise`²), in nats
+    (x - output)² / (2 `noise`²) + log `noise` + log(2 pi) / 2.
+
+    `noise`: in standard deviations of a column. Only what columns share counts for more than a number of the code
+    costs, and with 1 (as `mlp` has it) that is little in most tables: the smaller it is, the more of the code is used.
+    """
+    _, shape = parts.described(spec)
+    if len(shape) != 1:
+        raise SettingsError(
+            "--model table reads rows of a table; these are pictures. Take --model mlp, or give a table: --data "
+            "FILE.csv, or to try it --data sample --set data.sample=houses"
+        )
+    at_least_one("units", *(units or (0,)))
+    code = parts.checked_code(spec, code, 50)
+    parts.check_numbers(beta=beta, free_bits=free_bits, warm_up=warm_up)
+    if not 0.01 <= noise <= 10:
+        raise SettingsError(
+            f"model.noise={noise}: expected standard deviations of a column, from 0.01 (nearly exact) to 10."
+        )
+    encoder, decoder = _dense_halves(spec, code, units, activation)
+    return latent_layers.VariationalAutoencoder(
+        encoder, decoder, likelihood="gaussian", noise=noise, beta=beta, free_bits=free_bits, warm_up=warm_up
     )
 
 

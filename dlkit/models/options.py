@@ -23,3 +23,30 @@ def dropped(features: keras.KerasTensor, dropout: float) -> keras.KerasTensor:
     """`features` with dropout, or as they are where it is 0."""
     probability("dropout", dropout)
     return keras.layers.Dropout(dropout)(features) if dropout else features
+
+
+KL_APART = ("elbo", "total")
+"""Bound and gradient of a variational autoencoder in which the KL is a part of the loss that can be weighed."""
+
+
+def way_to_the_kl(bound: str, gradient: str) -> str:
+    """The settings that make the KL such a part, as a command line takes them; "" where it is one."""
+    wanted = {"bound": (bound, KL_APART[0]), "gradient": (gradient, KL_APART[1])}
+    return " ".join(f"--set model.{name}={one}" for name, (now, one) in wanted.items() if now != one)
+
+
+def check_bound(bound: str, gradient: str, *, weighed: bool, joint: bool) -> None:
+    """SettingsError for settings that the loss would not look at. `weighed`: whether the KL has a weight; `joint`:
+    whether there is a classifier.
+    """
+    if weighed and (bound, gradient) != KL_APART:
+        raise SettingsError(
+            "model.beta, model.free_bits and model.warm_up weigh the KL, which stands apart only in model.bound=elbo "
+            f"with model.gradient=total; got bound={bound}, gradient={gradient}. Leave them out, or say "
+            f"{way_to_the_kl(bound, gradient)}"
+        )
+    if joint and gradient == "path":
+        raise SettingsError(
+            "model.gradient=path is that of the bound alone, and this model has a classifier, too. Say --set "
+            "model.gradient=total"
+        )

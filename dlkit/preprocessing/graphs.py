@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import tensorflow as tf
@@ -40,12 +40,14 @@ def graph_of(transform: Transform) -> Graph:
     return _GRAPHS[type(transform)](transform)
 
 
-def raw_tensors(columns: Columns, kinds: Mapping[str, ColumnKind]) -> dict[str, tf.Tensor]:
-    """Raw columns as the tensors that a `Graph` takes."""
-    return {name: _tensor(columns[name], kind) for name, kind in kinds.items()}
+def raw_tensors(
+    columns: Columns, kinds: Mapping[str, ColumnKind], tick: Literal["s", "ns"] = "s"
+) -> dict[str, tf.Tensor]:
+    """Raw columns as the tensors that a `Graph` takes. `tick`: see `SeriesInputs.tick`."""
+    return {name: _tensor(columns[name], kind, tick) for name, kind in kinds.items()}
 
 
-def _tensor(column: Column, kind: ColumnKind) -> tf.Tensor:
+def _tensor(column: Column, kind: ColumnKind, tick: str) -> tf.Tensor:
     if kind in ("text", "category"):
         # Lone surrogates have no UTF-8; passed through as bytes, TensorFlow reads them as separators, as the rule says.
         return tf.constant(
@@ -54,7 +56,7 @@ def _tensor(column: Column, kind: ColumnKind) -> tf.Tensor:
     if kind == "image":
         return tf.constant([encoded(picture) for picture in column], tf.string)
     if kind == "time":
-        return tf.constant(column.astype("datetime64[s]").astype(np.int64))
+        return tf.constant(column.astype(f"datetime64[{tick}]").astype(np.int64))
     return tf.constant(column, tf.float64)
 
 

@@ -62,7 +62,8 @@ class LatentRows:
             part = self._pixels(train.inputs[pictures[0]]).fit(train, own)
         elif self.binarise != "none":
             raise SettingsError(
-                f"preprocessing.binarise={self.binarise} draws pixels, and these are rows of a table. Take none."
+                f"preprocessing.binarise={self.binarise} draws pixels, and these are rows of a table. Take a model for "
+                "them: dlkit run vae --model table, or --set preprocessing.binarise=none."
             )
         else:
             part = TableFeatures().fit(train, own)

@@ -90,6 +90,17 @@ def test_few_rows_are_refused(tmp_path: Path) -> None:
         load(table(tmp_path / "a.csv", "size,weight,kind", ROWS[:10]))
 
 
+def test_few_pictures_of_each_class_are_refused_too() -> None:
+    with pytest.raises(DataError, match=r"data.per_class=2 leaves 20 of \d+ training rows; expected at least 50"):
+        load("sample", per_class=2)
+    assert len(load("sample", per_class=5).train) == 50
+
+
+def test_classes_are_not_counted_where_there_are_none(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"data\.per_class=9 needs a label for each row, and this data has none"):
+        load(pictures(tmp_path / "own", 60), per_class=9)
+
+
 def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "own").mkdir()
     with pytest.raises(DataError, match=r"holds no picture; expected files such as \.jpg"):

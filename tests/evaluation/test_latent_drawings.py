@@ -15,13 +15,14 @@ from dlkit.evaluation.headline import headline, rivals
 from dlkit.evaluation.latent_drawings import Coded, of_codes
 from dlkit.evaluation.latents import Coder
 from dlkit.evaluation.plots import Plot, plot, plot_all
-from dlkit.evaluation.report import write_report
+from dlkit.evaluation.report import protocol, write_report
 from dlkit.evaluation.scores import score
 from dlkit.evaluation.usage import usage
 from dlkit.inference.answers import ValueAnswer
 from dlkit.inference.latents import LatentAnswer
 from dlkit.models import compression, latents
 from dlkit.models.latent_layers import LatentModel
+from dlkit.printing import run_summary
 
 LABEL = {"label": Tensor((), "int32")}
 
@@ -148,7 +149,20 @@ def test_report_and_card_say_what_the_figures_rest_on(tmp_path: Path) -> None:
     text = card.read_text(encoding="utf-8")
     assert "dlkit generate saved_models/vae/1 --count 16 --seed 0 --out made.png" in text
     assert "It takes a picture and gives a code" in text and "no detector of strange input" in text
+    shown = run_summary(metrics(artefacts={}, warnings=[], seconds={"total": 1.0}, peak_memory_mb=1))
+    assert "each pixel drawn once" in shown and "500 importance samples of each of 1,000 rows" in shown
     told = metrics()
     told["latents"] = {"code": 50, "classes": ["a b", "c"]}
     assert "--seed 0 --label 'a b' --out made.png" in usage(told).commands[1][1]
-    assert "Codes of 50 numbers" in text and "import dlkit.models.latent_layers" not in text  # no Keras file is listed
+    assert "Codes of 50 numbers" in text
+
+
+def test_the_protocol_says_unit_label_noise_and_what_the_validation_bound_is_of() -> None:
+    told = {
+        "code": 5, "active_units": 5, "samples": 9, "nll_rows": 20, "nll_error": 0.0, "classes": ["a", "b"],
+        "unit": "nats a row", "likelihood": "gaussian", "noise": 0.3, "elbo_samples": 4,
+    }  # fmt: skip
+    said = protocol(told)
+    assert "In nats a row, given its label, values normal around" in said and "standard deviation 0.300" in said
+    assert "9 importance samples of each of 20 rows, all there are" in said
+    assert "the validation elbo from 4 codes of each validation row" in said

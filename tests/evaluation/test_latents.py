@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import keras
 import numpy as np
@@ -15,6 +16,8 @@ from dlkit.errors import DataError, TrainingError
 from dlkit.evaluation import latent_figures, reconstructions
 from dlkit.evaluation.latents import Coder, bounds, corrupted, likelihood, spread
 from dlkit.evaluation.reconstructions import Labelled
+from dlkit.inference.images import ImagePixels
+from dlkit.inference.latents import LatentInputs
 from dlkit.models import compression, latents
 from dlkit.models.latent_layers import LatentModel, VariationalAutoencoder
 
@@ -137,6 +140,8 @@ def test_the_mean_row_costs_what_independent_pixels_cost() -> None:
     assert reconstructions.mean_row(train, Labelled(test)) == {"mse": 0.125, "mae": 0.25}
     assert reconstructions.nats(mean, test, "bernoulli") == pytest.approx(np.log(2), rel=1e-4)
     assert reconstructions.nats(mean, test, "gaussian") == pytest.approx(0.5 * (0.25 + 2 * np.log(2 * np.pi)))
+    narrow = reconstructions.nats(mean, test, "gaussian", variance=np.array([1, 0.25]))
+    assert narrow == pytest.approx(0.5 * (0.25 / 0.25 + 2 * np.log(2 * np.pi) + np.log(0.25)))
 
 
 def test_classes_that_nobody_knows_are_not_separated() -> None:
@@ -261,6 +266,46 @@ def failures(decode: Callable[[keras.KerasTensor], keras.KerasTensor], active: i
 
 def widened(code: keras.KerasTensor) -> keras.KerasTensor:
     return layers.UpSampling2D((4, 2))(layers.Reshape((1, 2, 1))(code))
+
+
+@pytest.mark.parametrize(
+    ("make", "remedy", "never"),
+    [
+        (compression.dense, "Train longer, or lower training.learning_rate.", "model."),
+        (latents.mlp, "or lower model.beta, set model.free_bits, or raise model.warm_up.", "gradient"),
+        (partial(latents.mlp, gradient="path"), "model.warm_up, which need --set model.gradient=total.", "bound"),
+        (
+            partial(latents.mlp, samples=2, bound="iwae", gradient="path"),
+            "which need --set model.bound=elbo --set model.gradient=total.",
+            "Leave",
+        ),
+    ],
+    ids=["plain", "total", "path", "iwae"],
+)
+def test_a_remedy_is_one_that_the_model_has(make: Callable[..., LatentModel], remedy: str, never: str) -> None:
+    model, (x, _) = make(spec(IMAGE), code=2, units=(8,)), pictures()
+    model.decoder.set_weights([np.zeros_like(one) for one in model.decoder.get_weights()])
+    coder = Coder(model, IMAGE)
+    (told,) = latent_figures.silent_failures(coder, x, coder.codes({"image": x}), None, 2)
+    assert told.endswith(remedy) and never not in told.removesuffix(remedy)
+
+
+@pytest.mark.parametrize(
+    ("shapes", "fit", "told"),
+    [
+        ([(8, 8)] * 3, "stretch", []),
+        ([(9, 9)] * 3, "stretch", []),
+        ([(8, 8), (8, 16)], "stretch", ["8 x 8 to 16 x 8 pixels; 50% are not square and were stretched to 8 x 8. Set"]),
+        ([(8, 16)] * 2, "stretch", ["have 16 x 8 pixels; 100% are not square"]),
+        ([(8, 16)] * 2, "crop", []),
+        ([(8, 8), (9, 9)], "stretch", ["8 x 8 to 9 x 9 pixels; 50% were made 8 x 8. Set preprocessing.size"]),
+    ],
+)
+def test_training_pictures_that_are_changed_in_shape_are_told(shapes, fit, told) -> None:
+    column = np.empty(len(shapes), object)
+    column[:] = [np.zeros(shape, np.uint8) for shape in shapes]
+    found = latent_figures.resized(LatentInputs(ImagePixels("image", 8, 1, fit)), {"image": column})
+    assert len(found) == len(told) and all(part in one for part, one in zip(told, found, strict=True))
 
 
 def test_a_decoder_that_uses_its_code_is_not_warned_of() -> None:

@@ -9,12 +9,13 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from scipy.stats import norm
 from sklearn.decomposition import PCA
 
 from dlkit.contracts import Examples, Head, Spec, Tensor
 from dlkit.errors import SettingsError
 from dlkit.models import compression, latents
-from dlkit.models.latent_layers import LatentModel
+from dlkit.models.latent_layers import LatentModel, VariationalAutoencoder
 from dlkit.models.latent_parts import described
 from dlkit.training.fit import Objective, fit, outputs, seeded
 from dlkit.training.settings import Training
@@ -38,6 +39,7 @@ OF_ANY: dict[str, Callable[..., LatentModel]] = {
     "autoencoder sparse": partial(compression.sparse, code=4, units=(8,)),
     "autoencoder sparse kl": partial(compression.sparse, code=4, units=(), penalty="kl"),
     "autoencoder contractive": partial(compression.contractive, code=4),
+    "autoencoder joint": partial(compression.joint, code=4, units=(8,)),
 }
 EVERY = OF_PICTURES | OF_ANY
 CONDITIONAL = {name: make for name, make in EVERY.items() if not name.endswith(("joint", "tied"))}
@@ -123,6 +125,26 @@ def test_joint_model_learns_labels_from_the_code() -> None:
     assert (chances.argmax(axis=1) == labels).mean() == pytest.approx(found["accuracy"], abs=1e-6)
 
 
+def test_numbers_of_a_table_have_the_noise_that_is_asked_for(tmp_path: Path) -> None:
+    model, x, raw = latents.table(ROWS, code=2, units=(4,), noise=0.5), rows_of(ROWS, 5), rows_of(ROWS, 5)[::-1]
+    expected = norm(raw, 0.5).logpdf(x).sum(axis=1)
+    np.testing.assert_allclose(np.asarray(model.log_likelihood(x, raw.copy())), expected, rtol=1e-4)
+    model.save(tmp_path / "model.keras")
+    assert keras.saving.load_model(tmp_path / "model.keras").noise == 0.5
+
+
+def test_columns_that_share_little_are_kept_in_the_code() -> None:
+    rows = np.random.default_rng(0).normal(size=(512, 6)).astype(np.float32)
+    kept = {}
+    for noise in (0.3, 1.0):
+        with seeded(0):
+            model = latents.table(ROWS, code=3, units=(32,), noise=noise)
+            model.compile(keras.optimizers.Adam(0.01))
+            model.fit(rows, batch_size=64, epochs=40, verbose=0)
+        kept[noise] = int((np.asarray(model.encode(rows)["mean"]).var(axis=0) > 0.1).sum())
+    assert kept[0.3] == 3 > kept[1.0]
+
+
 def test_linear_autoencoder_spans_the_space_of_principal_components() -> None:
     random = np.random.default_rng(0)
     axes = np.random.default_rng(9).normal(size=(2, 6))
@@ -166,6 +188,12 @@ def test_training_lowers_the_loss_and_repeats_bit_for_bit(precision: str) -> Non
     assert trained[0].model.dtype_policy.name == "float32"
 
 
+def directly(model: str = "mlp", **options: object) -> LatentModel:
+    """The class itself, with the halves that a function of models makes."""
+    made = getattr(latents, model)(ROWS, code=2)
+    return VariationalAutoencoder(made.encoder, made.decoder, classifier=made.classifier, **options)
+
+
 @pytest.mark.parametrize("code", [0, -1, 108, 200])
 @pytest.mark.parametrize("name", ["vae convolutional", "vae joint", "autoencoder dense", "autoencoder contractive"])
 def test_a_code_that_is_none_or_as_wide_as_its_input_is_refused(name: str, code: int) -> None:
@@ -192,6 +220,15 @@ def test_the_usual_code_is_half_of_a_small_input() -> None:
         (partial(latents.mlp, ROWS, beta=-1.0), r"model\.beta=-1.0"),
         (partial(latents.mlp, ROWS, bound="iwae", beta=2.0), "weigh the KL, .*got bound=iwae, gradient=total"),
         (partial(latents.mlp, ROWS, gradient="path", warm_up=9), "got bound=elbo, gradient=path"),
+        (partial(latents.mlp, ROWS, gradient="path", beta=2.0), "Leave them out, or say --set model.gradient=total$"),
+        (partial(latents.mlp, ROWS, bound="iwae", free_bits=0.1), "or say --set model.bound=elbo$"),
+        (partial(directly, gradient="path", free_bits=0.1), "or say --set model.gradient=total$"),
+        (partial(directly, "joint", gradient="path"), "this model has a classifier, too"),
+        (partial(latents.table, PICTURES), "--model table reads rows of a table; these are pictures. Take --model mlp"),
+        (partial(latents.table, ROWS, noise=0.0), r"model\.noise=0.0"),
+        (partial(latents.convolutional, ROWS), "Take --model table"),
+        (partial(compression.convolutional, ROWS), "Take --model dense"),
+        (partial(compression.joint, Spec(ROWS.inputs, ROWS.heads)), "this data has no labels. Take --model dense"),
         (partial(latents.joint, Spec(ROWS.inputs, ROWS.heads)), "this data has no labels"),
         (partial(compression.dense, ROWS, dropout=1.0), r"model\.dropout"),
         (partial(compression.dense, given(ROWS), tied=True), r"model\.tied"),

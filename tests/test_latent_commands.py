@@ -1,0 +1,188 @@
+"""Do `dlkit generate`, `encode` and `decode` write what they say, from files that people have?"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from latent_runs import Made, made_once
+from PIL import Image
+
+from dlkit.inference import load
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Made]:
+    return made_once(tmp_path_factory.mktemp("latents"))
+
+
+@pytest.fixture
+def pictures(alone: Path) -> list[Path]:
+    paths = [alone / f"{name}.png" for name in ("first", "second")]
+    for level, path in enumerate(paths):
+        Image.new("L", (8, 8), 100 * level).save(path)
+    return paths
+
+
+def test_generate_writes_a_grid_of_pictures(cli, runs: Callable[[str], Made], alone: Path) -> None:
+    ended = cli("generate", runs("vae").folder, "--count", 5, "--out", "grid.png")
+    assert ended.code == 0 and "grid.png: 5 written" in ended.out
+    with Image.open(alone / "grid.png") as image:
+        assert image.size == (3 * 56 + 4, 2 * 56 + 2)
+    document = cli("generate", runs("vae").folder, "--count", 2, "--json").document
+    assert [np.shape(answer["reconstruction"]) for answer in document["answers"]] == [(8, 8), (8, 8)]  # type: ignore[union-attr,index]
+
+
+def test_codes_go_through_files_and_come_back(cli, runs: Callable[[str], Made], alone: Path, pictures) -> None:
+    folder = runs("vae").folder
+    for file in ("codes.csv", "codes.json"):
+        assert cli("encode", folder, *pictures, "--out", file).code == 0
+        decoded = cli("decode", folder, "--file", file, "--json").document["answers"]
+        expected = load(folder).predict(pictures)
+        assert [one["reconstruction"] for one in decoded] == [one["reconstruction"] for one in expected]  # type: ignore[union-attr]
+    with (alone / "codes.csv").open() as lines:
+        assert list(csv.DictReader(lines).fieldnames or ())[:2] == ["file", "code_1"]
+    (alone / "bare.csv").write_text("0,0.5,1\n1,1,1\n")
+    assert "2 written" in cli("decode", folder, "--file", "bare.csv", "--out", "made.png").out
+
+
+def test_between_two_pictures_all_steps_stand_in_a_row(cli, runs: Callable[[str], Made], alone: Path, pictures) -> None:
+    ended = cli("generate", runs("plain").folder, "--between", *pictures, "--steps", 5, "--out", "way.png")
+    assert ended.code == 0, ended.err
+    with Image.open(alone / "way.png") as image:
+        assert image.size == (5 * 56 + 8, 56)
+
+
+def test_the_class_of_pictures_is_said_beside_them(cli, runs: Callable[[str], Made], alone: Path, pictures) -> None:
+    folder = runs("conditional").folder
+    assert "2 written" in cli("encode", folder, *pictures, "--label", "3", "--out", "codes.csv").out
+    assert "2 written" in cli("decode", folder, "--file", "codes.csv", "--label", "3", "--out", "made.png").out
+    assert "8 written" in cli("generate", folder, "--between", *pictures, "--label", 3, "--out", "way.png").out
+    ended = cli("encode", folder, pictures[0], "--json")
+    assert 'pairs such as "image=photo.jpg,digit=…"' in ended.message
+    answer = cli("predict", folder, f"image={pictures[0]},digit=3", "--json").document["answers"]
+    assert len(answer[0]["code"]) == 3  # type: ignore[index]
+
+
+def test_each_code_of_a_conditional_model_keeps_its_class(cli, runs, alone: Path, pictures) -> None:
+    folder = runs("conditional").folder
+    given = alone / "given.csv"
+    given.write_text(f"image,digit\n{pictures[0]},3\n{pictures[1]},4\n")
+    for file in ("codes.csv", "codes.json"):
+        assert cli("encode", folder, "--file", given, "--out", file).code == 0
+        made = cli("decode", folder, "--file", file, "--json").document["answers"]
+        assert [one["label"] for one in made] == ["3", "4"]  # type: ignore[union-attr]
+    expected = load(folder).predict(
+        [{"image": path, "digit": label} for path, label in zip(pictures, "34", strict=True)]
+    )
+    assert [one["reconstruction"] for one in made] == [one["reconstruction"] for one in expected]  # type: ignore[union-attr]
+    other = cli("decode", folder, "--file", "codes.csv", "--label", "5", "--json").document["answers"]
+    assert [one["label"] for one in other] == ["5", "5"]  # type: ignore[union-attr]
+    assert (alone / "codes.csv").read_text().startswith("digit,code_1,")
+
+
+@pytest.mark.parametrize("command", ["generate", "decode"])
+def test_rows_that_were_made_go_back_into_encode(cli, runs: Callable[[str], Made], alone: Path, command: str) -> None:
+    folder = runs("table").folder
+    file = ["--count", 3] if command == "generate" else ["--file", codes(alone, [[0, 0, 0], [1, 1, 1], [2, 0, 1]])]
+    assert "3 written" in cli(command, folder, *file, "--out", "rows.csv").out
+    with (alone / "rows.csv").open() as lines:
+        rows = list(csv.DictReader(lines))
+    assert {"area_m2", "age_years", "heating"} < set(rows[0]) and not any("=" in name for name in rows[0])
+    assert "3 written" in cli("encode", folder, "--file", "rows.csv", "--out", "codes.csv").out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--steps", 3], "--steps=3 does not apply: --between is missing"),
+        (["--between", "a.png", "b.png", "--count", 3], "--count=3 does not apply: --between goes from one"),
+        (["--between", "a.png", "b.png", "--seed", 0], "--seed=0 does not apply"),
+        (["--between", "a.png", "b.png", "--steps", 1], "--steps=1: expected 2 to 1,000, both ends included"),
+        (["--between", "a.png", "b.png", "--steps", 10**9], "expected 2 to 1,000"),
+    ],
+)
+def test_options_that_do_not_apply_are_refused(cli, runs: Callable[[str], Made], arguments, message: str) -> None:
+    ended = cli("generate", runs("vae").folder, *arguments, "--out", "x.png")
+    assert ended.code == 2 and message in ended.err
+
+
+def test_rows_of_a_table_are_printed_in_their_own_units(cli, runs: Callable[[str], Made], alone: Path) -> None:
+    ended = cli("decode", runs("rows").folder, "--file", codes(alone, [[0, 0, 0]]))
+    assert ended.code == 0 and "area_m2=" in ended.out and "rooms=" in ended.out
+
+
+def codes(folder: Path, content: object) -> Path:
+    (folder / "given.json").write_text(json.dumps(content))
+    return folder / "given.json"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["generate", "--count", "0", "--out", "x.png"], "expected 1 to 10,000"),
+        (["generate", "--out", "x.gif"], r"expected a file that ends in .csv, .json, .png"),
+        (["generate", "--out", "nowhere/x.png"], "there is no folder nowhere/"),
+        (["generate"], "give --out FILE.png, or --json"),
+        (["generate", "--label", "3", "--json"], "was not given labels"),
+        (["generate", "--between", "a.png", "b.png", "--json"], "a.png: cannot be read"),
+        (["encode", "--out", "codes.png", "a.png"], "expected a file that ends in .csv, .json, got"),
+        (["decode", "--file", "nowhere.csv", "--json"], "is not there"),
+        (["decode", "--file", "codes.txt", "--json"], "is not there"),
+    ],
+)
+def test_wrong_use_ends_in_one_message_and_leaves_no_file(
+    cli, runs: Callable[[str], Made], alone: Path, arguments: list[str], message: str
+) -> None:
+    command, *rest = arguments
+    ended = cli(command, runs("vae").folder, *rest)
+    assert ended.code == (4 if "--file" in arguments else 2) and message in ended.err and not list(alone.glob("*.*"))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.csv", "", "holds no code"),
+        ("a.csv", "code_1,code_2,code_3\n", "holds no code"),
+        ("a.csv", "code_1,code_2,code_3\n1,2,x\n", "code 1, column 'code_3': expected a number, got 'x'"),
+        ("a.csv", "code_1,code_2\n1,2\n", "Code 1: expected 3 numbers, got 2"),
+        ("a.csv", "name,size\na,1\n", "has no columns code_1, code_2"),
+        ("a.json", "[1, 2", "is not JSON"),
+        ("a.json", '{"codes": 3}', 'expected a list of codes, or an object with "answers"'),
+        ("a.json", '[{"file": "x"}]', "Code 1: expected 3 numbers, got None"),
+        ("a.txt", "1 2 3", "should be a .csv or .json"),
+    ],
+)
+def test_files_that_hold_no_codes_are_refused(
+    cli, runs: Callable[[str], Made], name: str, content: str, message: str
+) -> None:
+    Path(name).write_text(content)
+    ended = cli("decode", runs("vae").folder, "--file", name, "--out", "x.png")
+    assert ended.code == 2 and message in ended.message and not Path("x.png").exists()
+
+
+def test_a_picture_that_cannot_be_read_does_not_keep_the_others(cli, runs, alone: Path, pictures) -> None:
+    (alone / "third.png").write_bytes(b"\x89PNG broken")
+    ended = cli("encode", runs("vae").folder, *pictures, "third.png", "--out", "codes.csv")
+    assert ended.code == 0 and "2 written" in ended.out and "third.png" in ended.err
+
+
+def test_generating_needs_no_tensorflow(process, runs: Callable[[str], Made], alone: Path) -> None:
+    code = (
+        "import sys; sys.argv = ['dlkit', *sys.argv[1:]]\n"
+        "from dlkit import output\nfrom dlkit.cli import commands\n"
+        "commands(standalone_mode=False)\n"
+        "heavy = {'tensorflow', 'keras', 'sklearn'} & set(sys.modules)\nsys.exit(f'imported {heavy}' if heavy else 0)"
+    )
+    ended = process("generate", runs("vae").folder, "--out", "x.png", python=("-c", code))
+    assert ended.code == 0, ended.err
+    assert (alone / "x.png").stat().st_size > 100
+
+
+def test_a_run_of_another_kind_has_no_codes(cli, finished_runs: Path) -> None:
+    ended = cli("generate", finished_runs / "imdb" / "1", "--out", "x.png")
+    assert ended.code == 2 and "is a run of imdb, which has no latent codes" in ended.message
