@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import tempfile
@@ -9,12 +10,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from dlkit.contracts import ColumnKind
 from dlkit.errors import DataError, DataNotFoundError, InputError, SettingsError
 from dlkit.inference import times as clock
+from dlkit.inference.latents import row_line
 
 if TYPE_CHECKING:
     from dlkit.data.delimited import Delimited
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from dlkit.inference.windows import ScaledWindows
 
 _AT_ONCE = 32
+_UNDECODED = "".join(map(chr, range(0xDC80, 0xDD00)))
 
 
 def items_from(
@@ -33,9 +35,10 @@ def items_from(
     kinds: Mapping[str, ColumnKind],
     *,
     keep_blank: bool = False,
+    task: str = "",
 ) -> list[object]:
     """Items as `Predictor.predict` takes them; InputError where there is none at all. Blank lines are left out, unless
-    `keep_blank`.
+    `keep_blank`. `task`: of a search for anomalies a table of very many rows is refused, as it can be followed instead.
 
     A text model: each input is a text, each line of a `.txt` file or of standard input too. A table: each input is
     `{"rm": 6.5, …}` or `rm=6.5,lstat=4`. Files: `.csv`, `.tsv`, `.jsonl` or `.txt`. Pictures: each input is a file or a
@@ -46,14 +49,28 @@ def items_from(
     one_text = list(kinds.values()) == ["text"]
     items: list[object] = [text if one_text else _row(text, kinds) for text in inputs]
     if file is not None:
+        if task == "anomaly":
+            _check_length(file)
         items += _from_file(file, kinds, keep_blank=keep_blank)
     if not items and standard_input is not None:
-        lines = [line.rstrip("\n") for line in standard_input]
+        lines = read_in(standard_input).removesuffix("\n").split("\n")
         items += [line if one_text else _row(line, kinds) for line in lines if keep_blank or line.strip()]
     if not items or (keep_blank and not any(map(str.strip, map(str, items)))):
         example = '"a text"' if one_text else f'"{next(iter(kinds))}=…"'
         raise InputError(f"There is nothing to predict on: give {example}, --file FILE, or lines on standard input.")
     return items
+
+
+def read_in(standard_input: TextIO) -> str:
+    """All of standard input; InputError where it is not UTF-8."""
+    try:
+        text = standard_input.read()
+    except UnicodeDecodeError:
+        text = _UNDECODED[0]
+    # In some locales Python puts these in the place of bytes that it cannot decode.
+    if any(character in _UNDECODED for character in {*text}):
+        raise InputError("Standard input: expected UTF-8, got other bytes. Convert it: iconv -f WINDOWS-1252 -t UTF-8")
+    return text
 
 
 def recent_from(
@@ -68,7 +85,7 @@ def recent_from(
         return items_from(inputs, file, standard_input, made.kinds)
     if file is not None:
         return [_recent(file, made)]
-    text = "" if standard_input is None else standard_input.read()
+    text = "" if standard_input is None else read_in(standard_input)
     if not text.strip():
         raise InputError("There is nothing to forecast: give --file FILE, or a table with a header on standard input.")
     if text.lstrip().startswith("{"):
@@ -83,49 +100,24 @@ def recent_from(
 
 def _recent(file: Path, made: SeriesInputs) -> dict[str, object]:
     from dlkit.data.series_files import last_rows
+    from dlkit.inference.recent import recent
 
     if not file.is_file():
         raise DataNotFoundError(f"--file: {file} is {'a folder, no file' if file.is_dir() else 'not there'}.")
-    channels, known = ([one.name for one in some] for some in (made.channels, made.known))
+    columns = [one.name for one in (*made.channels, *made.known)]
     try:  # twice the horizon: what lies ahead may be given further than is asked for
-        block = last_rows(file, made.time, [*channels, *known], made.window + 2 * made.horizon)
+        block = last_rows(file, made.time, columns, made.window + 2 * made.horizon)
     except SettingsError as error:  # a column that the model was trained with is not there
         raise InputError(str(error).replace("data.time=", "Column ").replace("data.columns=", "Column ")) from None
-    measured = np.flatnonzero(np.isfinite([block.values[name] for name in channels]).any(axis=0))
-    if not len(measured):
-        raise InputError(f"{file}: none of its last {len(block)} rows has a value of {', '.join(channels)}.")
-    end = int(measured[-1]) + 1
-    item: dict[str, object] = {name: block.values[name][:end] for name in channels}
-    item |= {name: block.values[name][: end + made.horizon] for name in known}
-    if len(block) - end < made.horizon and known:
-        raise InputError(
-            f"{file}: {known[0]!r} is known beforehand; expected {made.horizon} rows with it after the last value of "
-            f"{channels[0]!r}, got {len(block) - end}. Add them, with the other columns empty."
-        )
-    if made.time is not None and block.times is not None:
-        item[made.time] = block.times[:end]
-        _check_steps(block.times[max(end - made.window, 0) : end], made, file)
-    return item
-
-
-def _check_steps(times: np.ndarray, made: SeriesInputs, file: Path) -> None:
-    """InputError where a row is missing, or comes twice, among those that the model looks at."""
-    if made.step is None or len(times) < 2:
-        return
-    uneven = np.flatnonzero(np.abs(clock.steps_between(times, made.step) - 1) > 1e-6)
-    # A series whose steps are uneven throughout was learnt from as it is.
-    if len(uneven) and len(uneven) <= len(times) // 2:
-        before, after = clock.shown(times[uneven[0] : uneven[0] + 2])
-        raise InputError(
-            f"{file}: {after} follows {before}; expected a step of {clock.shown_step(made.step)} between the last "
-            f"{made.window} rows. Put in the missing rows, or take out those that come twice."
-        )
+    return recent(block.values, block.times, made, where=str(file), zoned=block.zoned)
 
 
 def _pictures(
     inputs: Sequence[str], file: Path | None, standard_input: TextIO | None, kinds: Mapping[str, ColumnKind]
 ) -> list[object]:
-    """Paths of pictures, those of a folder sorted by name; what is no file fails when it is its turn."""
+    """Paths of pictures, those of a folder sorted by name; what is no file, and a folder that holds none, fails when it
+    is its turn.
+    """
     from dlkit.inference.images import SUFFIXES
 
     given = [*inputs]
@@ -133,7 +125,7 @@ def _pictures(
         listed = _from_file(file, kinds)
         given += [str(next(iter(one.values())) if isinstance(one, Mapping) else one) for one in listed]
     if not given and standard_input is not None:
-        given += [line.rstrip("\n") for line in standard_input if line.strip()]
+        given += [line for line in read_in(standard_input).split("\n") if line.strip()]
     found: list[object] = []
     for text in given:
         path = Path(text)
@@ -141,9 +133,7 @@ def _pictures(
             found.append(text)
             continue
         inside = sorted(one for one in path.rglob("*") if one.suffix.lower() in SUFFIXES and one.is_file())
-        if not inside:
-            raise InputError(f"{path}/ holds no picture; expected files such as .jpg or .png.")
-        found += [str(one) for one in inside]
+        found += [str(one) for one in inside] or [text]
     if not found:
         raise InputError("There is nothing to predict on: give a picture, a folder, --file FILE, or paths as lines.")
     return found
@@ -175,6 +165,8 @@ def _alone(predict: Callable[[list[object]], list[dict[str, Any]]], item: object
     try:
         (answer,) = predict([item])
     except InputError as error:
+        if isinstance(item, str) and _is_folder(Path(item)):  # others stand for the pictures in them
+            return {"error": f"{Path(item)}/ holds no picture; expected files such as .jpg or .png."}
         return {"error": str(error)}
     return answer
 
@@ -249,13 +241,30 @@ def _json(text: str, where: str) -> object:
         raise InputError(f"{where} is not JSON: {error}.") from error
 
 
-MOST_WINDOWS = 20_000
+MOST_WINDOWS, MOST_ROWS = 20_000, 100_000
 """Of a file that is answered as a whole; a longer one is judged row by row."""
 
 
-def windows_from(file: Path, made: ScaledWindows) -> tuple[list[object], list[str]]:
+def _check_length(file: Path) -> None:
+    """InputError where a table is too long to be answered as a whole: its lines are counted, not kept."""
+    if file.suffix.lower() not in (".csv", ".tsv") or not file.is_file():
+        return
+    with contextlib.suppress(OSError), file.open("rb") as content:  # who reads it then says why it cannot be read
+        rows = sum(block.count(b"\n") for block in iter(lambda: content.read(1 << 20), b"")) - 1
+        if rows > MOST_ROWS:
+            raise _too_long(file, rows)
+
+
+def _too_long(file: Path, rows: int) -> InputError:
+    return InputError(
+        f"{file}: {rows:,} rows are too many to be answered at once. Have them judged one by one, in little memory: "
+        "dlkit predict RUN --file FILE --follow --idle 0"
+    )
+
+
+def windows_from(file: Path, made: ScaledWindows, say: Callable[[str], None]) -> tuple[list[object], list[str]]:
     """The windows of a stream in a CSV file as items, one for each row from the first full window on, and the time (or
-    the number) of the last row of each.
+    the number) of the last row of each. Windows with a gap are left out, and `say` is told.
     """
     from dlkit.data.series_files import read_series
 
@@ -271,14 +280,17 @@ def windows_from(file: Path, made: ScaledWindows) -> tuple[list[object], list[st
             f"{file}: a window is {made.window} rows, and the file has {len(series)}. Give at least {made.window} rows."
         )
     if count > MOST_WINDOWS:
-        raise InputError(
-            f"{file}: {len(series):,} rows are too many to be answered at once. Have them judged one by one, in little "
-            "memory: dlkit predict RUN --file FILE --follow --idle 0"
-        )
+        raise _too_long(file, len(series))
+    whole = made.whole(series.times, count)
+    if len(whole) < count:
+        what = f"{count - len(whole)} of {count} windows hold a gap (rows more than {made.gap:g} seconds apart)"
+        if not len(whole):
+            raise InputError(f"{file}: {what}. Expected rows in the steps of training: put in those that are missing.")
+        say(f"{file}: {what}; left out")
     windows = {name: sliding_window_view(column, made.window) for name, column in series.values.items()}
-    items: list[object] = [{name: column[row] for name, column in windows.items()} for row in range(count)]
-    last = range(made.window - 1, len(series))
-    return items, [str(row + 1) for row in last] if series.times is None else clock.shown(series.times[last.start :])
+    items: list[object] = [{name: column[row] for name, column in windows.items()} for row in whole.tolist()]
+    last = whole + made.window - 1
+    return items, [str(row + 1) for row in last] if series.times is None else clock.shown(series.times[last])
 
 
 def judged_lines(judged: Judged, follower: Follower, as_json: bool) -> Iterator[str]:
@@ -341,7 +353,7 @@ def _reconstruction(answer: Mapping[str, Any]) -> str:
     """How near it comes, and the code; of a table what is reconstructed too."""
     told = [f"{answer['label']}  {answer['score']:.1%}"] if "label" in answer else []
     made = answer["reconstruction"]
-    told += [", ".join(f"{name}={value:.4g}" for name, value in made.items())] if isinstance(made, Mapping) else []
+    told += [row_line(made)] if isinstance(made, Mapping) else []
     code = ", ".join(f"{number:.3g}" for number in answer["code"])
     return "  ".join([*told, f"mean squared error {answer['mse']:.4g}", f"code [{code}]"])
 

@@ -45,6 +45,9 @@ def commands() -> None:
 
 _json_option = click.option("--json", "as_json", is_flag=True, help="Print exactly one JSON object on standard output.")
 _data_option = click.option("--data", metavar="PATH|sample", help="Your own rows, or the bundled sample.")
+_judged_option = click.option(
+    "--data", metavar="PATH|sample", help="Other rows: their test rows; all where they name none (of series: the last)."
+)
 
 
 def _known_artefact(_context: click.Context, _parameter: click.Parameter, name: str) -> str:
@@ -100,12 +103,7 @@ def show(recipe: str, as_json: bool) -> None:
 @click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same weights, on the same machine.")
 @_out_option
 @click.option("--resume", is_flag=True, help="Go on with an interrupted run of the same settings.")
-@click.option(
-    "--from",
-    "start",
-    metavar="RUN",
-    help="Translation: go on from a finished run: its vocabulary, a tenth of its rate.",
-)
+@click.option("--from", "start", metavar="RUN", help="Translation: go on from a run, at a tenth of its learning rate.")
 @_json_option
 def run(
     recipe: str,
@@ -185,14 +183,16 @@ def predict(
     if isinstance(predictor.transform, SeriesInputs):
         items = recent_from(inputs, file, piped, predictor.transform)
     elif isinstance(predictor.transform, ScaledWindows) and file and file.suffix.lower() in (".csv", ".tsv"):
-        items, times = windows_from(file, predictor.transform)
+        items, times = windows_from(file, predictor.transform, output.say)
+    elif sentences:
+        from dlkit.translators import texts_from, translated
+
+        items = texts_from(inputs, file, piped, predictor, say=output.say)
     else:
-        items = items_from(inputs, file, piped, predictor.kinds, keep_blank=sentences)
+        items = items_from(inputs, file, piped, predictor.kinds, task=predictor.task)
     ask = predictor.predict if lite else _asking(predictor, artefact)
     pictures = "image" in predictor.kinds.values()
     if sentences:
-        from dlkit.translators import translated
-
         answers = translated(ask, items, say=output.say)
     else:
         answers = answered_each(ask, items) if pictures else ask(items)
@@ -211,7 +211,7 @@ def _follow(predictor: Predictor, file: Path | None, idle: float | None, as_json
     follower = Follower(predictor, say=output.say)
     if file is None and not hasattr(sys.stdin, "buffer"):
         raise click.UsageError("--follow needs --file FILE or rows on standard input; there is none.")
-    chunks = file_chunks(file, idle=idle) if file is not None else pipe_chunks(sys.stdin.buffer)
+    chunks = file_chunks(file, idle=idle) if file is not None else pipe_chunks(sys.stdin.buffer, idle=idle)
     with contextlib.suppress(KeyboardInterrupt):  # the way to end what has no end
         output.lines(judged_lines(judged, follower, as_json) for judged in follower.follow(chunks))
     output.say(follower.summary.line())
@@ -221,12 +221,11 @@ def _asking(predictor: Predictor, artefact: str) -> Callable[[Sequence[object]],
     """As `Predictor.predict`, by an artefact that needs TensorFlow."""
     output.load_tensorflow()
     from dlkit.finished import Finished
-    from dlkit.inference.inputs import columns_from
 
     run = Finished(predictor.run).run(artefact)
 
     def ask(items: Sequence[object]) -> list[dict[str, object]]:
-        columns = columns_from(items, predictor.kinds)
+        columns = predictor.columns(items)
         return predictor.answers(columns, run(columns))
 
     return ask
@@ -263,7 +262,7 @@ def explain(run_name: str, texts: tuple[str, ...], file: Path | None, words: int
 
 @commands.command()
 @click.argument("run_name", metavar="RUN")
-@_data_option
+@_judged_option
 @_artefact_option
 @_out_option
 @_json_option
@@ -301,7 +300,7 @@ def export(run_name: str, form: str, quantize: str | None, data: str | None, out
 
 @commands.command()
 @click.argument("run_name", metavar="RUN")
-@_data_option
+@_judged_option
 @_out_option
 @_json_option
 def verify(run_name: str, data: str | None, out: str, as_json: bool) -> None:

@@ -9,7 +9,7 @@ import shutil
 import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -17,13 +17,14 @@ from typing import Any, Literal
 import numpy as np
 
 from dlkit.catalog import entry, load
-from dlkit.contracts import Columns, Examples, Split, Splits, Transform, raw_targets
-from dlkit.errors import RunError
+from dlkit.contracts import Columns, Examples, Spec, Split, Splits, Transform, raw_targets
+from dlkit.data.paths import PathOrDataset
+from dlkit.errors import DataError, RunError
 from dlkit.evaluation.scores import Raw, score
-from dlkit.evaluation.translation import signatures
+from dlkit.evaluation.translation import corpus_of, signatures
 from dlkit.export import artefacts
 from dlkit.export.latency import decoder_figures, network_figures
-from dlkit.export.proof import Proof, keras_model, prove, require, runner
+from dlkit.export.proof import Proof, keras_model, prove, require, runner, with_signatures
 from dlkit.inference.answers import AnyAnswer
 from dlkit.inference.decoding import Search
 from dlkit.inference.forms import LITERT, artefact_name
@@ -31,7 +32,10 @@ from dlkit.inference.latents import LatentInputs
 from dlkit.inference.predictor import Predictor, load_answer, load_transform
 from dlkit.inference.runs import ASSETS, artefact_path, check_assets, read_json, read_run, write_json
 from dlkit.inference.sentences import SentenceAnswer
+from dlkit.inference.translation import PairText
+from dlkit.judging import judge_latents
 from dlkit.ordering import resolve
+from dlkit.pipeline import Prepared
 from dlkit.preprocessing.latents import wanted
 from dlkit.recipe import Recipe, Say
 from dlkit.run_folder import proof_entry
@@ -95,10 +99,36 @@ class Finished:
         chosen = str(data) if data is not None else argument
         place: Path | Literal["sample"] | None = None if chosen is None else Path(chosen)
         recipe = self.recipe()
-        splits = readable(recipe.task, recipe.data.load("sample" if chosen == "sample" else place, say=say))
+        loaded = recipe.data.load("sample" if chosen == "sample" else place, say=say)
+        splits = readable(recipe.task, self._labelled(loaded))
         if data is None and isinstance(recorded, dict) and splits.fingerprint != recorded.get("fingerprint"):
             say(f"note: {splits.source} has changed since the run was made; its test rows may be others")
         return splits
+
+    def judged(self, data: str | Path | None, say: Say) -> Splits:
+        """As `splits`; but of other files than those of this run all rows are test rows, where they name none."""
+        recipe, recorded = self.recipe(), self.record.get("data")
+        if data is None or not isinstance(recipe.data, PathOrDataset):
+            return self.splits(data, say)
+        found = recipe.data.to_judge("sample" if str(data) == "sample" else Path(data), say=say)
+        own = isinstance(recorded, dict) and found.fingerprint == recorded.get("fingerprint")
+        if own and found.drawn:  # most of all these rows are those of the training
+            return self.splits(data, say)
+        for note in () if own else found.notes:
+            say(f"note: {note}")
+        return readable(recipe.task, self._labelled(found))
+
+    def _labelled(self, splits: Splits) -> Splits:
+        """The rows with their labels called as a conditional model has learnt: other data may call them otherwise."""
+        column = self.transform.label if isinstance(self.transform, LatentInputs) else ""
+        if not column or splits.train.targets is None or splits.target_name == column:
+            return splits
+        if column in splits.kinds:
+            raise DataError(
+                f"{splits.source}: the model's classes are in the column {column!r}, and here the labels are in "
+                f"{splits.target_name!r}, beside a column {column!r}. Leave one of the two columns out."
+            )
+        return replace(splits, target_name=column)
 
     def truths(self, test: Split) -> Raw:
         """What outputs on these rows are judged against: their targets, of a latent model the rows themselves."""
@@ -113,22 +143,48 @@ class Finished:
 
 
 def evaluate(folder: Path, *, data: str | Path | None, artefact: str, say: Say) -> dict[str, object]:
-    """Test figures of one artefact: `{"run", "artefact", "rows", "source", "test"}`."""
+    """Test figures of one artefact: `{"run", "artefact", "rows", "source", "test"}`, of a translator also "signatures"
+    and "sources_cut", how many texts were too long to be read whole; of a latent model's Keras file all figures of the
+    run, with "latents", what they rest on.
+    """
     finished = Finished(folder)
     run = finished.run(artefact)
-    splits = finished.splits(data, say)
+    splits = finished.judged(data, say)
     outputs = run(splits.test.inputs)
-    figures = score(finished.task, finished.answer, finished.truths(splits.test), outputs)
     document = {"run": str(folder), "artefact": artefact, "rows": len(splits.test), "source": splits.source}
-    how = {"signatures": signatures()} if isinstance(finished.answer, SentenceAnswer) else {}
-    return {**document, "test": figures, **how}
+    latent = isinstance(finished.transform, LatentInputs)
+    if latent and artefact == "keras":
+        own = splits if data is None else finished.splits(None, say)
+        return document | _latent_figures(finished, replace(own, test=splits.test), outputs)
+    figures = score(finished.task, finished.answer, finished.truths(splits.test), outputs)
+    if latent:
+        say("note: bound, likelihood, active units and probe are of the network itself; for them: --artefact keras")
+    if not isinstance(finished.transform, PairText):
+        return {**document, "test": figures}
+    cut = int(finished.transform.cut(splits.test.inputs).sum())
+    if cut:
+        longest = finished.transform.longest_source
+        say(f"note: {cut} of {len(splits.test)} texts have more than the {longest - 1} pieces that are read; cut there")
+    how = signatures(corpus_of(finished.answer, finished.truths(splits.test), outputs).tokeniser)
+    return {**document, "test": figures, "signatures": how, "sources_cut": cut}
+
+
+def _latent_figures(finished: Finished, splits: Splits, outputs: np.ndarray) -> dict[str, object]:
+    """All figures of the run's own network on the test rows, with what they rest on."""
+    recipe, transform, answer = finished.recipe(), finished.transform, finished.answer
+    parts = [recipe.preprocessing.examples(transform, one) for one in (splits.train, splits.validation, splits.test)]
+    spec = Spec(transform.tensors, recipe.task.heads(answer))
+    prepared = Prepared(recipe, splits, transform, answer, spec, *parts)
+    seed = int(str(finished.record.get("seed", 0)))
+    found = judge_latents(prepared, keras_model(finished.folder / "model.keras"), outputs, seed=seed)
+    return {"test": found.test, "latents": found.more["latents"]}
 
 
 def verify(folder: Path, *, data: str | Path | None, say: Say) -> dict[str, Any]:
     """Replay raw test rows through every artefact; DisagreementError beyond tolerance (exit code 3)."""
     finished = Finished(folder)
     runs = {name: finished.run(name) for name in finished.artefacts}
-    splits = finished.splits(data, say)
+    splits = finished.judged(data, say)
     proofs = _proofs(finished, runs, splits.test)
     require(proofs, folder)
     targets = finished.truths(splits.test)
@@ -157,11 +213,12 @@ def _exported(finished: Finished, staged: Path, name: str, data: str | Path | No
     )
     write_json(staged / "run.json", {**finished.record, "artefacts": {name: entry_of}})
     run = runner(staged, name, finished.transform)
-    proof = prove(finished.answer, expected(splits.test.inputs), run, splits.test.inputs).with_signatures(
-        model, staged, name, finished.transform, splits.test.inputs
+    proofs = {name: prove(finished.answer, expected(splits.test.inputs), run, splits.test.inputs)}
+    proofs = with_signatures(
+        proofs, model, finished.answer, staged, transform=finished.transform, columns=splits.test.inputs
     )
-    require({name: proof}, folder)
-    full = entry_of | proof_entry(proof, finished.task, finished.answer, finished.truths(splits.test))
+    require(proofs, folder)
+    full = entry_of | proof_entry(proofs[name], finished.task, finished.answer, finished.truths(splits.test))
     known = metrics.get("artefacts")
     metrics["artefacts"] = {**(known if isinstance(known, dict) else {}), name: full}
     _put(staged, folder, list(entry_of.get("parts", [entry_of["path"]])))  # type: ignore[call-overload]  # a list of str
@@ -233,13 +290,10 @@ def _proofs(finished: Finished, runs: Mapping[str, Callable[[Columns], np.ndarra
     expected = runs["keras"](test.inputs)
     again: dict[str, Callable[[Columns], np.ndarray]] = {**runs, "keras": lambda _: expected}
     proofs = {name: prove(finished.answer, expected, run, test.inputs) for name, run in again.items()}
-    if not isinstance(finished.transform, LatentInputs):
+    if not isinstance(finished.transform, LatentInputs | PairText):
         return proofs
     folder, model = finished.folder, keras_model(finished.folder / "model.keras")
-    return {
-        name: proof.with_signatures(model, folder, name, finished.transform, test.inputs)
-        for name, proof in proofs.items()
-    }
+    return with_signatures(proofs, model, finished.answer, folder, transform=finished.transform, columns=test.inputs)
 
 
 @contextlib.contextmanager

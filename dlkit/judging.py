@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import keras
 import numpy as np
 
 from dlkit.contracts import raw_targets
@@ -34,7 +35,7 @@ from dlkit.training.fit import is_solved, outputs, seeded
 @dataclass(frozen=True)
 class Judged:
     """Figures on the test rows. `outputs`: the network's, (rows, units). `more`: what `metrics.json` says beside them;
-    `line`: the forecasts of the linear baseline, (rows, horizon, targets).
+    `line`: the forecasts of the linear baseline, (rows, horizon, targets); `band`: where a forecast of points was off.
     """
 
     test: dict[str, float]
@@ -43,6 +44,7 @@ class Judged:
     warnings: list[str]
     more: Mapping[str, object] = field(default_factory=dict)
     line: np.ndarray | None = None
+    band: forecasts.ErrorBand | None = None
 
 
 def judge(prepared: Prepared, outcome: Outcome, *, seed: int) -> Judged:
@@ -53,10 +55,9 @@ def judge(prepared: Prepared, outcome: Outcome, *, seed: int) -> Judged:
     if isinstance(prepared.answer, AnomalyAnswer):
         return _judge_anomalies(prepared, prepared.answer, test, answers, seed=seed)
     if isinstance(prepared.answer, ForecastAnswer) and isinstance(prepared.transform, SeriesInputs):
-        return _judge_forecasts(prepared, prepared.transform, prepared.answer, test, answers)
-    task, transform, answer = recipe.task, prepared.transform, prepared.answer
-    if isinstance(task, Generation) and isinstance(transform, LatentInputs) and isinstance(answer, LatentAnswer):
-        return _judge_latents(prepared, outcome, answers, task=task, transform=transform, answer=answer, seed=seed)
+        return _judge_forecasts(prepared, prepared.transform, prepared.answer, test, answers, held_out=outcome.held_out)
+    if isinstance(recipe.task, Generation):
+        return judge_latents(prepared, outcome.model, answers, seed=seed)
     if isinstance(prepared.answer, SentenceAnswer):
         return _judge_translations(prepared, prepared.answer, outcome, test, answers)
     beside = baselines(
@@ -100,7 +101,7 @@ def _judge_translations(
     (sources,) = rows.inputs.values()
     more = {
         "search": {"beam": answer.beam, "length_penalty": answer.length_penalty, "longest": answer.longest},
-        "signatures": translation.signatures(),
+        "signatures": translation.signatures(corpus.tokeniser),
         "length_ratio": translation.length_ratio(corpus),
         "by_length": translation.by_length(corpus),
         "examples": translation.examples(corpus, sources.tolist()),
@@ -109,9 +110,17 @@ def _judge_translations(
 
 
 def _judge_forecasts(
-    prepared: Prepared, transform: SeriesInputs, answer: ForecastAnswer, test: dict[str, float], answers: np.ndarray
+    prepared: Prepared,
+    transform: SeriesInputs,
+    answer: ForecastAnswer,
+    test: dict[str, float],
+    answers: np.ndarray,
+    *,
+    held_out: np.ndarray | None,
 ) -> Judged:
-    """Beside the last value, the last season and a line: over all, step by step, and from origin to origin."""
+    """Beside the last value, the last season and a line: over all, step by step, and from origin to origin. `held_out`:
+    outputs for the validation windows, of a network that had not learnt from them.
+    """
     refit, targets = prepared.recipe.training.refit, forecasts.steps_of(prepared.test.targets)
     by_name = forecast_baselines.forecasts(
         transform, answer, prepared.train, prepared.validation, prepared.test, refit=refit
@@ -124,26 +133,38 @@ def _judge_forecasts(
         "skill": forecasts.skill(test, beside),
         "by_step": {name: forecasts.by_step(answer, targets, one) for name, one in points.items()},
         "per_target": forecasts.per_target(answer, targets, points["network"]),
-        "backtest": forecasts.backtest(answer, targets, points, prepared.splits.test.times),
+        "backtest": forecasts.backtest(
+            answer, targets, points, prepared.splits.test.times, zoned=transform.zoned is True
+        ),
     }
-    return Judged(test, beside, answers, found, more, by_name["linear"])
+    if len(answer.targets) > 1:
+        more["by_target_and_step"] = forecasts.by_target_and_step(answer, targets, points["network"])
+    band = _error_band(prepared, answer, held_out)
+    if band is not None:
+        share = band.coverage(answer, targets, points["network"])
+        more["error_band"] = {"of": "validation errors", "shares": band.shares, "nominal": band.nominal, "test": share}
+    return Judged(test, beside, answers, found, more, by_name["linear"], band)
 
 
-def _judge_latents(
-    prepared: Prepared,
-    outcome: Outcome,
-    answers: np.ndarray,
-    *,
-    task: Generation,
-    transform: LatentInputs,
-    answer: LatentAnswer,
-    seed: int,
-) -> Judged:
-    """Beside the mean row and PCA; in nats where the model gives a likelihood."""
+def _error_band(prepared: Prepared, answer: ForecastAnswer, held_out: np.ndarray | None) -> forecasts.ErrorBand | None:
+    """An interval for a network that gives none, from what it was off by on windows that it had not learnt from."""
+    if held_out is None or answer.quantiles:
+        return None
+    truth = forecasts.steps_of(raw_targets(prepared.validation))
+    return forecasts.error_band(answer, truth, answer.points(held_out))
+
+
+def judge_latents(prepared: Prepared, model: keras.Model, answers: np.ndarray, *, seed: int) -> Judged:
+    """Beside the mean row and PCA; in nats where the model gives a likelihood. `answers`: reconstructions of the test
+    rows as artefacts see them.
+    """
+    task, transform, answer = prepared.recipe.task, prepared.transform, prepared.answer
+    if not (isinstance(task, Generation) and isinstance(transform, LatentInputs) and isinstance(answer, LatentAnswer)):
+        raise TypeError(f"expected a latent model, got {type(task).__name__}")
     labels = prepared.splits.train.targets, prepared.splits.test.targets
     examples = prepared.train, prepared.validation, prepared.test, prepared.served
     found = latent_figures.judged(
-        Coder(outcome.model, prepared.spec.inputs),
+        Coder(model, prepared.spec.inputs),
         latent_figures.Rows(*examples, *labels, answer.labels),
         answer.reconstructions(answers),
         samples=task.samples,
@@ -151,4 +172,5 @@ def _judge_latents(
         seed=seed,
     )
     more = {"latents": {"binarise": transform.binarise, **found.codes}, "validation": found.validation}
-    return Judged(found.test, found.baselines, answers, found.warnings, more)
+    warnings = latent_figures.resized(transform, prepared.splits.train.inputs) + found.warnings
+    return Judged(found.test, found.baselines, answers, warnings, more)

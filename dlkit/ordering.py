@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Literal
 
 from dlkit.catalog import entry, load
-from dlkit.errors import SettingsError
+from dlkit.errors import RunError, SettingsError
 from dlkit.inference.runs import ROOT, find_run, read_run
 from dlkit.recipe import Recipe
 from dlkit.settings import with_settings, with_values
@@ -61,6 +61,8 @@ def order(
         model, kept = _going_on(folder, load(found), model, changes)
         changes = [*kept, *changes]
     resolved, name = resolve(load(found), model, changes, epochs)
+    if folder is not None:
+        resolved = _reading_as(folder, resolved)
     place: Path | Literal["sample"] | None = None if data is None else Path(data)
     if str(data) == "sample":
         place = "sample"
@@ -101,6 +103,18 @@ def _going_on(folder: Path, recipe: Recipe, model: str | None, changes: list[str
         rate = resolve(recipe, recorded, kept, None)[0].training.learning_rate
         kept.append(f"training.learning_rate={GENTLER * rate:g}")
     return recorded, kept
+
+
+def _reading_as(folder: Path, recipe: Recipe) -> Recipe:
+    """The recipe with the preprocessing settings of a finished run, whose vocabulary is kept: another recipe may say
+    others.
+    """
+    settings = read_run(folder).get("settings")
+    recorded = settings.get("preprocessing") if isinstance(settings, dict) else None
+    if not isinstance(recorded, dict):
+        raise RunError(f"{folder / 'run.json'} is damaged: it has no preprocessing settings. Run the recipe again.")
+    known = {item.name for item in fields(recipe.preprocessing)}  # type: ignore[arg-type]  # settings are dataclasses
+    return with_values(recipe, {"preprocessing": {name: recorded[name] for name in recorded if name in known}})
 
 
 def resolve(recipe: Recipe, model: str | None, changes: list[str], epochs: int | None) -> tuple[Recipe, str]:

@@ -22,10 +22,12 @@ from dlkit.forecasting import Forecasting
 from dlkit.generation import Generation
 from dlkit.inference.anomalies import AnomalyAnswer
 from dlkit.inference.answers import AnyAnswer, ClassAnswer
+from dlkit.inference.images import ImagePixels
 from dlkit.inference.joined import JoinedTransform
 from dlkit.inference.predictor import load_transform
 from dlkit.models.pooling import best_weights, pool, pooled
 from dlkit.preprocessing.joined import Joined, part_examples
+from dlkit.preprocessing.pairs import Pairs
 from dlkit.recipe import Recipe, Say
 from dlkit.tasks import AnomalyDetection, Classification, Joint
 from dlkit.training.answering import answers_of
@@ -35,6 +37,8 @@ from dlkit.training.settings import Training
 
 _FEW_STEPS = 100
 """Fewer weight updates than this are named as a likely cause of a weak network."""
+_IN_TRAINING_ALONE = ("name", "trainable", "dtype", "dropout", "sampling")
+"""Parts of a network's configuration that do not change what its weights compute."""
 
 
 class Stopwatch:
@@ -76,11 +80,10 @@ class Prepared:
     def build(self) -> keras.Model:
         """A network for these rows, with first weights or, where training goes on from a run, with those of that."""
         model: keras.Model = self.recipe.build(self.spec)
+        if isinstance(self.recipe.task, Generation):
+            self.recipe.task.check(model)
         if self.start is not None:
-            given = keras_model(self.start / "model.keras")
-            if [weight.shape for weight in given.weights] != [weight.shape for weight in model.weights]:
-                raise SettingsError(f"--from {self.start}: its network is built otherwise than this recipe's model.")
-            model.set_weights(given.get_weights())
+            take_over(model, keras_model(self.start / "model.keras"), self.start)
         return model
 
     def encoded(self, examples: Examples) -> Examples:
@@ -117,11 +120,41 @@ class Prepared:
         return Objective(task.loss(self.answer), task.metrics(self.answer), weights, shares)
 
 
+def take_over(model: keras.Model, given: keras.Model, start: Path) -> None:
+    """Give `model` the weights of that of the run `start`; SettingsError unless both compute alike. Weights of equal
+    shapes are not enough: with other heads, say, the same ones mean something else.
+    """
+    ours, theirs = (_flat(type(one).__name__, one.get_config()) for one in (model, given))
+    others = [name for name in {**theirs, **ours} if ours.get(name) != theirs.get(name)]
+    if others or [weight.shape for weight in given.weights] != [weight.shape for weight in model.weights]:
+        told = [", ".join(f"{name}={found.get(name)}" for name in others[:5]) for found in (theirs, ours)]
+        why = f" ({told[0]}, and here {told[1]})" if others else ""
+        raise SettingsError(
+            f"--from {start}: its network is built otherwise than this recipe's model{why}. Give the recipe that the "
+            "run was made with, and leave out --model."
+        )
+    model.set_weights(given.get_weights())
+
+
+def _flat(name: str, config: object) -> dict[str, object]:
+    """All of a network's configuration but for what matters in training alone, by its path."""
+    if isinstance(config, Mapping):
+        parts = {key: value for key, value in config.items() if key not in _IN_TRAINING_ALONE}
+    elif isinstance(config, list | tuple):
+        parts = dict(enumerate(config))
+    else:
+        return {name: config}
+    return {path: one for key, value in parts.items() for path, one in _flat(f"{name}.{key}", value).items()}
+
+
 def prepare(recipe: Recipe, splits: Splits, *, start: Path | None = None) -> Prepared:
     """Fit preprocessing and task on the training split, encode all splits. `start`: a run whose preprocessing, and
     network, training goes on with.
     """
     transform, answer, spec = fitted(recipe, splits.train, splits, None if start is None else load_transform(start))
+    if isinstance(recipe.preprocessing, Pairs):
+        train, notes = recipe.preprocessing.whole(transform, splits.train)
+        splits = replace(splits, train=train, notes=(*splits.notes, *notes))
     examples = [recipe.preprocessing.examples(transform, one) for one in (splits.train, splits.validation, splits.test)]
     return Prepared(recipe, splits, transform, answer, spec, *examples, start=start)
 
@@ -171,6 +204,8 @@ def train(
             "training.folds and training.refit leave no held-out rows to set the threshold of an anomaly by. "
             "Say --set training.folds=0 --set training.refit=false."
         )
+    if isinstance(recipe.task, AnomalyDetection):
+        recipe.task.check(np.asarray(prepared.validation.targets))
     if isinstance(recipe.task, Generation) and (settings.folds or settings.refit or settings.augment):
         raise SettingsError(
             "training.folds, training.refit and training.augment are not for latent models: figures are measured on "
@@ -194,6 +229,7 @@ def train(
     answer = prepared.settled(answers).answer
     figures = score(recipe.task.name, answer, raw_targets(prepared.validation), answers)
     warnings = _training_warnings(trained, len(prepared.train), settings)
+    warnings += _copies(settings, prepared.transform)
     if settings.refit and not trained.interrupted and trained.best_epoch:
         say(f"refit on training and validation rows for {trained.best_epoch} epochs")
         trained = _refit(prepared, trained, seed=seed, say=say, checkpoints=checkpoints)
@@ -317,6 +353,16 @@ def _folds(prepared: Prepared, *, seed: int, say: Say, checkpoints: Path | None)
     features = np.concatenate([array.reshape(len(array), -1) for array in dense], axis=1)
     beside = k_fold_baseline(recipe.task.name, prepared.answer, features, targets, result.folds, seed=seed)
     return result, dict(beside)
+
+
+def _copies(settings: Training, transform: Transform) -> list[str]:
+    """A warning where the pictures of rare classes come several times an epoch, the same ones each time."""
+    if not settings.balance or settings.augment or not isinstance(transform, ImagePixels):
+        return []
+    return [
+        "training.balance shows pictures of small classes more often, and without training.augment they are copies. "
+        "Have them changed each time: --set training.augment=flip,shift"
+    ]
 
 
 def _training_warnings(trained: Trained, rows: int, settings: Training) -> list[str]:

@@ -77,6 +77,8 @@ def run_summary(metrics: Mapping[str, Any]) -> str:
     parts.append(table(["", *names], rows))
     if "signatures" in metrics:
         parts.append("\n".join(f"{name}: {signature}" for name, signature in metrics["signatures"].items()))
+    if "latents" in metrics:
+        parts.append(_protocol(metrics["latents"]))
     if lines := [line for one in seen(metrics) if (line := one.line())]:
         parts.append("\n".join(lines))
     if "folds" in metrics:
@@ -86,6 +88,12 @@ def run_summary(metrics: Mapping[str, Any]) -> str:
     run, seconds, memory = metrics["run"], metrics["seconds"]["total"], metrics["peak_memory_mb"]
     parts.append(f"{run} in {seconds:.1f} s, {memory:.0f} MB at most · report: {run}/report.html")
     return "\n\n".join(parts)
+
+
+def _protocol(latents: Mapping[str, Any]) -> str:
+    from dlkit.evaluation.report import protocol  # with scikit-learn: `dlkit list` has no use for it
+
+    return protocol(latents)
 
 
 def _folds(folds: Mapping[str, Any]) -> str:
@@ -100,11 +108,17 @@ def _spread(figures: Mapping[str, Any], name: str) -> str:
 
 
 def proof_table(artefacts: Mapping[str, Any]) -> str:
+    shares = {"agreement": "same answer", "greedy_agreement": "searched greedily"}
+    known = [name for name in shares if any(name in entry for entry in artefacts.values())]
     rows = [
-        [name, entry.get("bytes", ""), entry["max_abs_diff"], f"{entry['agreement']:.2%}", entry["rows"]]
+        [
+            name, entry.get("bytes", ""), entry["max_abs_diff"],
+            *(f"{entry[share]:.2%}" if share in entry else "" for share in known), entry["rows"],
+        ]
         for name, entry in artefacts.items()
-    ]
-    return table(["artefact", "bytes", "largest difference", "same answer", "rows replayed"], rows)
+    ]  # fmt: skip
+    heads = ["artefact", "bytes", "largest difference", *(shares[name] for name in known), "rows replayed"]
+    return table(heads, rows)
 
 
 def explanations(document: Mapping[str, Any]) -> str:
@@ -160,6 +174,7 @@ def printable(text: str) -> str:
 def figures(document: Mapping[str, Any]) -> str:
     head = f"{document['run']} · {document['artefact']} on {document['rows']} test rows"
     lines = [f"{name}: {signature}" for name, signature in document.get("signatures", {}).items()]
+    lines += [_protocol(document["latents"])] if "latents" in document else []
     return "\n".join([head, table(["figure", "value"], list(map(list, document["test"].items()))), *lines])
 
 

@@ -27,13 +27,16 @@ from dlkit.evaluation.highlights import decisions
 from dlkit.evaluation.latent_drawings import Coded, of_codes
 from dlkit.evaluation.latents import Coder
 from dlkit.evaluation.mistakes import worst_mistakes
+from dlkit.evaluation.pages import first_lines
 from dlkit.evaluation.plots import plot_all
 from dlkit.evaluation.report import write_report
+from dlkit.evaluation.rows import evenly
 from dlkit.evaluation.scores import Raw, per_class, score
+from dlkit.evaluation.seen import figures_of
 from dlkit.export import artefacts
-from dlkit.export.proof import Proof, prove, require, runner
+from dlkit.export.proof import Proof, prove, require, runner, with_signatures
 from dlkit.inference.anomalies import AnomalyAnswer
-from dlkit.inference.answers import AnyAnswer, ClassAnswer, ValueAnswer
+from dlkit.inference.answers import AnyAnswer, ClassAnswer, JointAnswer, ValueAnswer
 from dlkit.inference.forecasts import ForecastAnswer
 from dlkit.inference.forms import STANDARD
 from dlkit.inference.latents import LatentAnswer
@@ -79,6 +82,8 @@ def make(order: Order, *, say: Say) -> Run:
         splits = readable(order.recipe.task, order.recipe.data.load(order.data, say=say))
         _announce(splits, say)
         prepared = prepare(order.recipe, splits, start=order.start)
+        for note in prepared.splits.notes[len(splits.notes) :]:
+            say(f"note: {note}")
     folder = order.out / order.name
     members = {
         f"{name}.{key}": value
@@ -118,7 +123,7 @@ def _announce(splits: Splits, say: Say) -> None:
     sizes = f"{len(splits.train)} training, {len(splits.validation)} validation, {len(splits.test)} test rows"
     say(f"data: {splits.source} ({sizes})")
     for note in splits.notes:
-        say(f"note: {note}")
+        say(f"note: {first_lines(note)}")
 
 
 def _say_resumed(order: Order, space: Workspace, folder: Path, say: Say) -> None:
@@ -166,12 +171,9 @@ def prove_content(folder: Path, content: Content, expected: np.ndarray, columns:
 
     `expected`: the network's outputs on them. Raises DisagreementError when an artefact is beyond its tolerance.
     """
-    proofs = {
-        name: prove(content.answer, expected, runner(folder, name, content.transform), columns).with_signatures(
-            content.model, folder, name, content.transform, columns
-        )
-        for name in STANDARD
-    }
+    answer, transform = content.answer, content.transform
+    proofs = {name: prove(answer, expected, runner(folder, name, transform), columns) for name in STANDARD}
+    proofs = with_signatures(proofs, content.model, answer, folder, transform=transform, columns=columns)
     require(proofs, folder)
     return proofs
 
@@ -217,7 +219,7 @@ def proof_entry(proof: Proof, task: str, answer: AnyAnswer, targets: Raw) -> dic
     return {
         "rows": proof.rows,
         "max_abs_diff": proof.max_abs_diff,
-        "agreement": proof.agreement,
+        **proof.agreements,
         "test": score(task, answer, targets, proof.outputs),
         **({"signatures": dict(proof.signatures)} if proof.signatures else {}),
     }
@@ -265,16 +267,16 @@ def _metrics(made: Made, judged: Judged, entries: dict[str, dict[str, object]], 
         metrics["unit"] = answer.unit
     elif isinstance(answer, AnomalyAnswer):
         metrics["decision"] = {"threshold": answer.threshold, "rule": answer.rule, "rate": answer.rate}
-    elif isinstance(answer, ClassAnswer):
-        metrics["per_class"] = per_class(answer, np.asarray(prepared.test.targets), judged.outputs)
+    elif isinstance(answer, ClassAnswer | JointAnswer):
+        metrics["per_class"] = per_class(answer, raw_targets(prepared.test), judged.outputs)
     return metrics
 
 
 def _preprocessing(prepared: Prepared) -> dict[str, object]:
-    """Sizes (vocabulary, sequence length) and what `Transform.figures` says of the first training and held-out rows."""
+    """Sizes (vocabulary, sequence length), and what `Transform.figures` says of training and held-out rows."""
     splits = {"train": prepared.splits.train, "validation": prepared.splits.validation}
     figures = {
-        name: prepared.transform.figures(split.take(np.arange(min(len(split), _ROWS_TO_LOOK_AT))).inputs)
+        name: figures_of(prepared.transform, split.take(evenly(len(split), _ROWS_TO_LOOK_AT)))
         for name, split in splits.items()
     }
     return dict(prepared.transform.sizes) | {name: found for name, found in figures.items() if found}
@@ -333,7 +335,7 @@ def _of_forecast(prepared: Prepared, judged: Judged) -> list[Callable[[], Drawin
         return []
     inputs = prepared.splits.test.inputs
     return [
-        partial(over_history, answer, inputs, steps_of(targets), judged.outputs, judged.line),
+        partial(over_history, answer, inputs, steps_of(targets), judged.outputs, judged.line, band=judged.band),
         partial(error_by_step, steps),
     ]
 

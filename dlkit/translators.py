@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, TextIO, get_type_hints
 
-from dlkit.errors import SettingsError, did_you_mean
+from dlkit.asking import items_from
+from dlkit.errors import InputError, SettingsError, did_you_mean
 from dlkit.inference.decoding import Search
-from dlkit.inference.predictor import load_answer
+from dlkit.inference.predictor import Predictor, load_answer
+from dlkit.inference.runs import read_run
 from dlkit.inference.sentences import SentenceAnswer
 from dlkit.settings import parse
+
+_LINE_END = re.compile("\r\n|\r|\n")
 
 
 def search_from(text: str, run: Path) -> Search:
@@ -29,16 +34,78 @@ def search_from(text: str, run: Path) -> Search:
     return Search(**{"beam": beam, "length_penalty": answer.length_penalty, **values})
 
 
+def texts_from(
+    inputs: Sequence[str],
+    file: Path | None,
+    standard_input: TextIO | None,
+    predictor: Predictor,
+    *,
+    say: Callable[[str], None],
+) -> list[object]:
+    """Texts to translate, as `items_from` has them, blank ones too. Of a table, or of JSON, they may also be called as
+    the language that the run was trained on, or be the only column of texts.
+    """
+    (column,) = predictor.kinds
+    language = _language(predictor.run)
+    if file is not None and file.is_file() and file.suffix.lower() in (".csv", ".tsv"):
+        return [*inputs, *_cells(file, (column, language), say)]
+    items = items_from(inputs, file, standard_input, predictor.kinds, keep_blank=True)
+    return [
+        {column: item[language]} if isinstance(item, Mapping) and column not in item and language in item else item
+        for item in items
+    ]
+
+
+def _language(run: Path) -> str:
+    """The setting data.source of a run; "" where it has none."""
+    settings = read_run(run).get("settings")
+    data = settings.get("data") if isinstance(settings, dict) else None
+    return str(data.get("source", "")) if isinstance(data, dict) else ""
+
+
+def _cells(file: Path, names: Sequence[str], say: Callable[[str], None]) -> list[str]:
+    """The column of that name, or the only one that holds texts, with "" for each blank line between its rows."""
+    from dlkit.data.delimited import parse_number, read_delimited
+
+    table = read_delimited(file)
+    found = [one for name in names for one in table.columns if one.lower() == name.lower()]
+    if not found:
+        texts = [
+            name
+            for name, cells in table.columns.items()
+            if any(cell.strip() and parse_number(cell.strip()) is None for cell in cells)
+        ]
+        # A sentence is no name: the file may have no header.
+        found = texts if len(texts) == 1 and texts[0].isidentifier() else []
+        if not found:
+            raise InputError(
+                f"--file: {file}: which column is to be translated? Expected one called "
+                f"{' or '.join(dict.fromkeys(names))}, or only one that holds texts; its first line has "
+                f"{', '.join(table.columns)[:200]}. Name the columns there."
+            )
+        say(f"note: column {found[0]!r} of {file.name} is translated")
+    cells, follows = [], int(table.lines[0])
+    for line, text, *others in zip(table.lines.tolist(), table.columns[found[0]], *table.columns.values(), strict=True):
+        cells += [""] * (line - follows) + [text]
+        follows = line + 1 + sum(len(_LINE_END.findall(field)) for field in others)
+    return cells
+
+
 def translated(
     predict: Callable[[list[object]], list[dict[str, Any]]], items: Sequence[object], *, say: Callable[[str], None]
 ) -> list[dict[str, Any]]:
     """An answer for each text, also for blank ones, so that a file and its translation have as many lines; what is to
     be said of them is said aside.
     """
-    blank = [not str(item).strip() for item in items]
+    blank = [_is_blank(item) for item in items]
     found = iter(predict([item for item, empty in zip(items, blank, strict=True) if not empty]))
     answers = [{"translation": ""} if empty else next(found) for empty in blank]
     for number, answer in enumerate(answers, start=1):
         if warning := answer.get("warning"):
             say(f"warning: line {number}: {warning}")
     return answers
+
+
+def _is_blank(item: object) -> bool:
+    texts = list(item.values()) if isinstance(item, Mapping) and item else [item]
+    return all(text is None or (isinstance(text, str) and not text.strip()) for text in texts)

@@ -5,13 +5,15 @@ Commands that fail before training cost nothing; those that would train are stop
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 from pathlib import Path
 
 import pytest
 
-from dlkit.errors import TrainingError
+from dlkit.asking import items_from, recent_from
+from dlkit.errors import InputError, TrainingError
 
 HEAD = "area,heating,price\n"
 ROWS = "".join(f"{40 + 3 * i}.5,{'gas' if i % 3 else 'oil'},{20 + i * 1.5}\n" for i in range(60))
@@ -86,6 +88,32 @@ def test_texts_that_teach_nothing_are_refused(cli, alone: Path, no_training: Non
     ended = cli("run", "imdb", "--data", "texts.csv", "--epochs", "1")
     assert ended.code == 1
     assert said in ended.message
+
+
+def texts_of_2000_classes(folder: Path) -> tuple[str, ...]:
+    rows = [f"what {i % 2000} and {i % 7} say,c{i % 2000}" for i in range(6000)]
+    (folder / "texts.csv").write_text("\n".join(["text,label", *rows, ""]), encoding="utf-8")
+    words = [f"preprocessing.{name}" for name in ("order=1", "min_count=1", "opening=0", "closing=0")]
+    settings = [part for setting in (*words, "training.refit=false") for part in ("--set", setting)]
+    return ("run", "imdb", "--model", "ngrams", "--data", "texts.csv", "--epochs", "1", *settings)
+
+
+def test_2000_classes_of_three_texts_are_learnt_and_proven(cli, alone: Path):
+    ended = cli(*texts_of_2000_classes(alone), "--json")
+    assert ended.code == 0, ended.err
+    assert all(entry["agreement"] == 1 for entry in ended.document["artefacts"].values())
+    assert ended.document["test"]["accuracy"] > 10 / 2000  # ten times what a guess has
+
+
+def test_classes_whose_weights_do_not_fit_into_memory_end_a_run_before_anything_is_written(
+    cli, alone: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("dlkit.models.memory.free_memory", lambda: 10_000_000)
+    ended = cli(*texts_of_2000_classes(alone))
+    assert ended.code == 2
+    assert "n-grams for each of 2,000 outputs take" in ended.message
+    assert "10.0 MB of memory are free. Take fewer n-grams: --set preprocessing.max_features=" in ended.message
+    assert not (alone / "saved_models").exists()
 
 
 @pytest.mark.parametrize(
@@ -359,3 +387,17 @@ def test_each_failing_command_prints_one_json_object(cli, arguments: list[str]):
     assert ended.code == 2
     assert ended.document == {"error": ended.message, "exit_code": 2}
     assert ended.out.count("\n") == 1
+
+
+@pytest.mark.parametrize("kind", ["text", "number", "image"])
+@pytest.mark.parametrize("errors", ["strict", "surrogateescape"])
+def test_standard_input_that_is_not_utf_8_is_said_for_every_recipe(kind: str, errors: str) -> None:
+    piped = io.TextIOWrapper(io.BytesIO("a café\n".encode("cp1252")), encoding="utf-8", errors=errors)
+    with pytest.raises(InputError, match="Standard input: expected UTF-8, got other bytes"):
+        items_from([], None, piped, {"x": kind})  # type: ignore[dict-item]
+
+
+def test_a_series_on_standard_input_that_is_not_utf_8_is_said() -> None:
+    piped = io.TextIOWrapper(io.BytesIO(b"when,l\xe4ge\n"), encoding="utf-8")
+    with pytest.raises(InputError, match="Standard input: expected UTF-8"):
+        recent_from([], None, piped, None)  # type: ignore[arg-type]  # it is not looked at

@@ -10,13 +10,15 @@ import numpy as np
 import pytest
 
 from dlkit.data.pair_samples import toy
-from dlkit.errors import SettingsError
-from dlkit.finished import evaluate
+from dlkit.errors import InputError, SettingsError
+from dlkit.export.proof import keras_model
+from dlkit.finished import Finished, evaluate
 from dlkit.inference import Predictor, load
 from dlkit.inference.answers import ValueAnswer
 from dlkit.ordering import order
+from dlkit.preprocessing.pairs import Pairs
 from dlkit.run_folder import Run, make
-from dlkit.translators import search_from, translated
+from dlkit.translators import search_from, texts_from, translated
 
 SMALL = [
     "model.units=24",
@@ -26,6 +28,12 @@ SMALL = [
     "preprocessing.size=200",
     "preprocessing.length=16",
 ]
+OWN_RECIPE = """'Mine: what is said?'
+from dlkit import PairData, Pairs, Recipe, Translation
+from dlkit.models import translation
+
+recipe = Recipe(PairData(), Pairs(lower=True, joint=False), Translation(), translation.seq2seq)
+"""
 ODD = [
     "中文没有空格的句子。",
     "😀❤️👩‍👩‍👧",
@@ -62,6 +70,8 @@ def test_the_figures_say_how_they_were_made(run: Run) -> None:
     assert set(metrics["baselines"]) == {"copy", "most_frequent", "word_by_word"}  # type: ignore[arg-type]
     assert metrics["search"] == {"beam": 2, "length_penalty": 2.0, "longest": 16}
     assert "tok:13a" in metrics["signatures"]["bleu"]  # type: ignore[index]
+    artefacts = metrics["artefacts"].values()  # type: ignore[attr-defined]
+    assert all(min(one["agreement"], one["greedy_agreement"]) >= 0.99 for one in artefacts)
     report = (run.folder / "report.html").read_text(encoding="utf-8")
     assert "tok:13a" in report and "Translations of test sentences" in report
     card = (run.folder / "README.md").read_text(encoding="utf-8")
@@ -130,10 +140,24 @@ def test_explaining_a_translation_is_refused(cli, run: Run) -> None:
     assert "this run translates" in cli("explain", run.folder, "The dog.").message
 
 
-def test_a_test_set_of_ones_own_is_judged_whole(run: Run, tmp_path: Path) -> None:
-    document = evaluate(run.folder, data=own(tmp_path, 30, first=300, name="test_own.tsv"), artefact="tflite", say=len)
+@pytest.mark.parametrize("name", ["test_own.tsv", "flickr2017.tsv"])
+def test_a_test_set_of_ones_own_is_judged_whole(run: Run, tmp_path: Path, name: str) -> None:
+    path, said = own(tmp_path, 30, first=300, name=name), list[str]()
+    with path.open("a", encoding="utf-8") as file:
+        file.write(f"{'The dog sees the cat. ' * 30}\tx\n\tempty\n")
+    document = evaluate(run.folder, data=path, artefact="tflite", say=said.append)
     assert "tok:13a" in document["signatures"]["bleu"]  # type: ignore[index]
-    assert document["rows"] == 30 and 0 <= document["test"]["bleu"] <= 100  # type: ignore[index,operator]
+    assert document["rows"] == 31 and 0 <= document["test"]["bleu"] <= 100  # type: ignore[index,operator]
+    assert "note: 1 test pairs had an empty side; left out" in said
+    assert f"note: {name} names no test rows: all are judged" in said or name.startswith("test")
+    assert document["sources_cut"] == 1
+    assert "note: 1 of 31 texts have more than the 15 pieces that are read; cut there" in said
+
+
+def test_rows_that_a_run_learnt_from_do_not_judge_it_under_another_name(run: Run, tmp_path: Path) -> None:
+    data = run.metrics["data"]
+    splits = Finished(run.folder).judged(own(tmp_path, 200, name="other.tsv"), len)
+    assert splits.fingerprint == data["fingerprint"] and len(splits.test) == data["test_rows"] == 20  # type: ignore[index]
 
 
 def test_training_goes_on_from_a_run_with_its_vocabulary(cli, run: Run, alone: Path) -> None:
@@ -148,6 +172,53 @@ def test_training_goes_on_from_a_run_with_its_vocabulary(cli, run: Run, alone: P
     assert record["from"] == str(run.folder) and record["settings"]["model"]["units"] == 24
     assert f"--from {run.folder}" in record["command"]
     assert record["settings"]["data"]["target"] == "toy"
+    weights = [keras_model(path / "model.keras").get_weights() for path in (run.folder, folder)]
+    assert max(np.abs(one - other).max() for one, other in zip(*weights, strict=True)) > 1e-5
+
+
+def test_another_recipe_goes_on_with_the_preprocessing_of_the_run(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(OWN_RECIPE, encoding="utf-8")
+    assert order(str(tmp_path / "mine.py"), changes=[]).recipe.preprocessing == Pairs(lower=True, joint=False)
+    going_on = order(str(tmp_path / "mine.py"), changes=[], start=run.folder).recipe
+    assert going_on.preprocessing == Pairs(size=200, length=16)
+
+
+def test_the_figures_say_what_of_both_languages_is_cut(run: Run) -> None:
+    seen = run.metrics["preprocessing"]
+    for rows in ("train", "validation"):
+        assert {"source_cut", "target_cut", "target_out_of_vocabulary"} <= set(seen[rows])  # type: ignore[index]
+    assert seen["train"]["source_cut"] == seen["train"]["target_cut"] == 0  # type: ignore[index]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        ("table.csv", "id,en,de\n1,The dog.,x\n2,,y\n\n3,The cat.,z\n", ["The dog.", "", "", "The cat."]),
+        ("table.tsv", "en\tde\nThe dog.\tx\n\t\nThe cat.\ty\n", ["The dog.", "", "The cat."]),
+        ("one.csv", 'source\nThe dog.\n""\nThe cat.\n', ["The dog.", "", "The cat."]),
+        ("only.csv", "id,satz\n1,The dog.\n2,The cat.\n", ["The dog.", "The cat."]),
+        ("long.csv", 'en,de\n"The dog\nsees.",x\nThe cat.,y\n', ["The dog\nsees.", "The cat."]),
+        ("rows.jsonl", '{"en": "The dog."}\n{"source": ""}\n{"source": null}\n', ["The dog.", "", ""]),
+    ],
+)
+def test_a_row_of_a_file_is_a_translation(
+    predictor: Predictor, tmp_path: Path, name: str, content: str, expected: list[str]
+) -> None:
+    (tmp_path / name).write_text(content, encoding="utf-8")
+    said: list[str] = []
+    items = texts_from([], tmp_path / name, None, predictor, say=said.append)
+    texts = [next(iter(item.values())) or "" if isinstance(item, dict) else item for item in items]
+    assert texts == expected
+    assert said == (["note: column 'satz' of only.csv is translated"] if name == "only.csv" else [])
+    answers = translated(predictor.predict, items, say=len)
+    assert [answer["translation"] == "" and "score" not in answer for answer in answers] == [not one for one in texts]
+
+
+@pytest.mark.parametrize("content", ["id,fr,de\n1,a b,x\n", "The dog sees.\nThe cat.\n"])
+def test_a_table_without_a_column_to_translate_is_refused(predictor: Predictor, tmp_path: Path, content: str) -> None:
+    (tmp_path / "table.csv").write_text(content, encoding="utf-8")
+    with pytest.raises(InputError, match=r"which column is to be translated. Expected one called source or en"):
+        texts_from([], tmp_path / "table.csv", None, predictor, say=len)
 
 
 def test_training_goes_on_gently_unless_a_rate_is_said(run: Run, tmp_path: Path) -> None:
@@ -168,6 +239,7 @@ def test_training_goes_on_gently_unless_a_rate_is_said(run: Run, tmp_path: Path)
 @pytest.mark.parametrize(
     ("files", "given", "said"),
     [
+        ({"a.tsv": "en\tfr\n" + "x\ty\n" * 20}, "a.tsv", "Say --set data.source=en --set data.target=fr"),
         ({"a.en": "x\n" * 20, "a.de": "y\n" * 19}, "a.en", "a.en has 20 lines; a.de has 19 lines"),
         ({"a.tsv": "x\ty\tz\n" * 20}, "a.tsv", "a.tsv, line 1: expected 2 columns"),
         ({"a.tsv": "x\ty\n"}, "a.tsv", "expected at least 10 pairs of sentences to learn from, got 1"),
@@ -201,6 +273,7 @@ def test_what_does_not_go_with_a_run_is_refused(run: Run, options: dict[str, obj
 
 def test_a_search_is_for_translators(run: Run, tmp_path: Path) -> None:
     assert search_from("best=4", run.folder).beam == 4
+    assert search_from("top_p=0.9", run.folder).is_by_chance and search_from("top_k=10,seed=3", run.folder).is_by_chance
     (tmp_path / "assets.extra").mkdir()
     ValueAnswer("x").save(tmp_path / "assets.extra")
     with pytest.raises(SettingsError, match="--search is for translations"):

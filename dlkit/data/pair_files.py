@@ -7,6 +7,7 @@ not plainly a set of pairs is refused with its line.
 from __future__ import annotations
 
 import codecs
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,14 +18,24 @@ from dlkit.data.paths import listed, unreadable
 from dlkit.data.splitting import fingerprint
 from dlkit.errors import DataError, DataNotFoundError
 
-PARTS = {"train": "train", "val": "validation", "valid": "validation", "dev": "validation", "test": "test"}
-"""How the name of a file begins that holds rows to train on, to choose by, to judge by."""
+PARTS = {
+    "train": "train", "training": "train", "val": "validation", "valid": "validation", "validation": "validation",
+    "dev": "validation", "test": "test",
+}  # fmt: skip
+"""First word in the name of a file that holds rows to train on, to choose by, to judge by; a number may follow it."""
 TABLES = (".csv", ".tsv")
 HEADERS = (
     ("source", "target"), ("src", "tgt"), ("src", "trg"), ("sentence", "translation"), ("text", "translation"),
     ("original", "translation"), ("input", "output"),
 )  # fmt: skip
 """Names of the two columns, in lower case, where they are not those of the languages."""
+CODES = (
+    "af am ar az be bg bn bs ca cs cy da de el en eo es et eu fa fi fr ga gl gu he hi hr hu hy id is it ja ka kk km kn "
+    "ko ku ky la lb lo lt lv mg mi mk ml mn mr ms mt my ne nl nn no or pa pl ps pt ro ru sk sl so sq sr sv sw ta te tg "
+    "th tk tl tr tt uk ur uz vi xh yi zh zu ara ces deu ell eng fin fra hin hun ita jpn kor nld pol por ron rus spa "
+    "swe tur ukr zho"
+)
+"""Languages as columns are often named (ISO 639)."""
 
 
 @dataclass
@@ -80,8 +91,9 @@ def language_of(path: Path) -> str:
 
 
 def part_of(stem: str) -> str | None:
-    """What the rows of a file of that name are for, if it says so."""
-    return next((part for begin, part in PARTS.items() if stem.lower().startswith(begin)), None)
+    """What the rows of a file of that name are for, if its first word says so: "test_2018", not "testimonials"."""
+    word = re.match(r"[^\W\d_]*", stem.lower())
+    return PARTS.get(word[0]) if word else None
 
 
 def _stem(path: Path) -> str:
@@ -127,9 +139,9 @@ def _tables(files: Sequence[Path], source: str, target: str) -> PairFiles:
 
 
 def _named_parts(folder: Path, stems: Sequence[str]) -> dict[str, str]:
-    """The file of each part, by the beginnings of their names."""
+    """The file of each part, by the first words of their names; a lone one is to train on, unless it is to judge by."""
     if len(stems) == 1:
-        return {part_of(stems[0]) or "train": stems[0]}
+        return {"test" if part_of(stems[0]) == "test" else "train": stems[0]}
     parts: dict[str, str] = {}
     for stem in stems:
         part = part_of(stem)
@@ -146,10 +158,7 @@ def _named_parts(folder: Path, stems: Sequence[str]) -> dict[str, str]:
 def _table(file: Path, source: str, target: str) -> tuple[Sided, list[str]]:
     """Pairs from a table, with or without a header line. A .tsv is a sentence, a tab and a sentence, no more."""
     if file.suffix.lower() == ".csv":
-        table = read_delimited(file)
-        columns = table.columns
-        named_first, named_second = _two_columns(file, list(columns), source, target)
-        return Sided(columns[named_first], columns[named_second]), list(table.notes)
+        return _csv(file, source, target)
     rows = [line.split("\t") for line in lines_of(file)]
     while rows and rows[-1] == [""]:
         rows.pop()
@@ -164,6 +173,10 @@ def _table(file: Path, source: str, target: str) -> tuple[Sided, list[str]]:
             f"{len(header)}. Leave the others out, or name the columns in a first line and say --set data.source=NAME "
             "--set data.target=NAME."
         )
+    notes = []
+    if named is None:
+        _check_no_header(file, header, source, target)
+        notes.append(f"{file.name} has no header: its first column is taken as {source}, its second as {target}")
     for number, row in enumerate(rows, start=1):
         if len(row) != len(header) and row != [""]:
             raise DataError(
@@ -171,7 +184,27 @@ def _table(file: Path, source: str, target: str) -> tuple[Sided, list[str]]:
                 "a sentence, or none between two?"
             )
     full = [row if len(row) == len(header) else [""] * len(header) for row in rows[named is not None :]]
-    return Sided([row[first] for row in full], [row[second] for row in full]), []
+    return Sided([row[first] for row in full], [row[second] for row in full]), notes
+
+
+def _csv(file: Path, source: str, target: str) -> tuple[Sided, list[str]]:
+    """Pairs from a table whose first line always names its columns."""
+    table = read_delimited(file)
+    names, notes = list(table.columns), [*table.notes]
+    places = _header(names, source, target)
+    if places is None and len(names) == 2:
+        _check_no_header(file, names, source, target)
+        places = (0, 1)
+        notes.append(
+            f"{file.name}: line 1, {' | '.join(name[:40] for name in names)}, is taken as names of columns, the first "
+            f"of them as {source}, the second as {target}; if it is a pair, put the line source,target above it"
+        )
+    if places is None:
+        raise DataError(
+            f"{file}: which columns hold the sentence and its translation? Say --set data.source=NAME --set "
+            f"data.target=NAME. Columns: {', '.join(names)[:200]}."
+        )
+    return Sided(*(table.columns[names[place]] for place in places)), notes
 
 
 def _header(fields: Sequence[str], source: str, target: str) -> tuple[int, int] | None:
@@ -183,16 +216,16 @@ def _header(fields: Sequence[str], source: str, target: str) -> tuple[int, int] 
     return None
 
 
-def _two_columns(file: Path, names: Sequence[str], source: str, target: str) -> tuple[str, str]:
-    places = _header(names, source, target)
-    if places is None and len(names) == 2:
-        places = (0, 1)
-    if places is None:
+def _check_no_header(file: Path, fields: Sequence[str], source: str, target: str) -> None:
+    """DataError where a first line of two fields names other languages than those that were asked for."""
+    lower = [one.strip().lower() for one in fields]
+    codes = [re.split(r"[-_]", one)[0] in CODES.split() for one in lower]
+    if all(codes) or {source.lower(), target.lower()} & {*lower}:
         raise DataError(
-            f"{file}: which columns hold the sentence and its translation? Say --set data.source=NAME --set "
-            f"data.target=NAME. Columns: {', '.join(names)[:200]}."
+            f"{file}, line 1: expected columns called {source} and {target}, or no names at all; got "
+            f"{' and '.join(one.strip() for one in fields)}. Say --set data.source={fields[0].strip()} "
+            f"--set data.target={fields[1].strip()}; or, if this is a pair of sentences, put names above it."
         )
-    return names[places[0]], names[places[1]]
 
 
 def lines_of(path: Path) -> list[str]:

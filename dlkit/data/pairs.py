@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dlkit.contracts import Split, Splits
@@ -18,10 +18,12 @@ from dlkit.data.paths import PathOrDataset
 from dlkit.data.sources import Source, source
 from dlkit.data.splitting import Parted, check_enough, check_names, fingerprint
 from dlkit.data.text_notes import key
-from dlkit.errors import SettingsError, did_you_mean
+from dlkit.errors import DataError, SettingsError, did_you_mean
 
 COLUMN = "source"
 """Name of the raw column."""
+WHAT = {"train": "training", "validation": "validation", "test": "test"}
+SIDES = ("source", "target")
 CHARACTERS_A_WORD = 10
 """A sentence without spaces counts as a word for so many characters."""
 
@@ -32,7 +34,8 @@ class PairData(Parted, PathOrDataset):
 
     `dataset`: taken where no path is given. `source`, `target`: languages of the dataset, ends of the names of aligned
     files (`train.en`, `train.de`), or columns of a table. `longest`: most words of a training sentence on either side;
-    pairs with a longer one, an empty one, or that repeat another one are left out. `sample`: see `pair_samples`.
+    pairs with a longer one, an empty one, or that repeat another one are left out, of pairs to judge by the empty ones
+    alone. `sample`: see `pair_samples`.
     `validation_rows`, `validation_fraction`, `test_fraction`, `split_seed`: as of `TextData`.
     """
 
@@ -57,13 +60,19 @@ class PairData(Parted, PathOrDataset):
     def _own(self, path: Path, say: Callable[[str], None]) -> Splits:
         say(f"Reading {path}")
         files = read_pairs(path, self.source, self.target)
-        if set(files.parts) == {"test"}:
-            # Enough to judge a finished run by.
-            parts = {"train": Sided(), "validation": Sided(), **files.parts}
-            return self._splits(parts, files, path.stem, str(path))
         if "train" in files.parts:
             check_enough(str(path), len(files.parts["train"]), "pairs of sentences to learn from")
         return self._splits(files.parts, files, path.stem, str(path))
+
+    def _own_to_judge(self, path: Path, say: Callable[[str], None]) -> Splits:
+        """Pairs as they are, but for empty ones: neither long nor repeated ones are left out."""
+        say(f"Reading {path}")
+        files = read_pairs(path, self.source, self.target)
+        if "test" in files.parts:
+            return self._splits({"test": files.parts["test"]}, files, path.stem, str(path))
+        every = Sided(*([text for part in files.parts.values() for text in getattr(part, side)] for side in SIDES))
+        files = replace(files, notes=(*files.notes, f"{path.name} names no test rows: all are judged"))
+        return replace(self._splits({"test": every}, files, path.stem, str(path)), drawn=True)
 
     def _named(self, path: Path | None, say: Callable[[str], None], allow_download: bool) -> Splits:
         dataset = source(self.dataset)
@@ -86,13 +95,21 @@ class PairData(Parted, PathOrDataset):
     def _splits(
         self, parts: Mapping[str, Sided], files: PairFiles, name: str, where: str, *, best: float | None = None
     ) -> Splits:
-        cleaned, notes = {}, [*files.notes]
+        cleaned: dict[str, Sided] = {}
+        notes = [*files.notes]
         for part, rows in parts.items():
             cleaned[part], more = self._clean(part, rows)
             notes += more
+            if part != "train" and not len(cleaned[part]):
+                raise DataError(
+                    f"{where}: expected {WHAT[part]} pairs with a sentence on both sides, got {len(rows)} lines and "
+                    "none that has. Fill in the files of this part, or leave them out."
+                )
+        if "train" in parts:
+            check_enough(where, len(cleaned["train"]), "pairs of sentences to learn from")
+        else:  # enough to judge a finished run by
+            cleaned = {"train": Sided(), "validation": Sided(), **cleaned}
         train = cleaned["train"]
-        if len(parts["train"]):
-            check_enough(where, len(train), "pairs of sentences to learn from")
         groups = [key(text) for text in train.source]
         notes += _overlap(cleaned)
         given = {part: Split({COLUMN: strings(rows.source)}, strings(rows.target)) for part, rows in cleaned.items()}
@@ -109,6 +126,7 @@ class PairData(Parted, PathOrDataset):
             target_name=self.target,
             best={} if best is None else {"bleu": best},
             notes=tuple(notes),
+            drawn="test" not in parts,
         )
 
     def _clean(self, part: str, rows: Sided) -> tuple[Sided, list[str]]:
@@ -126,8 +144,7 @@ class PairData(Parted, PathOrDataset):
                 kept.source.append(pair[0])
                 kept.target.append(pair[1])
                 seen.add(pair)
-        what = {"train": "training", "validation": "validation", "test": "test"}[part]
-        return kept, [f"{count} {what} pairs {why}; left out" for why, count in gone.items()]
+        return kept, [f"{count} {WHAT[part]} pairs {why}; left out" for why, count in gone.items()]
 
 
 def _words(text: str) -> int:
@@ -148,7 +165,7 @@ def _overlap(parts: Mapping[str, Sided]) -> list[str]:
 def _check_languages(dataset: Source, *languages: str) -> None:
     if dataset.target is not None or set(dataset.kinds.values()) != {"text"}:
         raise SettingsError(f"data.dataset={dataset.name!r}: {dataset.title} is not a set of translations.")
-    for setting, language in zip(("source", "target"), languages, strict=True):
+    for setting, language in zip(SIDES, languages, strict=True):
         if language not in dataset.kinds:
             raise SettingsError(
                 f"data.{setting}={language!r}: {dataset.title}: {', '.join(dataset.kinds)}."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -28,6 +29,22 @@ class PathOrDataset:
         if found is not None and not self._is_named(found):
             return self._own(found, say)
         return self._named(found, say, allow_download)
+
+    def to_judge(self, path: Path | Literal["sample"], *, say: Callable[[str], None]) -> Splits:
+        """The rows of `path` to judge a finished run by, as test rows: those that the user's own files name as such, or
+        all where they name none; of a series the last ones.
+        """
+        if path == "sample":
+            return self._sample()
+        found = present(path)
+        return self.load(found, say=say) if self._is_named(found) else self._own_to_judge(found, say)
+
+    def _own_to_judge(self, path: Path, say: Callable[[str], None]) -> Splits:
+        splits = self._own(path, say)
+        if not splits.drawn:
+            return splits
+        every = splits.train.joined(splits.validation).joined(splits.test)
+        return replace(splits, test=every, notes=(*splits.notes, f"{path.name} names no test rows: all are judged"))
 
     def _is_named(self, path: Path) -> bool:
         return self.dataset is not None and belongs_to(path, self.dataset)

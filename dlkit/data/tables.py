@@ -148,6 +148,7 @@ class TableData(PathOrDataset):
             fingerprint=file_fingerprint(file),
             target_name=table.target,
             notes=table.notes,
+            drawn=True,
         )
 
     def _named(self, path: Path | None, say: Callable[[str], None], allow_download: bool) -> Splits:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from dlkit.evaluation.headline import headline
-from dlkit.evaluation.pages import flattened, render, section, write
+from dlkit.evaluation.pages import first_lines, flattened, render, section, write
 from dlkit.evaluation.report import figure_names, figure_rows, fold_rows, protocol
 from dlkit.evaluation.scores import main_figure
 from dlkit.evaluation.usage import usage
@@ -119,7 +119,7 @@ def write_card(
         "inputs": section(metrics, "inputs"),
         "run": shlex.quote(run),
         "data": data,
-        "notes": _texts(data.get("notes")),
+        "notes": [first_lines(note) for note in _texts(data.get("notes"))],
         "figure_names": figure_names(metrics),
         "figure_rows": figure_rows(metrics),
         "unit": metrics.get("unit") or "",
@@ -127,7 +127,7 @@ def write_card(
         "protocol": protocol(section(metrics, "latents")),
         "folds": fold_rows(metrics),
         "k": folds.get("k", ""),
-        "limits": (*_of_the_data(data), *_LIMITS.get(task, ())),
+        "limits": (*_of_the_data(data), *_LIMITS.get(task, ()), *_of_copies(section(settings, "model"), task)),
         "artefacts": section(metrics, "artefacts"),
         "usage": usage(metrics),
         "titles": _TITLES | _OF_PICTURES if _takes_pictures(metrics) else _TITLES,
@@ -152,6 +152,15 @@ def _of_the_data(data: Mapping[str, object]) -> tuple[str, ...]:
     if data.get("sample"):
         return "Trained on sample data, to try the way from rows to a model: not for use on real input.", learned
     return (learned,)
+
+
+def _of_copies(model: Mapping[str, object], task: str) -> tuple[str, ...]:
+    if task != "translation" or not model.get("copy"):
+        return ()
+    return (
+        "It copies pieces of its vocabulary alone. What has none, with preprocessing.level=word each new word or name, "
+        "has no id to be copied by and is lost.",
+    )
 
 
 def _texts(values: object) -> list[str]:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from dlkit.evaluation.drawings import MOST_CLASSES
+from dlkit.evaluation.forecasts import step_rows
 from dlkit.evaluation.headline import headline, rivals
 from dlkit.evaluation.highlights import Decisions
 from dlkit.evaluation.histories import by_member
@@ -25,6 +26,7 @@ _SECTIONS = {
     "augmented": "training",
     "misclassified": "mistakes",
     "least_certain": "mistakes",
+    "largest_errors": "mistakes",
     "grad_cam": "looks",
     "filters": "looks",
     "reconstructions": "codes",
@@ -35,7 +37,8 @@ _SECTIONS = {
     "codes_by_class": "codes",
     "units": "codes",
 }
-"""Where on the page a plot stands, by its name; the others among the answers."""
+"""Where on the page a plot stands, by its name, which may stand behind that of an answer; the others among the answers.
+"""
 
 
 def write_report(
@@ -53,7 +56,8 @@ def write_report(
 
     `metrics`: as in `metrics.json`; taken when there: `unit` (of the target), `data.notes`, `inputs` ({column: kind}),
     `preprocessing` (as `seen` reads it), `versions`, `best_epoch`, `best_possible`, `per_class` (as
-    `scores.per_class`), `folds` ({"k", figure: {"mean", "std", "values"}, "baselines": {name: the same}}).
+    `scores.per_class`), `by_step` (as `forecasts.by_step`, by model), `folds` ({"k", figure: {"mean", "std",
+    "values"}, "baselines": {name: the same}}).
     `settings`: resolved, nested as the recipe is; those of an ensemble's members under "members", by name.
     `mistakes`: as `mistakes.worst_mistakes` gives them. `decisions`: of texts, as `highlights.decisions` gives them.
     """
@@ -83,6 +87,7 @@ def write_report(
         "best": best_figures(metrics),
         "classes": class_rows(metrics),
         "every_class": len(_classes(metrics)),
+        "steps": step_rows(section(metrics, "by_step"), section(metrics, "by_target_and_step")),
         "folds": fold_rows(metrics),
         "mistakes": mistakes,
         "highlights": decisions.highlights if decisions else (),
@@ -107,23 +112,31 @@ def protocol(latents: Mapping[str, object]) -> str:
         return ""
     said = f"Codes of {figure(latents.get('code'))} numbers"
     if "samples" in latents:
-        gaussian = latents.get("likelihood") == "gaussian"
-        pixels = "values normal around their reconstruction, with variance 1"
-        rows, error = latents.get("nll_rows"), latents.get("nll_error")
+        unit = str(latents.get("unit", "nats a row")) + (", given its label" if "classes" in latents else "")
         said += (
             f", {figure(latents.get('active_units'))} of them active: their mean varies by more than 0.01 over the "
-            f"test rows (Burda et al. 2016). In nats a row, {pixels if gaussian else _of_pixels(latents)}: elbo = "
-            f"-reconstruction - kl over all test rows; nll from {figure(latents.get('samples'))} importance samples of "
+            f"test rows (Burda et al. 2016). In {unit}, {_density(latents)}: elbo = -reconstruction - kl over all test "
+            f"rows; nll from {figure(latents.get('samples'))} importance samples of {_judged_rows(latents)}"
         )
-        said += f"each of {figure(rows)} rows, standard error {figure(error)} from that choice" if error else "each row"
+        if "elbo_samples" in latents:
+            said += f"; the validation elbo from {figure(latents.get('elbo_samples'))} codes of each validation row"
     return (
         f"{said}. mse, mae: of the reconstruction from the mean code, a number of the row, of rows as an artefact is "
         "asked about them. probe_accuracy: of a logistic regression on the codes. PCA has codes of the same size."
     )
 
 
-def _of_pixels(latents: Mapping[str, object]) -> str:
-    return f"pixels {PROTOCOLS.get(str(latents.get('binarise')), '')}"
+def _judged_rows(latents: Mapping[str, object]) -> str:
+    rows, error = latents.get("nll_rows"), latents.get("nll_error")
+    each = f"each of {figure(rows)} rows"
+    return f"{each}, standard error {figure(error)} from that choice" if error else f"{each}, all there are"
+
+
+def _density(latents: Mapping[str, object]) -> str:
+    """Which distribution the figures in nats are of."""
+    if latents.get("likelihood") != "gaussian":
+        return f"pixels {PROTOCOLS.get(str(latents.get('binarise')), '')}"
+    return f"values normal around their reconstruction, with standard deviation {figure(latents.get('noise', 1.0))}"
 
 
 def _replayed(metrics: Mapping[str, object], main: str) -> str:
@@ -180,5 +193,10 @@ def _pictures(plots: Sequence[Plot], part: str) -> list[dict[str, str]]:
     return [
         {"title": plot.title, "alt": plot.alt, "source": data_uri(plot.path)}
         for plot in plots
-        if _SECTIONS.get(plot.name, "answers") == part
+        if _section_of(plot.name) == part
     ]
+
+
+def _section_of(plot: str) -> str:
+    found = (section for name, section in _SECTIONS.items() if plot == name or plot.endswith(f"_{name}"))
+    return next(found, "answers")

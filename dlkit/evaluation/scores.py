@@ -242,9 +242,17 @@ def regression_figures(targets: np.ndarray, values: np.ndarray) -> dict[str, flo
     return figures
 
 
-def per_class(answer: Classes, targets: np.ndarray, outputs: np.ndarray) -> list[dict[str, str | float]]:
-    """A row a class: `label`, `precision`, `recall`, `f1` in [0, 1], and `support`, its number of rows."""
-    labels, truth, answers = _answered(answer, targets, outputs)
+def per_class(answer: Classes | Parts, targets: Raw, outputs: np.ndarray) -> list[dict[str, str | float]]:
+    """A row a class: `label`, `precision`, `recall`, `f1` in [0, 1], and `support`, its number of rows. Of several
+    answers the classes of each, with its name as `target`.
+    """
+    if isinstance(answer, Parts):
+        raw, by_part = by_name(targets, answer), answer.split(outputs)
+        classes = {part: one for part, one in answer.parts.items() if isinstance(one, Classes)}
+        return [
+            {"target": part, **row} for part, one in classes.items() for row in per_class(one, raw[part], by_part[part])
+        ]
+    labels, truth, answers = _answered(answer, _one(targets), outputs)
     numbers = precision_recall_fscore_support(truth, answers, labels=np.arange(len(labels)), zero_division=0)
     return [
         {"label": label, "precision": float(p), "recall": float(r), "f1": float(f), "support": int(s)}

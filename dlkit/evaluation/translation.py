@@ -1,22 +1,24 @@
 """How good are translations, by the measures that others use?
 
-`bleu`: sacreBLEU (Post 2018) on plain text, whose signature says how. `bleu_tokenised`: as papers on Multi30k count it,
-lower-cased, punctuation normalised and tokenised by Moses, whose own files are met word for word. `chrf`: Popović 2015.
+`bleu`: sacreBLEU (Post 2018) on plain text, whose signature says how: where words are not parted by blanks, by another
+tokeniser than usual. `bleu_tokenised`: as papers on Multi30k count it, lower-cased, punctuation normalised and
+tokenised by Moses, whose own files are met word for word. `chrf`: Popović 2015.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 
 from dlkit.errors import DataError, SettingsError
+from dlkit.evaluation.tokenisers import USUAL, count_tokens, tokeniser_of
 from dlkit.inference.sentences import SentenceAnswer
 
 LENGTHS = (10, 15, 20)
-"""Words of a reference, between blanks: up to these, and above."""
+"""Words of a reference, or what its tokeniser cuts it into: up to these, and above."""
 EXAMPLES = 12
 BEFORE = "before"
 """The baseline that training went on from."""
@@ -28,16 +30,17 @@ _FEWEST = 20
 
 @dataclass(frozen=True)
 class Corpus:
-    """Sentences written and, one each, sentences that a person wrote."""
+    """Sentences written and, one each, sentences that a person wrote. `tokeniser`: see `tokenisers`."""
 
     written: Sequence[str]
     right: Sequence[str]
+    tokeniser: str = USUAL
 
     def __len__(self) -> int:
         return len(self.right)
 
     def take(self, rows: np.ndarray) -> Corpus:
-        return Corpus([self.written[row] for row in rows], [self.right[row] for row in rows])
+        return replace(self, written=[self.written[row] for row in rows], right=[self.right[row] for row in rows])
 
 
 def corpus_of(answer: object, targets: object, outputs: np.ndarray) -> Corpus:
@@ -46,7 +49,8 @@ def corpus_of(answer: object, targets: object, outputs: np.ndarray) -> Corpus:
         raise SettingsError(f"translation needs sentences, got {type(answer).__name__}, {type(targets).__name__}.")
     if len(targets) != len(outputs) or not len(targets):
         raise DataError(f"{len(targets)} references do not fit {len(outputs)} translations: expected one for each.")
-    return Corpus(answer.sentences(outputs), targets.tolist())
+    right = targets.tolist()
+    return Corpus(answer.sentences(outputs), right, tokeniser_of(answer.language, right))
 
 
 def figures(answer: object, targets: object, outputs: np.ndarray) -> dict[str, float]:
@@ -69,16 +73,23 @@ def of_texts(corpus: Corpus, language: str) -> dict[str, float]:
 
 
 def bleu(corpus: Corpus) -> float:
-    """BLEU as sacreBLEU has it by default, in [0, 100]."""
+    """BLEU as sacreBLEU has it by default for the language, in [0, 100]."""
     from sacrebleu.metrics.bleu import BLEU
 
-    return float(BLEU().corpus_score(corpus.written, [corpus.right]).score)
+    # Of characters, too, a full stop stands alone at the end, which sacreBLEU takes for text that is tokenised already.
+    metric = BLEU(tokenize=corpus.tokeniser, force=corpus.tokeniser != USUAL)
+    return float(metric.corpus_score(corpus.written, [corpus.right]).score)
 
 
 def bleu_tokenised(corpus: Corpus, language: str) -> float:
-    """BLEU on lower-cased text that Moses normalised and tokenised, in [0, 100]."""
+    """BLEU on lower-cased text that Moses normalised and tokenised, in [0, 100]; where Moses finds no words, by the
+    corpus' own tokeniser.
+    """
     from sacrebleu.metrics.bleu import BLEU
 
+    if corpus.tokeniser != USUAL:
+        metric = BLEU(tokenize=corpus.tokeniser, lowercase=True, force=True)
+        return float(metric.corpus_score(corpus.written, [corpus.right]).score)
     # The text is tokenised, as its full stops show: sacreBLEU would warn of that.
     plain = BLEU(tokenize="none", force=True)
     return float(plain.corpus_score(moses(corpus.written, language), [moses(corpus.right, language)]).score)
@@ -92,21 +103,29 @@ def moses(texts: Sequence[str], language: str) -> list[str]:
     return [tokeniser.tokenize(normaliser.normalize(text.lower()), return_str=True) for text in texts]
 
 
-def signatures() -> dict[str, str]:
-    """How the figures were made, as sacreBLEU writes it, and how the text of `bleu_tokenised` was."""
+def signatures(tokeniser: str = USUAL) -> dict[str, str]:
+    """How the figures were made, as sacreBLEU writes it, and how the text of `bleu_tokenised` was. `tokeniser`: see
+    `Corpus`.
+    """
     from importlib.metadata import version
 
     from sacrebleu.metrics.bleu import BLEU
     from sacrebleu.metrics.chrf import CHRF
 
-    found = {"bleu": BLEU(references=[["a"]]).get_signature(), "chrf": CHRF(references=[["a"]]).get_signature()}
+    metric, lower = (BLEU(tokenize=tokeniser, lowercase=low, references=[["a"]]) for low in (False, True))
     tokenised = f"lower-cased, Moses punctuation and tokens by sacremoses {version('sacremoses')}"
-    return {**{name: str(one) for name, one in found.items()}, "bleu_tokenised": tokenised}
+    return {
+        "bleu": str(metric.get_signature()),
+        "chrf": str(CHRF(references=[["a"]]).get_signature()),
+        "bleu_tokenised": tokenised if tokeniser == USUAL else str(lower.get_signature()),
+    }
 
 
 def by_length(corpus: Corpus) -> dict[str, dict[str, float]]:
-    """`bleu` and `rows` by the number of words in a reference ("1-10", …, "21+"); none where there are too few rows."""
-    words = np.array([len(text.split()) for text in corpus.right])
+    """`bleu` and `rows` by the length of a reference ("1-10", …, "21+"), see `LENGTHS`; none where there are too few
+    rows.
+    """
+    words = np.array(count_tokens(corpus.right, corpus.tokeniser))
     edges = [0, *LENGTHS, np.inf]
     found = {}
     for low, high in pairwise(edges):
@@ -136,8 +155,8 @@ def examples(corpus: Corpus, sources: Sequence[str]) -> list[dict[str, str]]:
 
 
 def length_ratio(corpus: Corpus) -> float:
-    """Words that were written to words of the references."""
-    written, right = (sum(len(text.split()) for text in side) for side in (corpus.written, corpus.right))
+    """Words that were written to words of the references, or of what the tokeniser cuts them into."""
+    written, right = (sum(count_tokens(side, corpus.tokeniser)) for side in (corpus.written, corpus.right))
     return written / max(right, 1)
 
 

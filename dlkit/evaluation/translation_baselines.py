@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from dlkit.contracts import Split
+from dlkit.evaluation.tokenisers import tokeniser_of
 from dlkit.evaluation.translation import Corpus, of_texts
 from dlkit.inference.sentence_pieces import MARK, marked_words, parts
 
@@ -29,7 +30,8 @@ def baselines(train: Split, test: Split, language: str) -> dict[str, dict[str, f
         "most_frequent": [frequent] * len(right),
         "word_by_word": [dictionary.translate(text) for text in sources.tolist()],
     }
-    return {name: of_texts(Corpus(texts, right), language) for name, texts in found.items()}
+    tokeniser = tokeniser_of(language, right)
+    return {name: of_texts(Corpus(texts, right, tokeniser), language) for name, texts in found.items()}
 
 
 class Dictionary:

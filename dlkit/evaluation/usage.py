@@ -86,24 +86,61 @@ def _saved_model(run: str, _file: str, inputs: Mapping[str, str], _task: str) ->
 
 
 def _litert(run: str, file: str, _inputs: Mapping[str, str], task: str) -> str:
-    # A translator has three: how to read, how to write one more piece, and both in one loop.
-    name = '"greedy"' if task == "translation" else ""
+    if task == "translation":
+        return _TRANSLATOR.format(run=_quoted(run), file=_quoted(file), text=_quoted(TEXT))
     return (
         "from ai_edge_litert.interpreter import Interpreter\n\n"
         f"interpreter = Interpreter(model_path={_quoted(f'{run}/{file}')})\n"
-        f"signature = interpreter.get_signature_runner({name})\n"
+        "signature = interpreter.get_signature_runner()\n"
         "# It takes encoded rows, as dlkit.load(run).transform.encode(columns) makes them from raw ones.\n"
         "print(signature.get_input_details())\n"
     )
 
 
-def _keras(run: str, file: str, _inputs: Mapping[str, str], task: str) -> str:
-    # Keras looks for classes by their registered names, and these are registered by their module.
-    layers = _LAYERS.get(task, "layers")
-    return (
-        f"import keras\nimport dlkit.models.{layers}  # makes dlkit's own layers known to Keras\n\n"
-        f"model = keras.saving.load_model({_quoted(f'{run}/{file}')})  # the network alone: takes encoded rows\n"
-    )
+_TRANSLATOR = """\
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter
+
+run = Path({run})
+about = json.loads((run / "assets.extra/preprocessing.json").read_text(encoding="utf-8"))
+special = about["ids"]
+
+
+def pieces(name):
+    return (run / "assets.extra" / about[name]).read_text(encoding="utf-8").split("\\n")[:-1]
+
+
+def cut(word):  # the longest piece that it begins with, and so on
+    found = []
+    while word and about["level"] == "piece":
+        size = next((size for size in range(len(word), 0, -1) if word[:size] in numbers), 0)
+        found.append(numbers.get(word[:size], special["unknown"]))
+        word = word[max(size, 1) :]
+    return found or [numbers.get(word, special["unknown"])]
+
+
+numbers = {{piece: number for number, piece in enumerate(pieces("vocabulary"), start=special["first_piece"])}}
+text = {text}
+text = text.lower() if about["lower"] else text
+# Enough for plain text; all of the rules are in about["rules"].
+words = [word for part in text.split() for word in re.findall(r"▁?(?:[^\\W_]{{1,64}}|.)", "▁" + part)]
+ids = [number for word in words for number in cut(word)][: about["longest_source"] - 1]
+
+# Greedily, in one call; "encode" and "step" are for other searches, a piece a call.
+greedy = Interpreter(model_path=str(run / {file})).get_signature_runner("greedy")
+outputs = greedy(source=np.array([[*ids, special["end"]]], np.int32))["outputs"][0]
+written = [int(number) - special["first_piece"] for number in outputs[1:] if number >= special["first_piece"]]
+target = pieces("target_vocabulary")
+print("".join(target[number] for number in written).replace("▁", " ").strip(), float(outputs[0]))
+"""
+
+
+def _keras(run: str, _file: str, _inputs: Mapping[str, str], _task: str) -> str:
+    return f"import dlkit\n\nmodel = dlkit.keras_model({_quoted(run)})  # the network alone: takes encoded rows\n"
 
 
 def _quoted(text: str) -> str:
@@ -131,4 +168,3 @@ def _file(artefact: object, default: str) -> str:
 
 
 _WAYS = {"saved_model": ("", _saved_model), "tflite": ("model.tflite", _litert), "keras": ("model.keras", _keras)}
-_LAYERS = {"generation": "latent_layers", "reconstruction": "latent_layers", "translation": "translation"}

@@ -17,6 +17,7 @@ from dlkit.export.latent_proof import signature_differences, signatures_of
 from dlkit.export.latent_signatures import latent_functions
 from dlkit.export.saved_model import SavedModel
 from dlkit.inference.answers import AnyAnswer
+from dlkit.inference.decoding import Search
 from dlkit.inference.predictor import Predictor, load_answer
 from dlkit.inference.sentences import SentenceAnswer
 from dlkit.training.answering import answers_of
@@ -44,7 +45,8 @@ class Proof:
     """`max_abs_diff`: see `TOLERANCE`. `agreement`: share of rows with the same class, or a value nearer than 0.05.
     `signatures`: the largest differences of a latent model's further signatures.
 
-    Of translations (`sentences`): the share of identical ones, and the largest difference of their scores.
+    Of translations (`sentences`): the share of identical ones, and the largest difference of their scores;
+    `greedy_agreement`: the share of identical ones where both search greedily, each by its own loop.
     """
 
     rows: int
@@ -53,26 +55,24 @@ class Proof:
     outputs: np.ndarray
     signatures: Mapping[str, float] = field(default_factory=dict)
     sentences: bool = False
+    greedy_agreement: float | None = None
 
     def holds(self, name: str) -> bool:
         tolerance, share = self.asked(name)
-        return max(self.max_abs_diff, *self.signatures.values(), 0.0) <= tolerance and self.agreement >= share
+        difference = max(self.max_abs_diff, *self.signatures.values(), 0.0)
+        return difference <= tolerance and min(self.agreements.values()) >= share
+
+    @property
+    def agreements(self) -> dict[str, float]:
+        """As figures of an artefact."""
+        greedy = {} if self.greedy_agreement is None else {"greedy_agreement": self.greedy_agreement}
+        return {"agreement": self.agreement, **greedy}
 
     def asked(self, name: str) -> tuple[float, float]:
         """Largest difference that is allowed, and least share of rows with the same answer."""
         if self.sentences:
             return OF_SENTENCES.get(name, (1e-4, 0.99))
         return TOLERANCE[name], AGREEMENT.get(name, 1.0)
-
-    def with_signatures(
-        self, model: keras.Model, folder: Path, name: str, transform: Transform, columns: Columns
-    ) -> Proof:
-        """With those of the artefact `name` of a run compared with `model`, where it is a latent one."""
-        if name == "onnx" or not latent_functions(model, transform.tensors):
-            return self
-        loaded = keras_model(folder / "model.keras") if name == "keras" else model
-        given = signatures_of(folder, name, transform, loaded)
-        return replace(self, signatures=signature_differences(model, transform, columns, given))
 
 
 def runner(folder: Path, name: str, transform: Transform) -> Callable[[Columns], np.ndarray]:
@@ -124,6 +124,60 @@ def prove(answer: AnyAnswer, expected: np.ndarray, run: Callable[[Columns], np.n
     return Proof(len(expected), difference, float(np.mean(same)), outputs, sentences=sentences)
 
 
+def with_signatures(
+    proofs: Mapping[str, Proof],
+    model: keras.Model,
+    answer: AnyAnswer,
+    folder: Path,
+    *,
+    transform: Transform,
+    columns: Columns,
+) -> dict[str, Proof]:
+    """The proofs by artefact of a run, with what else artefacts can do compared with `model`: those of a latent model
+    encode and decode, those of a translator search greedily, in a loop of its own. Others as they are.
+    """
+    if isinstance(answer, SentenceAnswer):
+        return _with_greedy(proofs, model, replace(answer, beam=1), folder, transform=transform, columns=columns)
+    if not latent_functions(model, transform.tensors):
+        return dict(proofs)
+    found = dict(proofs)
+    for name in proofs.keys() - {"onnx"}:
+        loaded = keras_model(folder / "model.keras") if name == "keras" else model
+        given = signatures_of(folder, name, transform, loaded)
+        found[name] = replace(proofs[name], signatures=signature_differences(model, transform, columns, given))
+    return found
+
+
+def _with_greedy(
+    proofs: Mapping[str, Proof],
+    model: keras.Model,
+    greedy: SentenceAnswer,
+    folder: Path,
+    *,
+    transform: Transform,
+    columns: Columns,
+) -> dict[str, Proof]:
+    expected = answers_of(model, greedy, Examples(transform.encode(columns)))
+    shares = {
+        name: prove(greedy, expected, _greedy_runner(folder, name, transform, greedy), columns).agreement
+        for name in proofs
+    }
+    return {name: replace(proof, greedy_agreement=shares[name]) for name, proof in proofs.items()}
+
+
+def _greedy_runner(
+    folder: Path, name: str, transform: Transform, greedy: SentenceAnswer
+) -> Callable[[Columns], np.ndarray]:
+    """As `runner`, of a translator that searches greedily."""
+    if name == "keras":
+        model = keras_model(folder / "model.keras")
+        return lambda columns: answers_of(model, greedy, Examples(transform.encode(columns)))
+    if name == "saved_model":
+        return SavedModel(folder, transform, signature="greedy").outputs
+    search = Search(beam=1, length_penalty=greedy.length_penalty)
+    return Predictor(folder, artefact=name, search=search).outputs
+
+
 def require(proofs: dict[str, Proof], where: Path) -> None:
     """Raise DisagreementError (exit code 3) when an artefact is beyond its tolerance."""
     failed = {name: proof for name, proof in proofs.items() if not proof.holds(name)}
@@ -131,6 +185,7 @@ def require(proofs: dict[str, Proof], where: Path) -> None:
         parts = [
             f"{name}: largest difference {proof.max_abs_diff:.2g} (allowed {tolerance:g}), same answer on "
             f"{proof.agreement:.2%} of {proof.rows} rows (at least {share:.1%})"
+            + ("" if proof.greedy_agreement is None else f", searched greedily on {proof.greedy_agreement:.2%}")
             + "".join(f", {key}: largest difference {one:.2g}" for key, one in proof.signatures.items())
             for name, proof in failed.items()
             for tolerance, share in [proof.asked(name)]

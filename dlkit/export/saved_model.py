@@ -29,6 +29,7 @@ from dlkit.inference.forecasts import MEDIAN, ForecastAnswer
 from dlkit.inference.forms import argument_names
 from dlkit.inference.latents import LatentAnswer, LatentInputs
 from dlkit.inference.sentences import SentenceAnswer
+from dlkit.inference.series import SeriesInputs
 from dlkit.inference.translation import PairText
 from dlkit.models.layers import side_by_side
 from dlkit.preprocessing.graphs import LatentInputsGraph, graph_of, raw_tensors
@@ -46,9 +47,9 @@ class Servable(tf.Module):
 
     A class adds "probabilities" (rows, classes) float32 and "label" (rows,) strings, a number adds "value" (rows,)
     float64 in own units, a search for anomalies "score", "threshold", "anomaly" (rows,) and "contributions" (rows, …)
-    as `AnomalyAnswer.decode` has them, a latent model "reconstruction", "code" and "mse"; several answers add these by
-    their names ("age_value"). `network`: encoded inputs by name as `Transform.tensors` has them, any number of rows,
-    and of any length where that is None; "outputs" out.
+    as `AnomalyAnswer.decode` has them, a latent model "reconstruction" (of a table one for each column, by its
+    name), "code" and "mse"; several answers add these by their names ("age_value"). `network`: encoded inputs by name
+    as `Transform.tensors` has them, any number of rows, and of any length where that is None; "outputs" out.
     `arrays`, of a model of pictures: uint8 pixels (rows, height, width, 1, 3 or 4); the same answers out as `serve`.
     """
 
@@ -153,10 +154,23 @@ def _forecast(answer: ForecastAnswer, outputs: tf.Tensor) -> dict[str, tf.Tensor
 
 
 def _reconstruction(answer: LatentAnswer, outputs: tf.Tensor) -> dict[str, tf.Tensor]:
-    """As `LatentAnswer.decode`: pixels (rows, height, width, channels) uint8, or features (rows, n) in own units."""
-    if answer.features:
-        return {"reconstruction": tf.cast(outputs, tf.float64) * np.array(answer.scale) + np.array(answer.shift)}
-    return {"reconstruction": tf.cast(tf.round(tf.clip_by_value(outputs, 0.0, 1.0) * 255), tf.uint8)}
+    """As `LatentAnswer.decode`: pixels (rows, height, width, channels) uint8, or of a table each column (rows,) as
+    "reconstruction_" and its name: a number float64, NaN where it is missing, or a category, "" where none is known.
+    """
+    if not answer.features:
+        return {"reconstruction": tf.cast(tf.round(tf.clip_by_value(outputs, 0.0, 1.0) * 255), tf.uint8)}
+    values = tf.cast(outputs, tf.float64) * np.array(answer.scale) + np.array(answer.shift)
+    found: dict[str, tf.Tensor] = {}
+    for name, places in answer.columns.items():
+        one = values[:, places]
+        if name in answer.categories:
+            known = answer.categories[name]
+            made = tf.gather(tf.constant(known), tf.argmax(one, axis=1)) if known else tf.fill(tf.shape(one)[:1], "")
+        else:
+            gone = one[:, -1] > 0.5 if name in answer.flagged else tf.zeros_like(one[:, 0], tf.bool)
+            made = tf.where(gone, tf.constant(np.nan, tf.float64), one[:, 0])
+        found[f"reconstruction_{argument_names(answer.columns)[name]}"] = made
+    return found
 
 
 def write_saved_model(folder: Path, transform: Transform, model: keras.Model, answer: AnyAnswer) -> list[str]:
@@ -171,16 +185,17 @@ def write_saved_model(folder: Path, transform: Transform, model: keras.Model, an
 
 
 class SavedModel:
-    """A SavedModel, loaded: raw columns to the network's outputs."""
+    """A SavedModel, loaded: raw columns to the network's outputs, by one of the signatures that take them."""
 
-    def __init__(self, folder: Path, transform: Transform) -> None:
+    def __init__(self, folder: Path, transform: Transform, *, signature: str = "serving_default") -> None:
         # The module has to live as long as its function: the function alone does not keep its tables.
         self._module = tf.saved_model.load(str(folder))
-        self._function = self._module.signatures["serving_default"]
+        self._function = self._module.signatures[signature]
         # Runs of the first dlkit have raw input alone.
         self._network = self._module.signatures.get("network")
         self._kinds = transform.kinds
         self._names = argument_names(self._kinds)
+        self._tick = transform.tick if isinstance(transform, SeriesInputs) else "s"
         self._rows_at_once = ROWS_AT_ONCE if isinstance(transform, PairText) else 256
 
     def outputs(self, columns: Columns, *, batch_size: int | None = None) -> np.ndarray:
@@ -217,5 +232,6 @@ class SavedModel:
         return call
 
     def _batch(self, columns: Columns) -> np.ndarray:
-        tensors = {self._names[column]: tensor for column, tensor in raw_tensors(columns, self._kinds).items()}
+        raw = raw_tensors(columns, self._kinds, self._tick)
+        tensors = {self._names[column]: tensor for column, tensor in raw.items()}
         return np.asarray(self._function(**tensors)["outputs"])

@@ -21,6 +21,10 @@ from dlkit.inference.sentence_pieces import END, START
 Tensors = Mapping[str, np.ndarray]
 WIDEST = 256
 """Most hypotheses of a sentence at once: each takes a cache of its own, some hundred kilobytes."""
+TEMPERATURES = (1e-3, 1e3)
+"""Beyond these, logits overflow, or what is never written becomes as likely as the rest."""
+TIMES, MORE = 3, 10
+"""A translation has at most so many times its source's pieces, and so many more, its end among them."""
 
 
 class Steps(Protocol):
@@ -57,45 +61,80 @@ class Found:
 class Search:
     """How to look for translations. `beam`: hypotheses that are kept, 1 is greedy. `best`: translations to give.
 
-    `length_penalty`: alpha of Wu et al. 2016, eq. 14. With a `temperature`, pieces are drawn by chance from the `top_k`
-    likeliest (0: all) that make up `top_p` of the probability (Holtzman et al. 2020), from `seed` on; no beam then.
+    `length_penalty`: alpha of Wu et al. 2016, eq. 14. Where any of `temperature` (else 1), `top_k`, `top_p` and `seed`
+    (else 0) is given, pieces are drawn by chance from the `top_k` likeliest (0: all) that make up `top_p` of the
+    probability (Holtzman et al. 2020); no beam then.
     """
 
     beam: int = 5
     best: int = 1
     length_penalty: float = 1.0
     temperature: float | None = None
-    top_k: int = 0
-    top_p: float = 1.0
-    seed: int = 0
+    top_k: int | None = None
+    top_p: float | None = None
+    seed: int | None = None
 
     def __post_init__(self) -> None:
         limits = {"beam": (1, WIDEST), "best": (1, WIDEST), "top_k": (0, np.inf), "seed": (0, np.inf)}
-        for name, (lowest, highest) in (limits | {"length_penalty": (0, 10)}).items():
-            if not lowest <= getattr(self, name) <= highest:
-                raise SettingsError(f"{name}: expected a number from {lowest} to {highest}, got {getattr(self, name)}.")
-        if self.temperature is not None and not 0 < self.temperature < np.inf:
-            raise SettingsError(f"temperature: expected a number above 0, got {self.temperature}.")
-        if not 0 < self.top_p <= 1:
+        for name, (lowest, highest) in (limits | {"length_penalty": (0, 10), "temperature": TEMPERATURES}).items():
+            value = getattr(self, name)
+            if value is not None and not lowest <= value <= highest:
+                remedy = " For the likeliest piece each time: beam=1 alone." if name == "temperature" else ""
+                raise SettingsError(f"{name}: expected a number from {lowest:g} to {highest:g}, got {value}.{remedy}")
+        if self.top_p is not None and not 0 < self.top_p <= 1:
             raise SettingsError(f"top_p: expected a share in (0, 1], got {self.top_p}.")
-        if self.temperature is None and self.best > self.beam:
+        if not self.is_by_chance and self.best > self.beam:
             raise SettingsError(f"best: a beam of {self.beam} gives {self.beam} translations at most, got {self.best}.")
 
     @property
-    def is_greedy(self) -> bool:
-        return self.beam == 1 and self.temperature is None
+    def is_by_chance(self) -> bool:
+        return any(given is not None for given in (self.temperature, self.top_k, self.top_p, self.seed))
 
-    def run(self, steps: Steps, source: np.ndarray, longest: int) -> Found:
-        """Translations of ids (rows, length) int32, of at most `longest` pieces with their end."""
-        if self.temperature is not None:
+    @property
+    def is_greedy(self) -> bool:
+        return self.beam == 1 and not self.is_by_chance
+
+    def run(
+        self, steps: Steps, source: np.ndarray, longest: int, *, reading: Callable[[list[int]], object] = tuple
+    ) -> Found:
+        """Translations of ids (rows, length) int32, of at most `longest` pieces with their end.
+
+        `reading`: what ids stand for. Of several that stand for the same only the best is given.
+        """
+        found = self._found(steps, source, longest)
+        return found if self.best == 1 else distinct(found, self.best, reading)
+
+    def _found(self, steps: Steps, source: np.ndarray, longest: int) -> Found:
+        """As many as there are of a beam, the best alone where no more are wanted."""
+        if self.is_by_chance:
             return sampled(
-                steps, source, longest, count=self.best, temperature=self.temperature, top_k=self.top_k,
-                top_p=self.top_p, seed=self.seed, length_penalty=self.length_penalty,
-            )  # fmt: skip
+                steps,
+                source,
+                longest,
+                count=self.best,
+                temperature=1.0 if self.temperature is None else self.temperature,
+                top_k=self.top_k or 0,
+                top_p=1.0 if self.top_p is None else self.top_p,
+                seed=self.seed or 0,
+                length_penalty=self.length_penalty,
+            )
         if self.is_greedy:
             return greedy(steps, source, longest, length_penalty=self.length_penalty)
         found = beam_search(steps, source, longest, beam=self.beam, length_penalty=self.length_penalty)
-        return Found(found.ids[:, : self.best], found.scores[:, : self.best])
+        return found if self.best > 1 else Found(found.ids[:, :1], found.scores[:, :1])
+
+
+def distinct(found: Found, count: int, reading: Callable[[list[int]], object]) -> Found:
+    """The `count` best of each row that stand for different things; two cuts of one text are one text."""
+    rows, _, longest = found.ids.shape
+    ids, scores = np.zeros((rows, count, longest), np.int32), np.full((rows, count), -np.inf, np.float32)
+    for row in range(rows):
+        first: dict[object, int] = {}
+        for place in np.flatnonzero(np.isfinite(found.scores[row])).tolist():
+            first.setdefault(reading(found.ids[row, place].tolist()), place)
+        kept = list(first.values())[:count]
+        ids[row, : len(kept)], scores[row, : len(kept)] = found.ids[row, kept], found.scores[row, kept]
+    return Found(ids, scores)
 
 
 def penalty(pieces: int | np.ndarray, alpha: float) -> float | np.ndarray:
@@ -104,8 +143,8 @@ def penalty(pieces: int | np.ndarray, alpha: float) -> float | np.ndarray:
 
 
 def bounds(source: np.ndarray, longest: int) -> np.ndarray:
-    """(rows,) most pieces of a translation, its end among them: three times its source's, and ten more."""
-    return np.minimum(3 * (source > 0).sum(axis=1) + 10, longest)
+    """(rows,) most pieces of a translation, its end among them."""
+    return np.minimum(TIMES * (source > 0).sum(axis=1) + MORE, longest)
 
 
 def greedy(steps: Steps, source: np.ndarray, longest: int, *, length_penalty: float = 1.0) -> Found:

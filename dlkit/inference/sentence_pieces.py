@@ -25,6 +25,7 @@ from dlkit.inference.words import LAST_KEPT, LAST_TABLED
 
 START, END, UNKNOWN, FIRST = 1, 2, 3, 4
 """Ids: 0 pads, 1 starts a translation, 2 ends it, 3 is what no piece stands for, 4 is the first piece."""
+IDS = {"padding": 0, "start": START, "end": END, "unknown": UNKNOWN, "first_piece": FIRST}
 MARK = "▁"
 BLANK = 0x20
 LONGEST_RUN = 64
@@ -151,6 +152,25 @@ class SentencePieces:
             if number >= FIRST:
                 found.append(self.vocabulary[number - FIRST])
         return found
+
+    def rules(self) -> list[str]:
+        """How a text becomes ids and ids a text, for who has to do it without this module."""
+        signs, joiners = ([f"U+{code:04X}" for code in codes] for codes in (_NO_CHARACTER, _JOINERS))
+        found = [
+            f"{', '.join(signs)}, categories Z and Cs, white space and code points above U+{LAST_KEPT:X} are blanks. "
+            f"Of others up to U+{LAST_TABLED:X} categories Cc and Cf vanish, but for {', '.join(joiners)}.",
+            f"Blanks part a text. A part is cut into runs of up to {LONGEST_RUN} letters, marks and digits (categories "
+            f"L, M and N, {', '.join(joiners)}, code points above U+{LAST_TABLED:X}) and into single other characters; "
+            f"{MARK} is put before the first of them.",
+            "Of each of these words the longest piece that it begins with is taken, then the longest that its rest "
+            "begins with; a character that no piece begins with is one unknown id."
+            if self.level == "piece"
+            else "Each of these words is a piece, or one unknown id.",
+            f"Pieces one after the other, with a blank for each {MARK} and none at both ends, are a text.",
+            f"Categories are those of Unicode {unicodedata.unidata_version}.",
+        ]
+        lower = ["A letter becomes its lower case, where that is one character."] if self.lower else []
+        return [found[0], *lower, *found[1:]]
 
     def save(self, path: Path) -> None:
         """A piece a line."""

@@ -42,7 +42,7 @@ class SentenceAnswer:
 
     def decode(self, outputs: np.ndarray) -> list[dict[str, object]]:
         """A row each: {"translation": text, "score": log-probability by length, see `length_penalty`}; where several
-        were asked for, the next ones in "others", the best first.
+        were asked for, the next ones in "others", the best first, as many as there are different ones.
         """
         found = []
         for row in outputs.reshape(len(outputs), outputs.shape[1] // self.units, self.units):

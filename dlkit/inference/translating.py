@@ -27,7 +27,7 @@ class Translator:
     """
 
     def __init__(self, path: Path, answer: SentenceAnswer, *, search: Search | None = None, threads: int = 1) -> None:
-        self._path, self._longest = path, answer.longest
+        self._path, self._longest, self._text = path, answer.longest, answer.pieces.decode
         own = Search(beam=answer.beam, length_penalty=answer.length_penalty)
         self.search = own if search is None else search
         self._interpreter = interpreter(path, threads=threads)
@@ -51,7 +51,7 @@ class Translator:
         source = source[:, : int((source[0] > 0).sum())]  # what is not padded needs no mask
         if "greedy" in self._call:
             return self._run("greedy", source=source)["outputs"]
-        return self.search.run(self, source, self._longest).outputs
+        return self.search.run(self, source, self._longest, reading=self._text).outputs
 
     def encode(self, source: np.ndarray) -> tuple[Tensors, Tensors]:
         """See `decoding.Steps`; one sentence."""

@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from dlkit.contracts import Column, ColumnKind, Columns, Ragged, Rows, Tensor
+from dlkit.inference.decoding import MORE, TIMES
 from dlkit.inference.plain import Plain
 from dlkit.inference.runs import write_json
-from dlkit.inference.sentence_pieces import END, MARK, START, UNKNOWN, SentencePieces
+from dlkit.inference.sentence_pieces import END, IDS, MARK, START, UNKNOWN, SentencePieces
 from dlkit.inference.text import VOCABULARY
 
 TARGET_VOCABULARY = "target_vocabulary.txt"
@@ -69,6 +70,13 @@ class PairText(Plain):
         """Translations as a network has written them before each of its pieces: from `START` on, without their end."""
         return begun(ended(self.target, texts, self.longest_target))
 
+    def cut(self, inputs: Columns, targets: Column | None = None) -> np.ndarray:
+        """(rows,) whether a text, or its translation where one is given, has more ids than a row holds."""
+        cut = np.array([len(self.source.encode(text)) >= self.longest_source for text in inputs[self.column]], bool)
+        if targets is not None:
+            cut |= np.array([len(self.target.encode(text)) >= self.longest_target for text in targets], bool)
+        return cut
+
     def remarks(self, inputs: Columns) -> list[str | None]:
         found: list[str | None] = []
         for text in inputs[self.column]:
@@ -97,11 +105,22 @@ class PairText(Plain):
             "pieces_per_word": total / max(sum(len(text.split()) for text in texts), 1),
         }
 
+    def target_figures(self, texts: Column) -> dict[str, float]:
+        """`target_out_of_vocabulary`, `target_cut`: of translations what `figures` says of texts."""
+        rows = [self.target.encode(text) for text in texts]
+        return {
+            "target_out_of_vocabulary": sum(row.count(UNKNOWN) for row in rows) / max(sum(map(len, rows)), 1),
+            "target_cut": sum(len(row) >= self.longest_target for row in rows) / max(len(rows), 1),
+        }
+
     def save(self, folder: Path) -> None:
         settings = {
             "kind": self.kind, "column": self.column, "vocabulary": VOCABULARY,
             "target_vocabulary": VOCABULARY if self.joint else TARGET_VOCABULARY, "level": self.source.level,
             "lower": self.source.lower, "longest_source": self.longest_source, "longest_target": self.longest_target,
+            # For who uses the files without dlkit; `load` knows it.
+            "ids": IDS, "rules": [*self.source.rules(), "The first longest_source - 1 ids are read, and the end."],
+            "most_written": {"times_source": TIMES, "more": MORE, "longest": self.longest_target},
         }  # fmt: skip
         write_json(folder / "preprocessing.json", settings)
         self.source.save(folder / VOCABULARY)

@@ -23,7 +23,8 @@ class Seq2Seq(keras.Model):
     answers with its weighted mean, the context c; tanh(W [h, c]) chooses the word, and c is read by the next step
     together with that word (Luong et al. 2015, 3.3). Scores: vᵀ tanh(W h + U m), "additive", or hᵀ U m, "dot". With
     `copy`, the chance of a word is g softmax(logits) + (1 - g) the weights of the places where it stands in the source
-    (See et al. 2017, eq. 9), and the logits are its logarithm. `sampling`: see `models.translation.seq2seq`.
+    (See et al. 2017, eq. 9), and the logits are its logarithm. `sampling`, `sampling_steps`: see
+    `models.translation.seq2seq`.
     """
 
     def __init__(
@@ -37,14 +38,16 @@ class Seq2Seq(keras.Model):
         dropout: float,
         copy: bool,
         sampling: float,
+        sampling_steps: int = 2_000,  # files of earlier networks do not say
         **kwargs: object,
     ) -> None:
         super().__init__(**kwargs)
         self.sizes = dict(sizes)
         self.longest_target = sizes["longest_target"]
         self.options = {"cell": cell, "attention": attention, "dimension": dimension, "units": units}
-        self.options |= {"dropout": dropout, "copy": copy, "sampling": sampling}
-        self.kind, self.units, self.copy, self.sampling = attention, units, copy, sampling
+        self.options |= {"dropout": dropout, "copy": copy, "sampling": sampling, "sampling_steps": sampling_steps}
+        self.kind, self.units, self.copy = attention, units, copy
+        self.sampling, self.sampling_steps = sampling, sampling_steps
         self.target_words = embedding(sizes["target_vocabulary"], dimension, "target_words")
         self.source_words = (
             self.target_words if sizes["joint"] else embedding(sizes["source_vocabulary"], dimension, "source_words")
@@ -77,9 +80,17 @@ class Seq2Seq(keras.Model):
         if training and self.sampling:
             guesses = ops.argmax(ops.stop_gradient(self._written(target, state, training)[0]), axis=-1)
             guesses = ops.pad(ops.cast(guesses[:, :-1], target.dtype), ((0, 0), (1, 0)), constant_values=_START)
-            guessed = keras.random.uniform(ops.shape(target), seed=self.random) < self.sampling
+            share = self.sampling_share()  # before the draw, which counts as a step
+            guessed = keras.random.uniform(ops.shape(target), seed=self.random) < share
             target = ops.where(ops.logical_and(guessed, target > 0), guesses, target)
         return self._written(target, state, training)[0]
+
+    def sampling_share(self) -> keras.KerasTensor:
+        """() float32: of the words that the next training step reads, how many are the network's own guesses."""
+        # The generator counts its draws, one a training step, and is kept in checkpoints; a variable of our own would
+        # be a weight, which files of earlier networks do not have.
+        steps = ops.cast(ops.convert_to_tensor(self.random.state)[1], "float32")
+        return self.sampling * ops.minimum(steps / self.sampling_steps, 1.0)
 
     def attention(self, inputs: Mapping[str, keras.KerasTensor]) -> keras.KerasTensor | None:
         """See `Stepper`."""

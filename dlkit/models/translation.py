@@ -54,14 +54,18 @@ def seq2seq(
     dropout: float = 0.4,
     copy: bool = False,
     sampling: float = 0.0,
+    sampling_steps: int = 2_000,
 ) -> keras.Model:
     """A recurrent network reads from both ends, another writes (Sutskever et al. 2014; Bahdanau et al. 2015).
 
     `attention`: how each step finds what to read of the source: "additive" by a small network (Bahdanau et al. 2015),
     "dot" by a product (Luong et al. 2015, "general"), "none" leaves the last states alone to say it all. `dimension`:
-    of word vectors. `units`: of each recurrent network. `copy`: a word may also be copied from the source (See et al.
-    2017). `sampling`: share of the words read in training that are the network's own guesses (scheduled sampling,
-    Bengio et al. 2015, guesses of all words at once: Duckworth et al. 2019).
+    of word vectors. `units`: of each recurrent network. `copy`: a piece may also be copied from the source (See et al.
+    2017), but one of the vocabulary: a word that has no id is unknown to reader and writer alike. Of
+    preprocessing.level=piece any word of known letters can be copied, piece by piece; of level=word no new one.
+    `sampling`: share of the words read in training that are the network's own guesses in the end (scheduled sampling,
+    Bengio et al. 2015, guesses of all words at once: Duckworth et al. 2019); it rises from 0 in a straight line over
+    the first `sampling_steps` training steps (their section 2.4, linear decay of the true words).
     """
     _check_pairs(spec)
     at_least_one("dimension", dimension)
@@ -72,6 +76,7 @@ def seq2seq(
     if copy and not spec.sizes["joint"]:
         raise SettingsError("model.copy needs one vocabulary for both languages: preprocessing.joint=true.")
     probability("sampling", sampling)
+    at_least_one("sampling_steps", sampling_steps)
     return seq2seq_layers.Seq2Seq(
         spec.sizes,
         cell=cell,
@@ -81,6 +86,7 @@ def seq2seq(
         dropout=dropout,
         copy=copy,
         sampling=sampling,
+        sampling_steps=sampling_steps,
     )
 
 

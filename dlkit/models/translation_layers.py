@@ -1,8 +1,22 @@
-"""Which layers and networks for translation does Keras not have?
+"""Which layers and networks for translation do Keras and KerasHub not have?
 
 Keras' attention makes keys and values anew at each call and gives them to nobody. Here they are tensors that are kept:
 those of the source for a whole sentence, those of the target word by word, so that a word costs the same wherever it
 stands. All networks here are a `Stepper`.
+
+`Embedding`, `Dense`, `Dropout` and `LayerNormalization` are taken as they are. Of KerasHub 0.32:
+
+* `CachedMultiHeadAttention` keeps keys and values in one tensor, (batch, 2, length, heads, width / heads), that it
+  takes apart and stacks anew at each step, which copies all of it. No call makes the cache alone: the source's would
+  be made by the first step, another graph than the later ones, and could not be what `encode` gives.
+* `TransformerDecoder` wants what was read beside its cached keys at each step, and says of no word where it looked,
+  which the heat maps of a report show.
+* `TransformerEncoder` drops weights of attention out too, and has kernels of another shape than files of runs hold.
+  Exported, a third of its time goes into transposing scores and into sizes known at the call alone: see
+  `export/one_row.py`.
+* `SinePositionEncoding` makes the table of `sinusoids`, but anew at each call; here it is a constant of the graph.
+* `ReversibleEmbedding` (Keras' own) is `embedding` and `logits` in one. But Keras files weights under the names of
+  classes, those of finished runs under "embedding".
 """
 
 from __future__ import annotations

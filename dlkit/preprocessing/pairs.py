@@ -29,8 +29,9 @@ class Pairs:
     `size`: pieces of a vocabulary, at most. `level`: "piece" learns them by byte-pair encoding through SentencePiece,
     "word" takes the most frequent words as they are. `joint`: one vocabulary for both languages, learnt on both, so
     that names and numbers have one vector and can be copied. `lower`: all letters in lower case. `length`: most ids of
-    a row, its end among them; None takes the longest training row of each side, 256 at most. `dropout`: probability
-    that a piece is passed over for shorter ones in training sentences, drawn anew in each epoch (see `cuts`).
+    a row, its end among them; None takes the longest training row of each side, 256 at most; training pairs with a
+    longer one are left out. `dropout`: probability that a piece is passed over for shorter ones in training sentences,
+    drawn anew in each epoch (see `cuts`).
     """
 
     size: int = 8_000
@@ -71,6 +72,26 @@ class Pairs:
             source, target = map(learnt, sides)
         longest = [self.length or _longest(*side) for side in zip((source, target), sides, strict=True)]
         return PairText(column, source, target, *longest)
+
+    def whole(self, transform: Transform, train: Split) -> tuple[Split, list[str]]:
+        """The training pairs of which nothing has to be cut, and how many were not: of translations that are cut, a
+        network would learn to stop in the middle of a sentence.
+        """
+        if not isinstance(transform, PairText):
+            return train, []
+        cut = transform.cut(train.inputs, sentences(train))
+        count, limits = int(cut.sum()), f"{transform.longest_source} to read, {transform.longest_target} to write"
+        if 2 * count > len(train):
+            raise DataError(
+                f"{count} of {len(train)} training pairs have more pieces than the network takes ({limits}); expected "
+                "half of them at most. Part them into sentences, or train a network for longer ones, without --from: "
+                f"--set preprocessing.length=N, {LONGEST} or more."
+            )
+        if not count:
+            return train, []
+        return train.take(np.flatnonzero(~cut)), [
+            f"{count} training pairs had more pieces than the network takes ({limits}); left out"
+        ]
 
     def examples(self, transform: Transform, split: Split) -> Examples:
         if not isinstance(transform, PairText):

@@ -82,7 +82,9 @@ def fit(
         warnings.filterwarnings("ignore", "The model does not have any trainable weights")
         with computing_in(settings.precision):
             whole = model = build()
-        if not settings.augment and backbones.learns_on_features(model):
+        if settings.augment and backbones.learns_on_features(model):
+            say("training.augment changes the pictures: features of the frozen backbone are computed in every epoch")
+        elif backbones.learns_on_features(model):
             say("features of the frozen backbone are computed once")
             features = backbones.frozen_features(model)
             train = Examples({"features": outputs(features, train)}, train.targets)
@@ -266,7 +268,8 @@ def compile_model(model: keras.Model, objective: Objective, settings: Training, 
         rate = InverseSqrt(settings.learning_rate, steps, settings.warmup)
     options: dict[str, object] = {"learning_rate": rate, "global_clipnorm": settings.clip or None}
     if settings.average:
-        options |= {"use_ema": True, "ema_momentum": 1 - 1 / max(settings.average * epoch, 1)}
+        # The mean begins with the first weights: over a tenth of all steps, e^-10 of them is left at the end.
+        options |= {"use_ema": True, "ema_momentum": 1 - 1 / max(min(settings.average * epoch, steps / 10), 1)}
     if settings.optimizer in ("adam", "adamw"):
         options["beta_2"] = settings.beta_2
     if settings.optimizer == "adamw":

@@ -21,15 +21,18 @@ class Training:
     validation rows together for so many epochs. `folds`: k of a k-fold validation that goes before (0: none).
     `steps_per_execution`: batches in one call of the compiled step. `length_bucketing`: rows of like length share a
     batch, so that recurrent networks do not read padding. `momentum`: of optimizer "sgd". `tensorboard`: also write
-    logs into the run. `augment`: random changes to pictures, see `data.augmentation`. `balance`: rare classes come as
-    often as the largest. `precision`: "mixed_bfloat16" computes in 16 bits and keeps weights in 32, quicker on
-    processors that have such units; "auto" does so where this machine has them; exports are float32 all the same.
+    logs into the run. `augment`: random changes to pictures, see `data.augmentation`; features of a frozen backbone are
+    then computed in every epoch, not once. `balance`: rare classes come as often as the largest, as mere copies of
+    their rows unless `augment` changes these. `precision`: "mixed_bfloat16" computes in 16 bits and keeps weights in
+    32, quicker on processors that have such units; "auto" does so where this machine has them; exports are float32 all
+    the same.
     `warmup`: share of all steps in which schedule "one_cycle" rises from a twentieth of the learning rate to it, before
     it falls to 0 (Smith & Topin 2018), and "inverse_sqrt" from 0, before it falls with the root of the steps (Vaswani
     et al. 2017, eq. 3). `batch_tokens`: ragged rows of like length share a batch, as many as have so many tokens with
     padding (0: batches of `batch_size` rows). `clip`: longest gradient, of all weights together; a longer one is
     shortened to it (Pascanu et al. 2013; 0: none is). `beta_2`: of optimizers "adam" and "adamw". `average`: what is
-    judged and kept is a moving mean of the weights over about so many epochs (0: none; Polyak & Juditsky 1992).
+    judged and kept is a moving mean of the weights over about so many epochs, a tenth of them all at most, so that next
+    to nothing of the first weights is in it (0: none; Polyak & Juditsky 1992).
     `optimizer`: "fused_adam" is Adam with one operation for each weight, for small networks whose steps are many.
     """
 

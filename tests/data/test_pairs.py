@@ -8,12 +8,16 @@ from pathlib import Path
 import pytest
 
 from dlkit.contracts import Splits
-from dlkit.data.pair_files import read_pairs
+from dlkit.data.pair_files import part_of, read_pairs
 from dlkit.data.pairs import PairData
 from dlkit.errors import DataError, DataNotFoundError, SettingsError
+from dlkit.preprocessing.pairs import Pairs
 
 ENGLISH = [f"the {size} dog {number}" for number, size in enumerate(["small", "old"] * 20)]
 GERMAN = [f"der {size} Hund {number}" for number, size in enumerate(["kleine", "alte"] * 20)]
+
+
+NO_HEADER = "own.tsv has no header: its first column is taken as en, its second as de"
 
 
 def lines(path: Path, texts: list[str]) -> Path:
@@ -71,11 +75,103 @@ def test_a_csv_and_columns_by_their_names(tmp_path: Path) -> None:
         loaded(tmp_path / "own.csv")
 
 
+@pytest.mark.parametrize("name", ["own.tsv", "own.csv"])
+@pytest.mark.parametrize(
+    ("header", "said"),
+    [
+        (("en", "fr"), "--set data.source=en --set data.target=fr"),
+        (("CS", "pt-BR"), "--set data.source=CS --set data.target=pt-BR"),
+        (("en", "german"), "--set data.source=en --set data.target=german"),
+    ],
+)
+def test_a_header_of_other_languages_is_no_pair(tmp_path: Path, name: str, header: tuple[str, str], said: str) -> None:
+    delimiter = "\t" if name.endswith(".tsv") else ","
+    rows = [header, *zip(ENGLISH, GERMAN, strict=True)]
+    path = lines(tmp_path / name, [delimiter.join(row) for row in rows])
+    with pytest.raises(DataError, match=f"{name}, line 1: expected columns called en and de, .* got .*{said}"):
+        loaded(path)
+
+
+def test_what_the_columns_of_a_table_were_taken_for_is_noted(tmp_path: Path) -> None:
+    rows = list(zip(GERMAN, ENGLISH, strict=True))
+    path = lines(tmp_path / "own.tsv", ["\t".join(row) for row in rows])
+    splits = loaded(path, source="de", target="en")
+    assert splits.notes == ("own.tsv has no header: its first column is taken as de, its second as en",)
+    assert splits.train.inputs["source"][0] in GERMAN
+    (note,) = loaded(lines(tmp_path / "own.csv", [",".join(row) for row in rows]), source="de", target="en").notes
+    assert f"own.csv: line 1, {GERMAN[0]} | {ENGLISH[0]}, is taken as names of columns, the first of them as de" in note
+    assert "if it is a pair, put the line source,target above it" in note
+    assert loaded(lines(tmp_path / "own.csv", ["de,en", *map(",".join, rows)]), source="de", target="en").notes == ()
+
+
 def test_tables_of_a_folder_are_parts(tmp_path: Path) -> None:
     for part, rows in (("train", slice(0, 30)), ("dev", slice(30, 35)), ("test", slice(35, 40))):
         lines(tmp_path / f"{part}.tsv", [f"{a}\t{b}" for a, b in zip(ENGLISH[rows], GERMAN[rows], strict=True)])
     splits = loaded(tmp_path)
     assert [len(part) for part in (splits.train, splits.validation, splits.test)] == [30, 5, 5]
+
+
+@pytest.mark.parametrize("name", ["validated.tsv", "values.tsv", "testimonials.tsv", "devices.tsv", "val.tsv"])
+def test_a_lone_file_is_to_learn_from_unless_it_is_called_test(tmp_path: Path, name: str) -> None:
+    path = lines(tmp_path / name, [f"{a}\t{b}" for a, b in zip(ENGLISH, GERMAN, strict=True)])
+    for given in (path, tmp_path):
+        splits = loaded(given)
+        assert [len(part) for part in (splits.train, splits.validation, splits.test)] == [32, 4, 4]
+
+
+@pytest.mark.parametrize(
+    ("stem", "part"),
+    [
+        ("train", "train"), ("train.lower", "train"), ("Training-1", "train"), ("val", "validation"),
+        ("dev2010", "validation"), ("valid_1", "validation"), ("test_2018", "test"), ("TEST2016", "test"),
+        ("newstest2014", None), ("trainer", None), ("validated", None), ("testé", None), ("", None),
+    ],
+)  # fmt: skip
+def test_a_part_is_the_first_word_of_a_name(stem: str, part: str | None) -> None:
+    assert part_of(stem) == part
+
+
+def test_without_pairs_to_learn_from_a_training_is_refused(aligned: Path) -> None:
+    for path in aligned.glob("train.*"):
+        path.unlink()
+    splits = loaded(aligned)
+    with pytest.raises(DataError, match="no pairs to learn from, only some to test with"):
+        Pairs().fit(splits.train, splits.kinds)
+
+
+@pytest.mark.parametrize("part", ["val", "test_2020"])
+@pytest.mark.parametrize("content", ["", "\n \n"])
+def test_a_part_without_a_pair_is_refused_before_any_training(aligned: Path, part: str, content: str) -> None:
+    for language in ("en", "de"):
+        (aligned / f"{part}.{language}").write_text(content, encoding="utf-8")
+    what = "validation" if part == "val" else "test"
+    with pytest.raises(DataError, match=f"expected {what} pairs with a sentence on both sides, got [02] lines"):
+        loaded(aligned)
+
+
+@pytest.mark.parametrize("name", ["flickr2017", "mscoco", "newstest"])
+def test_all_pairs_of_a_file_judge_where_it_names_no_test_rows(tmp_path: Path, name: str) -> None:
+    english, german = [*ENGLISH[:4], ENGLISH[0], "word " * 101, " "], [*GERMAN[:4], GERMAN[0], "Wort", "x"]
+    lines(tmp_path / f"{name}.en", english)
+    lines(tmp_path / f"{name}.de", german)
+    splits = PairData().to_judge(tmp_path / f"{name}.de", say=lambda _: None)
+    assert splits.test.inputs["source"].tolist() == english[:6] and splits.test.targets.tolist() == german[:6]  # type: ignore[union-attr]
+    assert (len(splits.train), len(splits.validation), splits.drawn) == (0, 0, True)
+    assert splits.notes == (
+        f"{name}.de names no test rows: all are judged",
+        "1 test pairs had an empty side; left out",
+    )
+
+
+def test_the_test_rows_of_a_folder_judge_alone(aligned: Path) -> None:
+    splits = PairData().to_judge(aligned, say=lambda _: None)
+    assert splits.test.inputs["source"].tolist() == ENGLISH[35:] and not splits.drawn and splits.notes == ()
+    assert splits.fingerprint == loaded(aligned).fingerprint
+    (aligned / "test_2020.en").unlink()
+    (aligned / "test_2020.de").unlink()
+    every = PairData().to_judge(aligned, say=lambda _: None)
+    assert sorted(every.test.inputs["source"]) == sorted(ENGLISH[:35]) and every.drawn
+    assert PairData().to_judge("sample", say=lambda _: None).sample
 
 
 def test_test_rows_alone_are_enough_to_judge_by(tmp_path: Path) -> None:
@@ -90,6 +186,7 @@ def test_pairs_are_cleaned_and_what_went_is_counted(tmp_path: Path) -> None:
     splits = loaded(lines(tmp_path / "own.tsv", [*rows, *odd, "end\tEnde"]))
     assert len(splits.train) + len(splits.validation) + len(splits.test) == 41
     assert splits.notes == (
+        NO_HEADER,
         "3 training pairs had an empty side; left out",
         "1 training pairs repeated another pair; left out",
         "2 training pairs had more than data.longest=100 words; left out",

@@ -305,3 +305,10 @@ def test_boston_is_split_and_columns_can_be_overruled(tmp_path: Path, monkeypatc
     assert set(splits.train.inputs["chas"]) == {"0", "1"}
     with pytest.raises(SettingsError, match=r"data\.ignore='bb'"):
         TableData(ignore=("bb",)).load(None, say=SAID.append)
+
+
+def test_all_rows_of_another_file_judge_a_run(tmp_path: Path) -> None:
+    path = table_file(tmp_path, columns_of(40))
+    splits = TableData(target="price").to_judge(path, say=SAID.append)
+    assert len(splits.test) == 40 and splits.drawn and splits.notes[-1] == "own.csv names no test rows: all are judged"
+    assert sorted(splits.test.targets) == sorted(read_table(path, target="price").rows.targets)  # type: ignore[arg-type]

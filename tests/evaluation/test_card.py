@@ -106,6 +106,21 @@ def test_a_run_path_with_a_blank_is_quoted_for_the_shell(imdb):
     assert commands["Ask the model"] == "dlkit predict 'my runs/imdb/1' \"A text of your own\""
 
 
+def test_a_translator_that_copies_says_what_it_cannot_copy(tmp_path):
+    about = {"recipe": "seq2seq", "model": "copy", "task": "translation", "seed": 0, "test": {"bleu": 1.0}, "data": {}}
+    said = "copies pieces of its vocabulary alone"
+    assert said in prose(card(about, tmp_path, settings={"model": {"copy": True}}))
+    assert said not in prose(card(about, tmp_path, settings={"model": {"copy": False}}))
+
+
+def test_agreement_of_greedy_translations_stands_beside_that_of_the_search(tmp_path):
+    entry = {"path": "model.tflite", "bytes": 1, "max_abs_diff": 0.0, "agreement": 1.0}
+    about = {"recipe": "seq2seq", "model": "x", "task": "translation", "seed": 0, "test": {"bleu": 1.0}, "data": {}}
+    assert "greedily" not in card({**about, "artefacts": {"tflite": entry}}, tmp_path)
+    entry["greedy_agreement"] = 0.996
+    assert re.search(r"\| 1\S* *, greedily 0\.996 \|", card({**about, "artefacts": {"tflite": entry}}, tmp_path))
+
+
 def test_a_run_without_artefacts_has_a_card_too(tmp_path):
     least = {"recipe": "tiny", "model": "mlp", "task": "regression", "seed": 0, "test": {"mae": 1.0}, "data": {}}
     text = card(least, tmp_path)

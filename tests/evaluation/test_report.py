@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from dlkit.errors import RunError
+from dlkit.evaluation.card import write_card
 from dlkit.evaluation.headline import headline, rivals
 from dlkit.evaluation.mistakes import worst_mistakes
 from dlkit.evaluation.pages import duration, figure, shortened, size
@@ -242,6 +243,17 @@ def test_a_run_with_the_least_has_a_report_too(tmp_path):
     assert "On 1 test row of tiny the network is off by 1.000 on average." in text
     assert "Undefined" not in text
     assert "dlkit predict tiny --file rows.csv" in text
+
+
+def test_a_note_on_a_list_is_whole_on_the_page_and_short_on_the_card(imdb, tmp_path):
+    note = "\n  ".join(["30 pictures are broken:", *(f"{i}.png: bad" for i in range(30))])
+    metrics = imdb | {"data": imdb["data"] | {"notes": [note, "2 rows <b>"]}}
+    page = report(metrics, tmp_path)
+    assert all(f"{i}.png: bad" in page.text for i in range(30))
+    assert ("details", {}) in page.tags and "2 rows <b>" in page.text
+    write_card(metrics, question="Which?", settings={}, command="dlkit run imdb", folder=tmp_path)
+    card = (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert "4.png: bad" in card and "5.png" not in card and "25 lines more" in card
 
 
 def test_a_text_that_is_no_unicode_can_be_written(imdb, tmp_path):

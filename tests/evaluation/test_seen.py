@@ -36,6 +36,20 @@ def test_sizes_and_rates_of_a_sequence_are_told_in_one_line_and_in_a_table() -> 
     ]
 
 
+def test_word_vectors_that_were_left_out_are_told_where_there_are_any() -> None:
+    train = {**SEQUENCES["train"], "word_vectors_repeated": 1200.0}  # type: ignore[dict-item]  # of rates
+    (one,) = seen({"preprocessing": {**SEQUENCES, "train": train}})
+    assert one.line().endswith("of the vocabulary · 1,200 word vectors left out: their word had one before")
+    assert ("own word vectors left out: their word had one before", ["1,200"]) in table([one])
+
+
+def test_a_bound_on_ngrams_that_was_raised_is_told() -> None:
+    train = {**JOINED["train"], "ngrams_raised_min_count": 7.0}  # type: ignore[dict-item]  # of rates
+    parts = seen({"preprocessing": {**JOINED, "train": train}})
+    assert parts[0].line().startswith("ngrams: 143,210 n-grams in 7 texts or more each, by max_features · 2.1 %")
+    assert ("min_count, raised for max_features", ["7", "–"]) in table(parts)
+
+
 def test_each_part_of_an_ensemble_has_its_own_line_and_column_and_noughts_are_left_out_of_the_line() -> None:
     parts = seen({"preprocessing": JOINED})
     assert [one.line() for one in parts] == [
@@ -70,3 +84,19 @@ def test_the_summary_of_a_run_says_it_once(imdb: dict[str, object]) -> None:
 @pytest.mark.parametrize(("share", "shown"), [(0.0, "0.0 %"), (1e-5, "< 0.1 %"), (0.0212, "2.1 %"), (1.0, "100.0 %")])
 def test_a_small_share_is_not_none(share: float, shown: str) -> None:
     assert percent(share) == shown
+
+
+def test_both_languages_of_a_translation_have_a_line_with_what_is_cut() -> None:
+    pairs = {
+        "source_vocabulary": 600, "target_vocabulary": 600, "joint": 1, "longest_source": 48, "longest_target": 56,
+        "train": {"source_out_of_vocabulary": 0.0, "source_cut": 0.0, "target_cut": 0.0},
+        "validation": {
+            "source_out_of_vocabulary": 0.0, "source_cut": 0.02, "target_out_of_vocabulary": 0.25, "target_cut": 0.03,
+        },
+    }  # fmt: skip
+    parts = seen({"preprocessing": pairs})
+    assert [one.line() for one in parts] == [
+        "source: vocabulary 600 tokens · texts cut at 48 tokens (2.0 %)",
+        "target: vocabulary 600 tokens · 25.0 % of held-out tokens unknown · texts cut at 56 tokens (3.0 %)",
+    ]
+    assert dict(table(parts))["longest sequence, tokens"] == ["48", "56"]

@@ -9,6 +9,7 @@ import pytest
 from dlkit.contracts import Examples, Ragged, Split
 from dlkit.data.pairs import PairData
 from dlkit.errors import DataError, SettingsError
+from dlkit.evaluation import tokenisers
 from dlkit.evaluation.mistakes import worst_mistakes
 from dlkit.evaluation.perplexity import perplexity
 from dlkit.evaluation.scores import main_figure, score
@@ -62,6 +63,67 @@ def test_papers_lower_case_and_tokenise() -> None:
     corpus = Corpus(["ein hund läuft , schnell ."], ["Ein Hund läuft, schnell."])
     assert bleu_tokenised(corpus, "de") == pytest.approx(100) and bleu(corpus) < 60
     assert "case:mixed" in signatures()["bleu"] and "tok:13a" in signatures()["bleu"]
+
+
+CHINESE = ("一只黑狗在雪地里奔跑。", "两个男人坐在长椅上聊天。", "一个女孩在公园里吃冰淇淋。")
+JAPANESE = ("犬が雪の中を走っている。", "二人の男性がベンチに座っています。")
+KOREAN = ("개가 눈 위를 달리고 있다.", "두 남자가 벤치에 앉아 있다.")
+THAI = ("สุนัขกำลังวิ่งอยู่ในหิมะ", "ผู้ชายสองคนนั่งอยู่บนม้านั่ง")
+
+
+@pytest.mark.parametrize(
+    ("language", "references", "expected"),
+    [
+        ("de", ("Ein Hund läuft.",), "13a"),
+        ("target", ("Собака бежит по снегу.", "狗"), "13a"),
+        ("my_translation", ("Ein Hund läuft.",), "13a"),
+        ("zh", ("No. 7",), "zh"),
+        ("zh-Hant-TW", (), "zh"),
+        ("target", CHINESE, "zh"),
+        ("de", (*CHINESE, "KFC 和 iPhone"), "zh"),
+        ("Japanese", ("Tokyo",), "char"),
+        ("", JAPANESE, "char"),
+        ("ko", KOREAN, "char"),
+        ("target", KOREAN, "char"),
+        ("target", THAI, "char"),
+        ("target", ("12 34!",), "13a"),
+    ],
+)
+def test_what_is_written_without_blanks_is_cut_otherwise(
+    language: str, references: tuple[str, ...], expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tokenisers, "find_spec", lambda _: None)
+    assert tokenisers.tokeniser_of(language, references) == expected
+
+
+@pytest.mark.parametrize(("language", "expected"), [("ja", "ja-mecab"), ("ko", "ko-mecab"), ("th", "char")])
+def test_words_of_a_dictionary_are_counted_where_it_is_installed(
+    language: str, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tokenisers, "find_spec", lambda name: name)
+    assert tokenisers.tokeniser_of(language, ()) == expected
+
+
+def test_one_wrong_character_costs_a_chinese_sentence_a_little() -> None:
+    from sacrebleu import corpus_bleu
+
+    written = [text.replace("一", "三") for text in CHINESE]
+    pieces = SentencePieces(tuple(sorted({f"{mark}{one}" for text in written for one in text for mark in ("", "▁")})))
+    answer = SentenceAnswer(pieces, longest=40, language="zh")
+    outputs = np.zeros((3, answer.units), np.float32)
+    for row, text in zip(outputs, written, strict=True):
+        ids = pieces.encode(text)
+        row[1 : 1 + len(ids)] = ids
+    figures = score("translation", answer, np.array(CHINESE, object), outputs)
+    assert figures["bleu"] == pytest.approx(corpus_bleu(written, [list(CHINESE)], tokenize="zh").score)
+    assert 70 < figures["bleu"] < 95 and figures["bleu_tokenised"] == pytest.approx(figures["bleu"])
+    corpus = corpus_of(answer, np.array(CHINESE * 10, object), np.tile(outputs, (10, 1)))
+    assert by_length(corpus) == {"11-15": {"rows": 30, "bleu": pytest.approx(figures["bleu"])}}
+    assert length_ratio(corpus) == 1
+    assert "tok:zh" in signatures(corpus.tokeniser)["bleu"]
+    assert "case:lc|eff:no|tok:zh" in signatures(corpus.tokeniser)["bleu_tokenised"]
+    copied = baselines(*[Split({"source": np.array(CHINESE, object)}, np.array(CHINESE, object))] * 2, "")["copy"]
+    assert copied["bleu"] == pytest.approx(100)
 
 
 def test_lengths_with_too_few_sentences_have_no_bleu_of_their_own() -> None:

@@ -13,11 +13,13 @@ from ai_edge_litert import schema_py_generated as schema
 from translators import ANSWER, KINDS, PIECES, SENTENCES, TEXT, built, column
 
 from dlkit.contracts import Examples, Tensor
-from dlkit.errors import ExportError, RunError, SettingsError
+from dlkit.errors import DisagreementError, ExportError, RunError, SettingsError
+from dlkit.evaluation.usage import TEXT as TEXT_OF_YOUR_OWN
+from dlkit.evaluation.usage import usage
 from dlkit.export import artefacts
 from dlkit.export.compact import compacted
 from dlkit.export.litert import write_litert
-from dlkit.export.proof import Proof, prove
+from dlkit.export.proof import Proof, prove, require, with_signatures
 from dlkit.export.saved_model import SavedModel
 from dlkit.inference.answers import ClassAnswer
 from dlkit.inference.decoding import Search
@@ -167,7 +169,7 @@ def test_a_predictor_gives_the_next_best_on_request(run: tuple[keras.Model, Path
         scores = [answer["score"], *(other["score"] for other in answer["others"])]
         assert len(scores) == 3
         assert scores == sorted(scores, reverse=True)
-        assert len({answer["translation"], *(other["translation"] for other in answer["others"])}) > 1
+        assert len({answer["translation"], *(other["translation"] for other in answer["others"])}) == 3
 
 
 def test_a_search_is_for_translators_alone(tmp_path: Path) -> None:
@@ -186,7 +188,39 @@ def test_weights_of_8_bits_hold_each_table_once_and_write_the_same(run: tuple[ke
     tables = [one for one in tensors if one.shape is not None and list(one.shape) == [PIECES.highest_id + 1, 64]]
     held = {tensor.buffer: tensor.type for tensor in tables if file.buffers[tensor.buffer].data is not None}
     assert list(held.values()) == [schema.TensorType.INT8]
-    assert compacted(content) == content
+    assert content.startswith(compacted(content))  # behind it stand assets
+
+
+def test_the_card_translates_without_dlkit(
+    litert: tuple[keras.Model, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = litert[1].parent
+    (folder / ASSETS).mkdir(exist_ok=True)
+    TEXT.save(folder / ASSETS)
+    about = {"run": str(folder), "task": "translation", "artefacts": {"tflite": {"path": "model.tflite"}}}
+    snippet = usage(about).artefacts["tflite"]
+    assert TEXT_OF_YOUR_OWN in snippet and "dlkit" not in snippet.replace(str(folder), "")
+    texts = ("jab led a bad lad", "fab?", "a zebra", *filter(None, SENTENCES))
+    found = Translator(litert[1], ANSWER, search=Search(beam=1)).run(TEXT.encode(column(texts)))
+    capsys.readouterr()
+    for text, row, sentence in zip(texts, found, ANSWER.sentences(found), strict=True):
+        exec(compile(snippet.replace(TEXT_OF_YOUR_OWN, text), "card", "exec"), {})  # noqa: S102 (our own words)
+        written, score = capsys.readouterr().out.rstrip("\n").rsplit(" ", 1)
+        assert written == sentence
+        assert float(score) == pytest.approx(float(row[0]), abs=1e-5)
+    assert len(set(ANSWER.sentences(found))) > 2
+
+
+def test_a_proof_replays_the_greedy_loop_too(run: tuple[keras.Model, Path], saved: tuple[keras.Model, Path]) -> None:
+    for (model, folder), name in ((run, "tflite"), (saved, "saved_model")):
+        proof = Proof(len(SENTENCES), 0.0, 1.0, np.zeros((0, ANSWER.units)), sentences=True)
+        found = with_signatures({name: proof}, model, ANSWER, folder, transform=TEXT, columns=column())
+        assert found[name].greedy_agreement == 1.0 and found[name].holds(name)
+    other = built("wide transformer", seed=6)
+    found = with_signatures({"tflite": proof}, other, ANSWER, run[1], transform=TEXT, columns=column())
+    assert found["tflite"].agreements["agreement"] == 1.0 > found["tflite"].agreements["greedy_agreement"]
+    with pytest.raises(DisagreementError, match=r"same answer on 100.00% .*, searched greedily on \d"):
+        require(found, run[1])
 
 
 @pytest.mark.parametrize("name", ["int8", "onnx"])

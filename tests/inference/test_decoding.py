@@ -9,7 +9,17 @@ import numpy as np
 import pytest
 
 from dlkit.errors import SettingsError
-from dlkit.inference.decoding import Found, Search, beam_search, bounds, greedy, sampled, shares
+from dlkit.inference.decoding import (
+    TEMPERATURES,
+    Found,
+    Search,
+    beam_search,
+    bounds,
+    distinct,
+    greedy,
+    sampled,
+    shares,
+)
 from dlkit.inference.sentence_pieces import END, START
 
 PIECES = (END, 4, 5)
@@ -152,6 +162,38 @@ def test_a_seed_draws_the_same_and_another_seed_others() -> None:
     assert (first.outputs != other.outputs).any()
 
 
+@pytest.mark.parametrize("options", [{"top_p": 0.9}, {"top_k": 10}, {"seed": 0}, {"top_k": 0, "top_p": 1.0}])
+def test_what_belongs_to_chance_means_chance(options: dict[str, float]) -> None:
+    rows = np.repeat(SOURCES[:1], 20, axis=0)
+    found = Search(**options).run(Remembers(), rows, 6)
+    expected = sampled(Remembers(), rows, 6, **options)
+    np.testing.assert_array_equal(found.outputs, expected.outputs)
+    assert len({tuple(ids) for ids in found.ids[:, 0].tolist()}) > 1
+
+
+@pytest.mark.parametrize("temperature", TEMPERATURES)
+def test_at_no_temperature_is_written_what_is_forbidden(temperature: float) -> None:
+    found = Search(temperature=temperature).run(Remembers(), np.repeat(SOURCES, 50, axis=0), 6)
+    assert set(np.unique(found.ids).tolist()) <= {0, 4, 5}
+    assert np.isfinite(found.scores).all()
+
+
+def test_the_next_best_are_other_texts_as_long_as_there_are_any() -> None:
+    ids = np.array([[[4, 0], [5, 0], [6, 0], [7, 0]], [[4, 0], [5, 0], [4, 5], [0, 0]]], np.int32)
+    scores = np.array([[-1, -2, -3, -4], [-1, -2, -3, -np.inf]], np.float32)
+    found = distinct(Found(ids, scores), 3, lambda row: "ab" if row in ([4, 0], [5, 0], [4, 5]) else str(row))
+    np.testing.assert_array_equal(found.ids, [[[4, 0], [6, 0], [7, 0]], [[4, 0], [0, 0], [0, 0]]])
+    np.testing.assert_array_equal(found.scores, [[-1, -3, -4], [-1, -np.inf, -np.inf]])
+
+
+def test_a_beam_is_looked_through_for_other_texts() -> None:
+    every = beam_search(Remembers(), SOURCES, 6, beam=6)
+    found = Search(beam=6, best=3).run(Remembers(), SOURCES, 6, reading=lambda ids: sum(map(bool, ids)))
+    for row in range(len(SOURCES)):
+        lengths = [len(pieces) for pieces in texts(every, row)]
+        assert [len(pieces) for pieces in texts(found, row)] == list(dict.fromkeys(lengths))[:3]
+
+
 def test_pieces_are_drawn_as_often_as_they_are_likely() -> None:
     steps = Remembers()
     drawn = sampled(steps, np.repeat(SOURCES[:1], 4000, axis=0), 2, temperature=2.0, seed=3)
@@ -179,6 +221,8 @@ def test_shares_leave_out_the_tail() -> None:
         ({"beam": 2, "best": 3}, "best"),
         ({"temperature": 0.0}, "temperature"),
         ({"temperature": float("nan")}, "temperature"),
+        ({"temperature": 1e8}, "temperature: expected a number from 0.001 to 1000, got 100000000.0"),
+        ({"temperature": 1e-38}, "temperature.*beam=1"),
         ({"top_p": 0.0}, "top_p"),
         ({"top_k": -1}, "top_k"),
         ({"length_penalty": float("nan")}, "length_penalty"),

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import numpy as np
 import pytest
 
 from dlkit.errors import SettingsError
+from dlkit.inference.decoding import bounds
+from dlkit.inference.runs import read_json
 from dlkit.inference.sentence_pieces import (
     END,
     FIRST,
+    LEVELS,
     LONGEST_RUN,
     START,
     UNKNOWN,
+    Level,
     SentencePieces,
     marked_words,
     parts,
 )
+from dlkit.inference.translation import PairText
 
 
 @pytest.mark.parametrize(
@@ -67,3 +75,19 @@ def test_decoding_ends_at_the_end_and_leaves_out_what_is_no_piece() -> None:
 def test_an_unknown_level_is_refused() -> None:
     with pytest.raises(SettingsError, match="level: unknown 'char'"):
         SentencePieces(("a",), level="char")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_a_run_says_what_its_ids_mean_and_an_older_one_that_does_not_still_loads(tmp_path: Path, level: Level) -> None:
+    pieces = SentencePieces(("▁a", "b"), level, lower=True)
+    text = PairText("source", pieces, pieces, longest_source=9, longest_target=50)
+    text.save(tmp_path)
+    about = read_json(tmp_path / "preprocessing.json")
+    assert about["ids"] == {"padding": 0, "start": 1, "end": 2, "unknown": 3, "first_piece": 4}
+    most, source = about["most_written"], np.ones((1, 6), np.int32)
+    assert [min(most["times_source"] * 6 + most["more"], most["longest"])] == bounds(source, 50).tolist() == [28]
+    rules = " ".join(about["rules"])
+    assert "lower case" in rules and f"up to {LONGEST_RUN} letters" in rules and "U+2581" in rules
+    assert ("longest piece" in rules) == (level == "piece")
+    older = {name: one for name, one in about.items() if name not in ("ids", "rules", "most_written")}
+    assert PairText.load(tmp_path, older) == PairText.load(tmp_path, about) == text

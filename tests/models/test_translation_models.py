@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from dlkit.contracts import Head, Spec, Tensor
 from dlkit.errors import SettingsError
 from dlkit.export.proof import keras_model
 from dlkit.models import translation, translation_layers
+from dlkit.pipeline import take_over
 
 WORDS = 20
 SIZES = {"source_vocabulary": WORDS, "target_vocabulary": WORDS, "joint": 1, "longest_source": 12, "longest_target": 12}
@@ -114,6 +116,21 @@ def test_a_file_gives_the_network_back(name: str, tmp_path: Path) -> None:
     assert again.longest_target == 12
 
 
+@pytest.mark.parametrize(
+    ("name", "filed"),
+    [
+        ("transformer", {"embedding", "layer_normalization", "layer_normalization_1"}),
+        ("copy", {"bidirectional", "dense_2", "embedding", "lstm_cell", "rows_dense_2"}),
+    ],
+)
+def test_weights_lie_in_a_file_where_finished_runs_have_them(name: str, filed: set[str], tmp_path: Path) -> None:
+    built(name).save_weights(tmp_path / "model.weights.h5")
+    paths: list[str] = []
+    with h5py.File(tmp_path / "model.weights.h5") as file:
+        file.visit(paths.append)
+    assert {path.split("/")[1] for path in paths if path.startswith("layers/") and "/vars/" in path} == filed
+
+
 @pytest.mark.parametrize("name", ["transformer", "gru_dot"])
 def test_languages_may_have_vocabularies_of_their_own(name: str) -> None:
     model = built(name, APART)
@@ -133,6 +150,14 @@ def test_positions_follow_the_formula() -> None:
         np.testing.assert_allclose(table[place, 2 * pair : 2 * pair + 2], [np.sin(angle), np.cos(angle)], atol=1e-6)
 
 
+@pytest.mark.parametrize("width", [8, 7])
+def test_positions_are_those_of_keras_hub(width: int) -> None:
+    import keras_hub
+
+    theirs = keras_hub.layers.SinePositionEncoding()(np.zeros((1, 50, width), np.float32))
+    np.testing.assert_allclose(translation_layers.sinusoids(50, width), np.asarray(theirs)[0], atol=1e-5)
+
+
 def test_a_place_is_told_from_another() -> None:
     model = built("transformer")
     same = {"source": np.full((1, 5), 7, np.int32), "target": np.array([[1, 7, 7]], np.int32)}
@@ -149,12 +174,32 @@ def test_a_copied_word_is_one_of_the_source() -> None:
 
 
 def test_scheduled_sampling_reads_own_guesses_in_training_only() -> None:
-    model = translation.seq2seq(SPEC, dimension=8, units=12, dropout=0.0, sampling=0.5)
+    model = translation.seq2seq(SPEC, dimension=8, units=12, dropout=0.0, sampling=0.5, sampling_steps=1)
     plain = np.asarray(model(rows()))
     np.testing.assert_array_equal(np.asarray(model(rows(), training=False)), plain)
+    np.testing.assert_allclose(np.asarray(model(rows(), training=True)), plain, atol=1e-6)  # the first step
     mixed = np.asarray(model(rows(), training=True))
     np.testing.assert_array_equal(mixed[:, 0].shape, plain[:, 0].shape)
     assert np.abs(mixed - plain).max() > 1e-5
+
+
+def test_own_guesses_are_read_more_and_more_often() -> None:
+    model = translation.seq2seq(SPEC, dimension=8, units=12, sampling=0.6, sampling_steps=4)
+    shares = []
+    for _ in range(6):
+        shares.append(float(model.sampling_share()))
+        model(rows())  # who only translates trains nothing
+        model(rows(), training=True)
+    np.testing.assert_allclose(shares, [0, 0.15, 0.3, 0.45, 0.6, 0.6], atol=1e-6)
+
+
+def test_a_network_of_before_the_shares_rose_still_loads() -> None:
+    model = translation.seq2seq(SPEC, dimension=8, units=12, sampling=0.5)
+    settings = {name: value for name, value in model.get_config().items() if name != "sampling_steps"}
+    again = type(model).from_config(settings)
+    again.set_weights(model.get_weights())
+    assert not any("seed" in weight.path for weight in again.weights)  # what counts the steps is no weight
+    np.testing.assert_array_equal(np.asarray(again(rows())), np.asarray(model(rows())))
 
 
 @pytest.mark.parametrize(
@@ -166,6 +211,7 @@ def test_scheduled_sampling_reads_own_guesses_in_training_only() -> None:
         (translation.seq2seq, {"copy": True, "attention": "none"}, "model.attention=additive"),
         (translation.seq2seq, {"sampling": 1.5}, "model.sampling"),
         (translation.seq2seq, {"units": 0}, "units"),
+        (translation.seq2seq, {"sampling_steps": 0}, "model.sampling_steps"),
     ],
 )
 def test_a_wrong_option_is_refused(model: Callable[..., keras.Model], options: dict[str, object], said: str) -> None:
@@ -184,3 +230,21 @@ def test_a_source_of_one_word_is_read_without_a_warning(name: str) -> None:
     one = {"source": np.full((3, 1), 2, np.int32), "target": target}
     padded = {"source": np.pad(one["source"], ((0, 0), (0, 3))), "target": target}
     np.testing.assert_allclose(np.asarray(model(one)), np.asarray(model(padded)), atol=2e-5)
+
+
+def test_weights_are_taken_over_by_a_network_that_computes_alike_alone(tmp_path: Path) -> None:
+    model = built("transformer")
+    model.save(tmp_path / "model.keras")
+    given = keras_model(tmp_path / "model.keras")
+    gentler = translation.transformer(SPEC, **SMALL, dropout=0.1)
+    take_over(gentler, given, tmp_path)
+    for ours, theirs in zip(gentler.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    # Its weights have the same shapes.
+    other = translation.transformer(SPEC, **SMALL | {"heads": 4})
+    before = other.get_weights()
+    with pytest.raises(SettingsError, match=r"Transformer.heads=2, and here Transformer.heads=4\). Give the recipe"):
+        take_over(other, given, tmp_path)
+    assert all(map(np.array_equal, before, other.get_weights()))
+    with pytest.raises(SettingsError, match="built otherwise"):
+        take_over(built("gru_dot"), given, tmp_path)

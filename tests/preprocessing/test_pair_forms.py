@@ -199,3 +199,19 @@ def test_remarks_and_figures_tell_of_what_is_not_read() -> None:
     figures = transform.figures(columns)
     assert figures == {"source_out_of_vocabulary": 2 / 10, "source_cut": 1 / 4, "pieces_per_word": 10 / 4}
     assert FIRST == 4
+    transform = PairText("source", SentencePieces(()), SentencePieces(("▁c", "d")), 4, 4)
+    figures = transform.target_figures(strings(["c", "x", "cddd"]))
+    assert figures == {"target_out_of_vocabulary": 2 / 7, "target_cut": 1 / 3}
+
+
+def test_training_pairs_that_would_be_cut_are_left_out_and_counted() -> None:
+    transform = PairText("source", SentencePieces(("▁a", "b")), SentencePieces(("▁c", "d")), 4, 5)
+    texts = [("abb", "cddd"), ("abbb", "c"), ("a", "cdddd"), ("ab", "cd"), ("a", "c")]
+    columns = [strings(side) for side in zip(*texts, strict=True)]
+    train, notes = Pairs().whole(transform, Split({"source": columns[0]}, columns[1]))
+    assert train.inputs["source"].tolist() == ["abb", "ab", "a"] and train.targets.tolist() == ["cddd", "cd", "c"]  # type: ignore[union-attr]
+    assert notes == ["2 training pairs had more pieces than the network takes (4 to read, 5 to write); left out"]
+    again, none = Pairs().whole(transform, train)
+    assert again is train and none == []
+    with pytest.raises(DataError, match=r"2 of 3 training pairs have more pieces .* expected half of them at most"):
+        Pairs().whole(transform, Split({"source": columns[0][[0, 1, 1]]}, columns[1][[0, 1, 1]]))

@@ -18,7 +18,7 @@ from dlkit.models import translation
 from dlkit.training import checkpoints
 from dlkit.training import fit as fitting
 from dlkit.training.averaging import averaged
-from dlkit.training.fit import Objective, Trained, fit
+from dlkit.training.fit import Objective, Trained, compile_model, fit
 from dlkit.training.losses import named
 from dlkit.training.schedules import InverseSqrt
 from dlkit.training.settings import Training
@@ -145,6 +145,14 @@ def test_what_is_kept_is_the_moving_mean_and_what_is_judged_is_kept() -> None:
     mean = model.get_weights()
     plain = trained(replace(SETTINGS, keep="last", average=0.0)).model.get_weights()
     assert max(np.abs(one - other).max() for one, other in zip(mean, plain, strict=True)) > 1e-4
+
+
+def test_next_to_nothing_of_the_first_weights_is_in_the_mean_even_of_one_epoch() -> None:
+    model = translation.seq2seq(SPEC, dimension=8, units=8)
+    for epochs, average in ((1, 3.0), (2, 1.0), (24, 1.0), (60, 3.0)):
+        compile_model(model, OBJECTIVE, replace(SETTINGS, epochs=epochs, average=average), epoch=200)
+        assert model.optimizer.ema_momentum ** (200 * epochs) < 1e-4
+    assert model.optimizer.ema_momentum == pytest.approx(1 - 1 / 600)
 
 
 def test_weights_are_as_they_were_after_the_mean_was_looked_at() -> None:
