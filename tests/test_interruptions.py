@@ -53,6 +53,14 @@ def history(version: Path) -> list[str]:
     return [line.rpartition(",")[0] for line in (version / "history.csv").read_text(encoding="utf-8").splitlines()]
 
 
+@pytest.fixture(autouse=True)
+def ctrl_c_is_heard() -> Iterator[None]:
+    """Also where the tests were started in the background: shells have what they start there ignore SIGINT."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as changed:
