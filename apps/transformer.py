@@ -33,18 +33,20 @@ training = Training(
     precision="auto",
 )
 
+network = partial(translation.transformer, dropout=0.15)
+
 recipe = Recipe(
     data=PairData("multi30k", source="en", target="de"),
     preprocessing=Pairs(size=6_000, dropout=0.1),
     task=Translation(beam=5, length_penalty=2.0),
-    model=partial(translation.transformer, dropout=0.15),
+    model=network,
     training=training,
     variants={
         "quick": Variant(
-            partial(translation.transformer, dropout=0.15),
+            network,
             preprocessing=Pairs(size=6_000),
             training=replace(training, epochs=17, warmup=0.15, average=0.0),
         ),
-        "post_norm": partial(translation.transformer, dropout=0.15, pre_norm=False),
+        "post_norm": partial(network, pre_norm=False),
     },
 )

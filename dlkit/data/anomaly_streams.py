@@ -19,7 +19,7 @@ from dlkit.data.series_gaps import breaks
 from dlkit.data.splitting import FEWEST_ROWS
 from dlkit.errors import DataError
 from dlkit.inference import times as clock
-from dlkit.inference.windows import ANOMALY
+from dlkit.inference.windows import ANOMALY, holding
 
 MOST_WINDOWS = {"train": 50_000, "validation": 20_000, "test": 200_000}
 """Of a longer stream every second, third, … window is taken: neighbours share all but one row of a window."""
@@ -61,10 +61,10 @@ class Stream:
         nothing = np.zeros(rows.stop - rows.start - window + 1, bool)
         broken = touched = odd = nothing
         if self.gap is not None and self.series.times is not None:
-            broken = _any(np.diff(self.series.times[rows]) > self.gap, window - 1)
+            broken = holding(np.diff(self.series.times[rows]) > self.gap, window - 1)
         if self.labels is not None:
             anomalous = np.asarray(self.labels[rows] == ANOMALY, bool)
-            touched, odd = _any(anomalous, window), anomalous[window - 1 :]
+            touched, odd = holding(anomalous, window), anomalous[window - 1 :]
         return _Part(name, rows, window, broken, touched, odd)
 
     def windows(self, part: _Part, stride: int) -> StreamSplit:
@@ -152,9 +152,3 @@ def parted(
 def unknown(rows: int) -> np.ndarray:
     """(rows,) targets of which nobody knows any."""
     return np.full(rows, None, object)
-
-
-def _any(flags: np.ndarray, length: int) -> np.ndarray:
-    """(flags - length + 1,) bool: is any of `length` flags that follow each other up?"""
-    up = np.concatenate([[0], np.cumsum(flags)])
-    return up[length:] > up[:-length]

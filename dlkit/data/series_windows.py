@@ -11,6 +11,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from dlkit.contracts import ColumnKind, Split
 from dlkit.data import series_gaps
 from dlkit.errors import DataError
+from dlkit.inference.windows import holding
 
 _MOST_JUDGED, _MOST_VALUES = 20_000, 20_000_000
 """Windows, and steps of targets in all of them, that a held-out part is judged on: evenly spread where it has more."""
@@ -103,7 +104,7 @@ def windows(
     """All windows that are whole, as views. `judged`: the part is held out, so that no truth of it may be made up."""
     window, length = layout.window, layout.window + layout.horizon
     count = max(len(measured) - length + 1, 0)
-    every = np.flatnonzero(_are_whole(measured.values, measured.times, layout, count)) if count else np.arange(0)
+    every = np.flatnonzero(_are_whole(measured.values, measured.times, layout)) if count else np.arange(0)
     part = where.rpartition(", ")[2]
     if len(every) < count:
         notes.append(f"{part}: {count - len(every)} of {count} windows hold a gap or a missing value and are left out")
@@ -147,15 +148,13 @@ def _no_windows(where: str, layout: Layout, steps: int, *, filled: bool) -> Data
     )
 
 
-def _are_whole(values: np.ndarray, times: np.ndarray | None, layout: Layout, count: int) -> np.ndarray:
-    """(count,) bool: has the window from each step on neither gaps nor missing values?"""
+def _are_whole(values: np.ndarray, times: np.ndarray | None, layout: Layout) -> np.ndarray:
+    """(windows,) bool: has the window from each step on neither gaps nor missing values?"""
     length = layout.window + layout.horizon
-    bad = np.concatenate([[0], np.cumsum(~np.isfinite(values).all(axis=1))])
-    whole = bad[length:] == bad[:count]
+    whole = ~holding(~np.isfinite(values).all(axis=1), length)
     uneven = series_gaps.breaks(times, layout.step)
     if uneven is not None:
-        breaks = np.concatenate([[0], np.cumsum(uneven)])
-        whole &= breaks[length - 1 :] == breaks[:count]
+        whole &= ~holding(uneven, length - 1)
     return whole
 
 
@@ -164,9 +163,8 @@ def _are_honest(measured: Measured, layout: Layout, starts: np.ndarray, *, judge
     channels, targets = len(layout.targets) + len(layout.others), len(layout.targets)
     honest = np.asarray(~measured.ahead[starts + layout.window - 1, :channels].any(axis=1))
     if judged:
-        made_up = np.concatenate([[0], np.cumsum(measured.filled[:, :targets].any(axis=1))])
-        first = starts + layout.window
-        honest &= made_up[first + layout.horizon] == made_up[first]
+        made_up = holding(np.any(measured.filled[:, :targets], axis=1), layout.horizon)
+        honest &= ~made_up[starts + layout.window]
     return honest
 
 

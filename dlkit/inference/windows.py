@@ -21,6 +21,12 @@ FURTHEST = 1e4
 """In standard deviations; values further off count as so far: a wild one is to end in an alarm, not in infinity."""
 
 
+def holding(flags: np.ndarray, length: int) -> np.ndarray:
+    """(flags - length + 1,) bool: is any of `length` flags that follow each other up?"""
+    up = np.concatenate([[0], np.cumsum(flags)])
+    return np.asarray(up[length:] > up[:-length])
+
+
 @dataclass(frozen=True)
 class ScaledWindows(Plain):
     """Windows of `window` steps of one or several channels, each scaled: (x - shift) / scale.
@@ -80,8 +86,7 @@ class ScaledWindows(Plain):
         """Numbers of the windows, of all `count` in a stream of such (rows,) times, in which no row follows a gap."""
         if times is None or self.gap is None:
             return np.arange(count)
-        gaps = np.concatenate([[0], np.cumsum(np.diff(times) / np.timedelta64(1, "s") > self.gap)])
-        return np.flatnonzero(gaps[self.window - 1 :] == gaps[:count])
+        return np.flatnonzero(~holding(np.diff(times) / np.timedelta64(1, "s") > self.gap, self.window - 1))
 
     @cached_property
     def _scaling(self) -> np.ndarray:

@@ -8,7 +8,7 @@ gives; numbers of a row are normal around it, with variance 1 unless `table` is 
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import keras
 
@@ -71,19 +71,9 @@ def mlp(
     at_least_one("units", *(units or (0,)))
     at_least_one("samples", samples)
     code = parts.checked_code(spec, code, 50)
-    parts.check_numbers(beta=beta, free_bits=free_bits, warm_up=warm_up)
-    encoder, decoder = _dense_halves(spec, code, units, activation)
-    return latent_layers.VariationalAutoencoder(
-        encoder,
-        decoder,
-        likelihood=parts.likelihood_of(spec),
-        beta=beta,
-        free_bits=free_bits,
-        warm_up=warm_up,
-        samples=samples,
-        bound=bound,
-        gradient=gradient,
-    )
+    kl = {"beta": beta, "free_bits": free_bits, "warm_up": warm_up}
+    parts.check_numbers(**kl)
+    return _of_dense_layers(spec, code, units, activation, samples=samples, bound=bound, gradient=gradient, **kl)
 
 
 def joint(
@@ -103,19 +93,10 @@ def joint(
     """
     at_least_one("units", *(units or (0,)))
     code = parts.checked_code(spec, code, 50)
-    parts.check_numbers(label_weight=label_weight, beta=beta, free_bits=free_bits, warm_up=warm_up)
+    weights = {"label_weight": label_weight, "beta": beta, "free_bits": free_bits, "warm_up": warm_up}
+    parts.check_numbers(**weights)
     classifier = parts.classifier_of(spec, code, instead="mlp")
-    encoder, decoder = _dense_halves(spec, code, units, activation)
-    return latent_layers.VariationalAutoencoder(
-        encoder,
-        decoder,
-        likelihood=parts.likelihood_of(spec),
-        beta=beta,
-        free_bits=free_bits,
-        warm_up=warm_up,
-        classifier=classifier,
-        label_weight=label_weight,
-    )
+    return _of_dense_layers(spec, code, units, activation, classifier=classifier, **weights)
 
 
 def table(
@@ -143,19 +124,22 @@ def table(
         )
     at_least_one("units", *(units or (0,)))
     code = parts.checked_code(spec, code, 50)
-    parts.check_numbers(beta=beta, free_bits=free_bits, warm_up=warm_up)
+    kl = {"beta": beta, "free_bits": free_bits, "warm_up": warm_up}
+    parts.check_numbers(**kl)
     if not 0.01 <= noise <= 10:
         raise SettingsError(
             f"model.noise={noise}: expected standard deviations of a column, from 0.01 (nearly exact) to 10."
         )
-    encoder, decoder = _dense_halves(spec, code, units, activation)
+    return _of_dense_layers(spec, code, units, activation, noise=noise, **kl)
+
+
+def _of_dense_layers(
+    spec: Spec, code: int, units: tuple[int, ...], activation: str, **options: Any
+) -> latent_layers.VariationalAutoencoder:
+    """`options`: what `VariationalAutoencoder` takes beside its halves and the likelihood."""
     return latent_layers.VariationalAutoencoder(
-        encoder, decoder, likelihood="gaussian", noise=noise, beta=beta, free_bits=free_bits, warm_up=warm_up
-    )
-
-
-def _dense_halves(spec: Spec, code: int, units: tuple[int, ...], activation: str) -> tuple[keras.Model, keras.Model]:
-    return (
         parts.encoder_of(spec, parts.dense_read(units, activation), parts.linear(2 * code)),
         parts.decoder_of(spec, parts.dense_write(spec, units, activation), code),
+        likelihood=parts.likelihood_of(spec),
+        **options,
     )
