@@ -103,7 +103,7 @@ def show(recipe: str, as_json: bool) -> None:
 @click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same weights, on the same machine.")
 @_out_option
 @click.option("--resume", is_flag=True, help="Go on with an interrupted run of the same settings.")
-@click.option("--from", "start", metavar="RUN", help="Translation: go on from a run, at a tenth of its learning rate.")
+@click.option("--from", "start", metavar="RUN", help="Translators, latent codes: go on at a tenth of a run's rate.")
 @_json_option
 def run(
     recipe: str,

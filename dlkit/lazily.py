@@ -23,6 +23,7 @@ _HEAVY_PACKAGES = ("keras", "keras_hub", "tensorflow", "tensorflow_datasets")
 _HEAVY_MODULES = (
     "dlkit.models.autoencoder_layers",
     "dlkit.models.image_layers",
+    "dlkit.models.latent_codes",
     "dlkit.models.latent_layers",
     "dlkit.models.layers",
     "dlkit.models.pooling",

@@ -20,7 +20,7 @@ GENTLER = 0.1
 @dataclass(frozen=True)
 class Order:
     """All that `dlkit run` was asked for. `recipe`: with model and settings resolved. `file`: of an own recipe.
-    `start`: the run whose network and vocabulary training goes on with.
+    `start`: the run whose network (and vocabulary) training goes on with.
     """
 
     name: str
@@ -85,19 +85,26 @@ def order(
 def _going_on(folder: Path, recipe: Recipe, model: str | None, changes: list[str]) -> tuple[str, list[str]]:
     """The model of a finished run and its settings, which hold where nothing else is said: but for the learning rate,
     a tenth of what it began with, lest what was learnt is lost.
+
+    Another model of latent codes may have the same network and learn otherwise: it goes on by its own settings.
     """
     record = read_run(folder)
-    if recipe.task.name != "translation" or record.get("task") != recipe.task.name:
+    if recipe.task.name not in ("translation", "generation") or record.get("task") != recipe.task.name:
         raise SettingsError(
             f"--from {folder}: a {record.get('task')} run, and this recipe is of {recipe.task.name}; what can be gone "
-            "on with is a translator, by a recipe of translation."
+            "on with is a translator, by a recipe of translation, or a model of latent codes, by one of these."
         )
     recorded, kept = str(record.get("model")), record.get("changes")
-    if model not in (None, recorded):
-        raise SettingsError(f"--from {folder}: its model is {recorded!r}, not {model!r}. Leave out --model.")
+    fixed: tuple[str, ...] = ("preprocessing.",)
+    if recipe.task.name == "translation":
+        fixed = ("model.", "preprocessing.")
+        if model not in (None, recorded):
+            raise SettingsError(f"--from {folder}: its model is {recorded!r}, not {model!r}. Leave out --model.")
     for change in changes:
-        if change.strip().startswith(("model.", "preprocessing.")):
+        if change.strip().startswith(fixed):
             raise SettingsError(f"--set {change!r}: --from keeps network and vocabulary of its run. Leave it out.")
+    if model not in (None, recorded):
+        return str(model), []
     kept = [str(change) for change in kept] if isinstance(kept, list) else []
     if "from" not in record:
         rate = resolve(recipe, recorded, kept, None)[0].training.learning_rate

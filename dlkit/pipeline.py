@@ -37,8 +37,11 @@ from dlkit.training.settings import Training
 
 _FEW_STEPS = 100
 """Fewer weight updates than this are named as a likely cause of a weak network."""
-_IN_TRAINING_ALONE = ("name", "trainable", "dtype", "dropout", "sampling")
-"""Parts of a network's configuration that do not change what its weights compute."""
+_IN_TRAINING_ALONE = {
+    "name", "trainable", "dtype", "dropout", "sampling", "samples", "bound", "gradient", "resampled", "beta",
+    "free_bits", "warm_up", "label_weight", "seed", "inbound_nodes", "input_layers", "output_layers",
+}  # fmt: skip
+"""Parts of a network's configuration that do not change what its weights compute, or tell layers by their names."""
 
 
 class Stopwatch:

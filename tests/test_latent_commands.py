@@ -12,7 +12,11 @@ import pytest
 from latent_runs import Made, made_once
 from PIL import Image
 
+from dlkit.errors import SettingsError
+from dlkit.export.proof import keras_model
 from dlkit.inference import load
+from dlkit.ordering import order
+from dlkit.pipeline import prepare
 
 
 @pytest.fixture(scope="module")
@@ -186,3 +190,47 @@ def test_generating_needs_no_tensorflow(process, runs: Callable[[str], Made], al
 def test_a_run_of_another_kind_has_no_codes(cli, finished_runs: Path) -> None:
     ended = cli("generate", finished_runs / "imdb" / "1", "--out", "x.png")
     assert ended.code == 2 and "is a run of imdb, which has no latent codes" in ended.message
+
+
+def test_another_way_to_learn_goes_on_with_the_network_of_a_run(runs: Callable[[str], Made], alone: Path) -> None:
+    run = runs("vae")
+    settings = json.loads((run.folder / "run.json").read_text("utf-8")) | {
+        "settings": {"preprocessing": {"binarise": "static"}}
+    }
+    (run.folder / "run.json").write_text(json.dumps(settings), encoding="utf-8")
+    changes = ["model.code=3", "model.units=8", "model.samples=5", "model.resampled=2"]
+    asked = order("vae", model="iwae", data="sample", changes=changes, start=run.folder, out=alone)
+    assert asked.recipe.preprocessing.binarise == "static"  # type: ignore[attr-defined]  # LatentRows
+    # Only the same model goes on with the run's settings, and gently.
+    assert asked.recipe.training == order("vae", model="iwae", data="sample", changes=changes).recipe.training
+    same = order("vae", data="sample", changes=[], start=run.folder, out=alone)
+    assert (same.model, same.recipe.training.learning_rate) == ("mlp", pytest.approx(2e-4))
+    prepared = prepare(asked.recipe, run.prepared.splits, start=run.folder)
+    network = prepared.build()
+    assert (network.bound, network.samples, network.resampled) == ("iwae", 5, 2)
+    given = keras_model(run.folder / "model.keras")
+    for ours, theirs in zip(network.get_weights(), given.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"changes": ["preprocessing.binarise=none"]}, "--from keeps network and vocabulary"),
+        ({"recipe": "transformer"}, "a generation run, and this recipe is of translation"),
+        ({"recipe": "cifar10"}, "what can be gone on with is a translator, .* or a model of latent codes"),
+    ],
+)
+def test_what_cannot_go_on_is_refused(
+    runs: Callable[[str], Made], alone: Path, options: dict[str, object], said: str
+) -> None:
+    asked = {"recipe": "vae", "changes": [], "start": runs("vae").folder, "out": alone, **options}
+    with pytest.raises(SettingsError, match=said):
+        order(**asked)  # type: ignore[arg-type]
+
+
+def test_a_run_of_another_network_is_refused(runs: Callable[[str], Made], alone: Path) -> None:
+    run = runs("vae")
+    wider = order("vae", model="mlp", data="sample", changes=["model.code=4", "model.units=8"], out=alone).recipe
+    with pytest.raises(SettingsError, match="its network is built otherwise than this recipe's model"):
+        prepare(wider, run.prepared.splits, start=run.folder).build()

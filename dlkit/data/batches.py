@@ -28,7 +28,8 @@ class Batches:
     `tokens`: ragged rows of like length share a batch, as many as fill so many places, the padding of the longest input
     counted; the rows of a batch differ from epoch to epoch, their lengths do not.
     `augment`: changes to inputs of pixels, see `augmentation`. `balanced`: rows of rare classes come so often that
-    all classes have as many, which wants augmentation, or they come as mere copies.
+    all classes have as many, which wants augmentation, or they come as mere copies. `twice`: every row stands twice in
+    its batch, one after the other; `tokens` counts both.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class Batches:
         augment: Sequence[str] = (),
         balanced: bool = False,
         tokens: int = 0,
+        twice: bool = False,
     ) -> None:
         self.examples, self.batch_size, self.seed = examples, batch_size, seed
         self.epoch = 0
@@ -49,7 +51,7 @@ class Batches:
         self._rows_now = examples
         self._lengths = lengths(examples.inputs) if by_length else None
         self._rows = _balanced(examples.targets) if balanced else np.arange(len(examples))
-        self.tokens = tokens
+        self.tokens, self.twice = tokens, twice
         if tokens and lengths(examples.inputs) is None:
             raise SettingsError("training.batch_tokens counts words: this recipe's rows are all of the same length.")
 
@@ -82,7 +84,7 @@ class Batches:
 
     def _together(self, specs: Sequence[tf.TensorSpec]) -> int:
         """Batches made in one call, of which each costs TensorFlow as long as a small network's step."""
-        if self.tokens or not all(spec.shape[1:].is_fully_defined() for spec in specs):
+        if self.tokens or self.twice or not all(spec.shape[1:].is_fully_defined() for spec in specs):
             return 1
         row = sum(spec.shape[1:].num_elements() * spec.dtype.size for spec in specs)
         return max(1, min(_MOST_TOGETHER, _BYTES_TOGETHER // (row * self.batch_size)))
@@ -106,6 +108,9 @@ class Batches:
 
     def order(self) -> list[np.ndarray]:
         """The rows of each batch of this epoch."""
+        return [np.repeat(rows, 2) for rows in self._order()] if self.twice else self._order()
+
+    def _order(self) -> list[np.ndarray]:
         order = self._rows
         if self.tokens:
             return self._by_tokens()
@@ -132,7 +137,7 @@ class Batches:
         starts, widest = [0], 0
         for place, width in enumerate(np.max(each, axis=0)[order].tolist()):
             widest = max(widest, width)
-            if place > starts[-1] and widest * (place + 1 - starts[-1]) > self.tokens:
+            if place > starts[-1] and widest * (place + 1 - starts[-1]) * (1 + self.twice) > self.tokens:
                 starts.append(place)
                 widest = width
         batches = np.split(rows[order], starts[1:])

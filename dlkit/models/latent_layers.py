@@ -16,36 +16,12 @@ import keras
 from keras import ops
 
 from dlkit.models.autoencoder_layers import divergence
+from dlkit.models.latent_codes import Sampling, joint_bound, log_ratio, sampled
 from dlkit.models.options import KL_APART, check_bound
 
 Likelihood = Literal["bernoulli", "gaussian"]
 """Of a number, given the decoder's output: a pixel's chance to be white by its logit, or a normal distribution around
 it, of standard deviation `noise`."""
-
-
-def sampled(mean: Any, log_variance: Any, noise: Any) -> Any:
-    """The reparametrised code: mean + standard deviation x noise."""
-    return mean + ops.exp(0.5 * log_variance) * noise
-
-
-@keras.saving.register_keras_serializable("dlkit")
-class Sampling(keras.layers.Layer):
-    """Codes drawn from normal distributions given by mean and log-variance, (batch, latent) each.
-
-    Gives the codes (samples, batch, latent) and the standard normal noise that they were made from.
-    """
-
-    def __init__(self, seed: int = 0, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.seed = seed
-        self._generator = keras.random.SeedGenerator(seed)
-
-    def call(self, mean: Any, log_variance: Any, samples: int = 1) -> tuple[Any, Any]:
-        noise = keras.random.normal((samples, *ops.shape(mean)), dtype=mean.dtype, seed=self._generator)
-        return sampled(mean, log_variance, noise), noise
-
-    def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {"seed": self.seed}
 
 
 @keras.saving.register_keras_serializable("dlkit")
@@ -257,16 +233,6 @@ class Autoencoder(LatentModel):
         return ops.mean(figures["loss"]), figures
 
 
-def _log_ratio(codes: Any, noise: Any, log_variance: Any) -> Any:
-    """Logarithm of p(z) / q(z | x), (samples, batch), for codes (samples, batch, latent) made from `noise`."""
-    return 0.5 * ops.sum(ops.square(noise) + log_variance - ops.square(codes), axis=-1)
-
-
-def _joint_bound(log_weights: Any) -> Any:
-    """(batch,) log of the mean weight over samples."""
-    return ops.logsumexp(log_weights, axis=0) - math.log(log_weights.shape[0])
-
-
 @keras.saving.register_keras_serializable("dlkit")
 class VariationalAutoencoder(LatentModel):
     """A code that is a distribution, and a bound on the likelihood of the data (Kingma & Welling 2014).
@@ -277,7 +243,8 @@ class VariationalAutoencoder(LatentModel):
     `bound="iwae"`: minus the importance-weighted bound log 1/K sum p(x, z_k) / q(z_k | x), the codes of a row together
     (Burda et al. 2016, eq. 8). `gradient="path"`: the gradient through the codes alone, without the part of the
     encoder's density whose mean is 0: less noise near the optimum (Roeder et al. 2017; of K weights Tucker et al. 2019,
-    eq. 8).
+    eq. 8). `resampled`: of the `samples` of a row so many are learned from, drawn by their weights, the others are
+    weighed alone: the same gradient on average for a third of the cost (Burda et al. 2016, section 3; 0: all are).
 
     Reported in training and testing: "reconstruction" and "kl", each a mean over rows in nats, and "loss", in testing
     without `free_bits` and `warm_up`.
@@ -296,14 +263,17 @@ class VariationalAutoencoder(LatentModel):
         samples: int = 1,
         bound: Literal["elbo", "iwae"] = "elbo",
         gradient: Literal["total", "path"] = "total",
+        resampled: int = 0,
         seed: int = 0,
         **kwargs: Any,
     ) -> None:
         super().__init__(encoder, decoder, **kwargs)
         weighed = (beta, free_bits, warm_up) != (1.0, 0.0, 0)
-        check_bound(bound, gradient, weighed=weighed, joint=self.classifier is not None)
+        joint = self.classifier is not None
+        check_bound(bound, gradient, weighed=weighed, joint=joint, samples=samples, resampled=resampled)
         self.beta, self.free_bits, self.warm_up = beta, free_bits, warm_up
         self.samples, self.bound, self.gradient, self.seed = samples, bound, gradient, seed
+        self.resampled = resampled
         self.sampling = Sampling(seed, dtype="float32", name="sampling")
 
     @property
@@ -322,7 +292,7 @@ class VariationalAutoencoder(LatentModel):
         each = divergence(mean, log_variance)
         figures = {"reconstruction": -ops.mean(log_likelihood, axis=0), "kl": ops.sum(each, axis=-1)}
         if self.bound == "iwae":
-            loss = -_joint_bound(log_likelihood + _log_ratio(codes, noise, log_variance))
+            loss = -joint_bound(log_likelihood + log_ratio(codes, noise, log_variance))
         else:
             weight = self.beta
             if training and self.warm_up:
@@ -338,34 +308,47 @@ class VariationalAutoencoder(LatentModel):
         import tensorflow as tf
 
         x, label = self.parted(keras.utils.unpack_x_y_sample_weight(data)[0])
+        drawn = None
         with tf.GradientTape() as reading:
             mean, log_variance = self.read(x, label, training=True)
             codes, noise = self.sampling(mean, log_variance, samples=self.samples)
+            if self.resampled:
+                with reading.stop_recording():
+                    log_likelihood = self.of_codes(x, codes, label, training=True)
+                    log_weights = log_likelihood + log_ratio(codes, noise, log_variance)
+                    drawn = self.sampling.resampled(log_weights, self.resampled)
+                # Of each row those that were drawn, and their shares of all weights.
+                places = tf.stack([drawn, tf.zeros_like(drawn) + tf.range(tf.shape(mean)[0])], axis=-1)
+                codes = tf.gather_nd(codes, places)
         with tf.GradientTape() as writing:
             writing.watch(codes)
-            log_likelihood = self.of_codes(x, codes, label, training=True)
+            of_these = self.of_codes(x, codes, label, training=True)
             # The same numbers as `noise`, as a function of the codes.
             around = (codes - mean) * tf.exp(-0.5 * log_variance)
-            log_weights = log_likelihood + _log_ratio(codes, around, log_variance)
-            each = ops.softmax(log_weights, axis=0) if self.bound == "iwae" else ops.ones_like(noise[..., 0])
-            each = tf.stop_gradient(each / ops.sum(each, axis=0))
-            loss = -tf.reduce_mean(tf.reduce_sum(each * log_weights, axis=0))
+            ratios = of_these + log_ratio(codes, around, log_variance)
+            if drawn is None:
+                log_likelihood, log_weights = of_these, ratios
+            shares = ops.softmax(log_weights, axis=0) if self.bound == "iwae" else ops.ones_like(log_weights)
+            each = tf.stop_gradient(shares / ops.sum(shares, axis=0))
+            if drawn is not None:
+                shares, each = tf.gather_nd(shares, places), tf.fill(tf.shape(drawn), 1 / self.resampled)
+            loss = -tf.reduce_mean(tf.reduce_sum(each * ratios, axis=0))
         of_codes, *of_decoder = writing.gradient(loss, [codes, *self.decoder.trainable_variables])
         if self.bound == "iwae":
-            of_codes *= tf.expand_dims(each, -1)
+            of_codes *= tf.expand_dims(shares, -1)
         of_encoder = reading.gradient(codes, self.encoder.trainable_variables, output_gradients=of_codes)
         variables = [*self.encoder.trainable_variables, *self.decoder.trainable_variables]
         self.optimizer.apply_gradients(zip([*of_encoder, *of_decoder], variables, strict=True))
-        told = _joint_bound(log_weights) if self.bound == "iwae" else tf.reduce_mean(log_weights, axis=0)
+        told = joint_bound(log_weights) if self.bound == "iwae" else tf.reduce_mean(log_weights, axis=0)
         kl = tf.reduce_sum(divergence(mean, log_variance), axis=-1)
         return self.tracked({"loss": -told, "reconstruction": -tf.reduce_mean(log_likelihood, axis=0), "kl": kl})
 
     def of_codes(self, x: Any, codes: Any, label: Any, *, training: bool) -> Any:
         """How likely `x` is given each of its codes (samples, batch, latent), nats: (samples, batch)."""
         if label is not None:
-            label = ops.tile(label, (self.samples,))
+            label = ops.tile(label, (codes.shape[0],))
         raw = self.logits(ops.reshape(codes, (-1, self.latent)), label, training=training)
-        return self.log_likelihood(x, ops.reshape(raw, (self.samples, -1, *x.shape[1:])))
+        return self.log_likelihood(x, ops.reshape(raw, (codes.shape[0], -1, *x.shape[1:])))
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {
@@ -375,5 +358,6 @@ class VariationalAutoencoder(LatentModel):
             "samples": self.samples,
             "bound": self.bound,
             "gradient": self.gradient,
+            "resampled": self.resampled,
             "seed": self.seed,
         }

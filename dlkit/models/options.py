@@ -35,7 +35,7 @@ def way_to_the_kl(bound: str, gradient: str) -> str:
     return " ".join(f"--set model.{name}={one}" for name, (now, one) in wanted.items() if now != one)
 
 
-def check_bound(bound: str, gradient: str, *, weighed: bool, joint: bool) -> None:
+def check_bound(bound: str, gradient: str, *, weighed: bool, joint: bool, samples: int = 1, resampled: int = 0) -> None:
     """SettingsError for settings that the loss would not look at. `weighed`: whether the KL has a weight; `joint`:
     whether there is a classifier.
     """
@@ -44,6 +44,11 @@ def check_bound(bound: str, gradient: str, *, weighed: bool, joint: bool) -> Non
             "model.beta, model.free_bits and model.warm_up weigh the KL, which stands apart only in model.bound=elbo "
             f"with model.gradient=total; got bound={bound}, gradient={gradient}. Leave them out, or say "
             f"{way_to_the_kl(bound, gradient)}"
+        )
+    if resampled and not (bound == "iwae" and gradient == "path" and 0 < resampled < samples):
+        raise SettingsError(
+            f"model.resampled={resampled}: expected fewer than model.samples={samples}, of which weights choose: it "
+            f"needs model.bound=iwae with model.gradient=path, got bound={bound}, gradient={gradient}."
         )
     if joint and gradient == "path":
         raise SettingsError(

@@ -99,6 +99,7 @@ def fit(
             augment=settings.augment,
             balanced=settings.balance,
             tokens=settings.batch_tokens,
+            twice=settings.consistency > 0,
         )
         compile_model(model, objective, settings, epoch=len(batches))
         _start_from_rows(model, train)
@@ -241,7 +242,13 @@ def outputs(model: keras.Model, examples: Examples, *, batch_size: int = 256) ->
 
 def _held_out(validation: Examples, settings: Training) -> object:
     size = max(settings.batch_size, 256)
-    batches = Batches(validation, size, by_length=settings.length_bucketing, tokens=settings.batch_tokens)
+    batches = Batches(
+        validation,
+        size,
+        by_length=settings.length_bucketing,
+        tokens=settings.batch_tokens,
+        twice=settings.consistency > 0,  # the loss reads pairs of rows, which without dropout are equal
+    )
     return batches.dataset()
 
 
@@ -287,7 +294,7 @@ def compile_model(model: keras.Model, objective: Objective, settings: Training, 
         optimizer = keras.optimizers.get({"class_name": settings.optimizer, "config": options})
     model.compile(
         optimizer,
-        named(objective.loss),
+        named(objective.loss, consistency=settings.consistency),
         metrics=dict(objective.metrics) if isinstance(objective.metrics, Mapping) else objective.metrics,
         loss_weights=dict(objective.loss_weights) if objective.loss_weights else None,
         steps_per_execution=settings.steps_per_execution,

@@ -9,6 +9,8 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
+from dlkit.errors import SettingsError
+
 SIDE = 5.0
 """Nats by which a class has to be on its side: e^10 to 1 for the right class against any other."""
 _LEAST = 1e-30
@@ -64,22 +66,29 @@ class Tokens(keras.losses.Loss):
     """Cross-entropy of the next word, mean over all words of a batch that are there (id 0 is none).
 
     `targets`: (rows, length) int32. Answers: logits (rows, length, words). `smoothing`: share of the certainty that is
-    spread evenly over all words (Szegedy et al. 2016, section 7).
+    spread evenly over all words (Szegedy et al. 2016, section 7). `consistency`: every row stands twice in a batch, one
+    after the other, and the two answers, which differ by dropout, are to be alike: added to each is `consistency` / 4
+    times the sum of their divergences KL(one | other) + KL(other | one) (Liang et al. 2021, eq. 4).
     """
 
-    def __init__(self, smoothing: float = 0.0, **kwargs: object) -> None:
+    def __init__(self, smoothing: float = 0.0, consistency: float = 0.0, **kwargs: object) -> None:
         super().__init__(**kwargs)
-        self.smoothing = smoothing
+        self.smoothing, self.consistency = smoothing, consistency
 
     def call(self, y_true: keras.KerasTensor, y_pred: keras.KerasTensor) -> keras.KerasTensor:
         targets = tf.cast(y_true, tf.int32)
-        losses = _crossentropy(tf.reshape(y_pred, (-1, y_pred.shape[-1])), tf.reshape(targets, (-1,)), self.smoothing)
+        words = y_pred.shape[-1]
+        losses = _crossentropy(tf.reshape(y_pred, (-1, words)), tf.reshape(targets, (-1,)), self.smoothing)
+        if self.consistency:
+            places = tf.size(targets) // 2
+            apart = _divergences(tf.reshape(y_pred, (-1, 2, tf.shape(targets)[1], words)))
+            losses += self.consistency / 4 * tf.reshape(tf.repeat(apart, 2, axis=0), (2 * places,))
         there = tf.cast(targets != 0, losses.dtype)
         # Keras takes the mean over all places: those that are there stand for the others.
         return tf.reshape(losses, tf.shape(targets)) * there / tf.maximum(tf.reduce_mean(there), 1e-6)
 
     def get_config(self) -> dict[str, object]:
-        return super().get_config() | {"smoothing": self.smoothing}
+        return super().get_config() | {"smoothing": self.smoothing, "consistency": self.consistency}
 
 
 def _crossentropy(logits: tf.Tensor, targets: tf.Tensor, smoothing: float) -> tf.Tensor:
@@ -108,6 +117,26 @@ def _crossentropy(logits: tf.Tensor, targets: tf.Tensor, smoothing: float) -> tf
     return loss(logits)
 
 
+@tf.custom_gradient
+def _divergences(logits: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
+    """KL(p | q) + KL(q | p), (rows, length), of two distributions of words by their logits (rows, 2, length, words)."""
+    logs = tf.nn.log_softmax(logits)
+    shares = tf.exp(logs)
+    ratio = logs[:, 0] - logs[:, 1]
+    surplus = shares[:, 0] - shares[:, 1]
+    first = tf.reduce_sum(shares[:, 0] * ratio, axis=-1, keepdims=True)
+    both = tf.reduce_sum(surplus * ratio, axis=-1)
+
+    def gradient(upstream: tf.Tensor) -> tf.Tensor:
+        each = upstream[..., None]
+        second = both[..., None] - first
+        one = each * (shares[:, 0] * (ratio - first) + surplus)
+        other = each * (shares[:, 1] * (-ratio - second) - surplus)
+        return tf.stack([one, other], axis=1)
+
+    return both, gradient
+
+
 LOSSES = {"margin": margin}
 """By the name that a task uses; all other names are Keras'."""
 
@@ -124,8 +153,16 @@ TOKENS = "tokens:"
 """Begins the name of the loss of words: "tokens:0.1", with the share of smoothing."""
 
 
-def named(loss: object) -> object:
-    """Our loss of that name, or by the names of several outputs; what is none of ours, as it is."""
+def named(loss: object, *, consistency: float = 0.0) -> object:
+    """Our loss of that name, or by the names of several outputs; what is none of ours, as it is.
+
+    `consistency`: see `Tokens`; raises SettingsError where the loss is another.
+    """
+    if consistency and not (isinstance(loss, str) and loss.startswith(TOKENS)):
+        raise SettingsError(
+            f"training.consistency={consistency:g} compares distributions of words, as translators give them; the "
+            " answers of this recipe are of another kind. Leave it at 0."
+        )
     if isinstance(loss, Mapping):
         return {name: named(one) for name, one in loss.items()}
     if isinstance(loss, str) and loss.startswith(SMOOTHED):
@@ -133,5 +170,5 @@ def named(loss: object) -> object:
     if isinstance(loss, str) and loss.startswith(PINBALL):
         return Pinball([float(share) for share in loss.removeprefix(PINBALL).split(",")])
     if isinstance(loss, str) and loss.startswith(TOKENS):
-        return Tokens(float(loss.removeprefix(TOKENS)))
+        return Tokens(float(loss.removeprefix(TOKENS)), consistency)
     return LOSSES.get(loss, loss) if isinstance(loss, str) else loss

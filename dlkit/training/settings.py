@@ -32,7 +32,9 @@ class Training:
     padding (0: batches of `batch_size` rows). `clip`: longest gradient, of all weights together; a longer one is
     shortened to it (Pascanu et al. 2013; 0: none is). `beta_2`: of optimizers "adam" and "adamw". `average`: what is
     judged and kept is a moving mean of the weights over about so many epochs, a tenth of them all at most, so that next
-    to nothing of the first weights is in it (0: none; Polyak & Juditsky 1992).
+    to nothing of the first weights is in it (0: none; Polyak & Juditsky 1992). `consistency`: of translators: every row
+    is read twice in a batch, and so much of what the two answers differ in, which dropout alone makes, is added to the
+    loss (R-Drop, Liang et al. 2021, eq. 4; 0: none, theirs have 5). `batch_tokens` counts both.
     `optimizer`: "fused_adam" is Adam with one operation for each weight, for small networks whose steps are many.
     """
 
@@ -58,6 +60,7 @@ class Training:
     clip: float = 0.0
     beta_2: float = 0.999
     average: float = 0.0
+    consistency: float = 0.0
     tensorboard: bool = True
 
     def __post_init__(self) -> None:
@@ -75,6 +78,7 @@ class Training:
             "batch_tokens": 0,
             "clip": 0,
             "average": 0,
+            "consistency": 0,
         }
         for name, least in at_least.items():
             value = getattr(self, name)

@@ -54,6 +54,18 @@ def test_a_seed_and_an_epoch_fix_the_batches_by_length() -> None:
     assert {frozenset(batch) for batch in first}.isdisjoint({frozenset(batch) for batch in others[0]})
 
 
+@pytest.mark.parametrize("options", [{"by_length": True}, {"tokens": 240}, {}])
+def test_rows_that_come_twice_stand_beside_each_other(options: dict[str, int]) -> None:
+    batches = Batches(EXAMPLES, 8, seed=3, twice=True, **options)
+    found = list(batches.dataset().as_numpy_iterator())
+    assert len(found) == len(batches) == len(batches.order())
+    for (ids, targets), rows in zip(found, batches.order(), strict=True):
+        assert targets.tolist() == rows.tolist()
+        assert (ids[::2] == ids[1::2]).all() and (rows[::2] == rows[1::2]).all()
+        assert ids.size <= 240 or "tokens" not in options
+    assert sorted(chain.from_iterable(rows_of(found))) == sorted([*range(ROWS), *range(ROWS)])
+
+
 @pytest.mark.parametrize("seed", [None, 3])
 def test_order_says_which_rows_iteration_and_the_dataset_give(seed: int | None) -> None:
     batches = Batches(EXAMPLES, 8, seed=seed, by_length=True)

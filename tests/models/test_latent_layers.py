@@ -13,7 +13,8 @@ from scipy.stats import multivariate_normal
 from dlkit.contracts import Head, Spec, Tensor
 from dlkit.models import compression, latents
 from dlkit.models.autoencoder_layers import MaskingNoise, SparsePenalty, divergence
-from dlkit.models.latent_layers import Sampling, VariationalAutoencoder, sampled
+from dlkit.models.latent_codes import Sampling, sampled
+from dlkit.models.latent_layers import VariationalAutoencoder
 from dlkit.models.latent_parts import described
 from dlkit.training.fit import seeded
 
@@ -75,7 +76,7 @@ def linear_gaussian(*, exact: bool, **options: object) -> keras.Model:
     if exact:
         weights[:, :2] = LOADINGS.T @ np.linalg.inv(precision)
     encoder.set_weights([weights, np.concatenate([np.zeros(2), np.log(variance) if exact else np.zeros(2)])])
-    config = {name: getattr(model, name) for name in ("samples", "bound", "gradient")}
+    config = {name: getattr(model, name) for name in ("samples", "bound", "gradient", "resampled")}
     return VariationalAutoencoder(encoder, decoder, likelihood="gaussian", **config)
 
 
@@ -138,6 +139,29 @@ def test_path_and_total_gradient_are_the_same_on_average(bound: str, samples: in
     for path, total in pairs:
         assert np.abs(total).max() > 0.02
         np.testing.assert_allclose(path, total, atol=0.02)
+
+
+@pytest.mark.parametrize("resampled", [1, 3])
+def test_samples_drawn_by_their_weights_give_the_gradient_of_all_on_average(resampled: int) -> None:
+    rows = np.tile(some_rows(4), (20_000, 1))
+    options = {"bound": "iwae", "samples": 6, "gradient": "path"}
+    pairs = zip(
+        *(change(linear_gaussian(exact=False, **options, resampled=one), rows) for one in (0, resampled)), strict=True
+    )
+    for every, drawn in pairs:
+        assert np.abs(every).max() > 0.02
+        np.testing.assert_allclose(drawn, every, atol=0.02)
+
+
+def test_samples_are_drawn_as_often_as_their_weight_has_it() -> None:
+    weights = np.array([0.5, 0.0, 0.3, 0.2])
+    with np.errstate(divide="ignore"):
+        logs = np.repeat(np.log(weights)[:, None], 5_000, axis=1).astype(np.float32)
+    drawn = np.asarray(Sampling(1).resampled(logs, 3))
+    assert drawn.shape == (3, 5_000)
+    np.testing.assert_allclose(np.bincount(drawn.ravel(), minlength=4) / drawn.size, weights, atol=0.01)
+    # In steps of a third, a weight of a half is met once or twice in each row.
+    assert set((drawn == 0).sum(axis=0).tolist()) == {1, 2}
 
 
 def figures(model: keras.Model, rows: np.ndarray) -> dict[str, float]:

@@ -30,6 +30,7 @@ OF_PICTURES: dict[str, Callable[..., LatentModel]] = {
 OF_ANY: dict[str, Callable[..., LatentModel]] = {
     "vae mlp": partial(latents.mlp, code=4, units=(8,)),
     "vae iwae": partial(latents.mlp, code=4, units=(8,), samples=3, bound="iwae", gradient="path"),
+    "vae resampled": partial(latents.mlp, code=4, units=(8,), samples=3, bound="iwae", gradient="path", resampled=2),
     "vae joint": partial(latents.joint, code=4, units=(8,)),
     "autoencoder dense": partial(compression.dense, code=4, units=(8,), dropout=0.2),
     "autoencoder linear": partial(compression.dense, code=4, units=()),
@@ -224,6 +225,8 @@ def test_the_usual_code_is_half_of_a_small_input() -> None:
         (partial(latents.mlp, ROWS, bound="iwae", free_bits=0.1), "or say --set model.bound=elbo$"),
         (partial(directly, gradient="path", free_bits=0.1), "or say --set model.gradient=total$"),
         (partial(directly, "joint", gradient="path"), "this model has a classifier, too"),
+        (partial(latents.mlp, ROWS, samples=5, resampled=2), r"model\.resampled=2: expected fewer .*got bound=elbo"),
+        (partial(latents.mlp, ROWS, samples=5, bound="iwae", gradient="path", resampled=5), "fewer than model.samples"),
         (partial(latents.table, PICTURES), "--model table reads rows of a table; these are pictures. Take --model mlp"),
         (partial(latents.table, ROWS, noise=0.0), r"model\.noise=0.0"),
         (partial(latents.convolutional, ROWS), "Take --model table"),

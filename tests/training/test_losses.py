@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from dlkit.errors import SettingsError
 from dlkit.tasks import Classification
-from dlkit.training.losses import SIDE, Tokens, margin
+from dlkit.training.losses import SIDE, Tokens, margin, named
 from dlkit.training.settings import Training
 
 
@@ -131,6 +131,36 @@ def test_loss_of_words_and_its_gradient_are_those_of_smoothed_targets(smoothing:
         right = plainly(keras.utils.to_categorical(words[words != 0], 5), tf.boolean_mask(logits, words != 0))
     np.testing.assert_allclose(found, right, rtol=1e-5)
     np.testing.assert_allclose(tape.gradient(found, logits), tape.gradient(right, logits), atol=1e-6)
+
+
+def test_two_answers_to_a_row_are_asked_to_be_alike() -> None:
+    """Liang et al. 2021, eq. 4: both cross-entropies, and the mean of the two divergences `consistency` times."""
+    words = np.array([[2, 1, 3], [4, 3, 0]])
+    logits = tf.constant(np.random.default_rng(4).normal(0, 3, (4, 3, 5)), tf.float32)
+    divergence = keras.losses.KLDivergence(reduction="sum")
+    there = words != 0
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(logits)
+        found = Tokens(0.1, 3.0)(np.repeat(words, 2, axis=0), logits)
+        one, other = (tf.nn.softmax(tf.boolean_mask(logits[start::2], there)) for start in (0, 1))
+        both = (divergence(one, other) + divergence(other, one)) / 2
+        separate = sum(Tokens(0.1)(words, logits[start::2]) for start in (0, 1)) * there.sum()
+        right = (separate + 3.0 * both) / (2 * there.sum())
+    np.testing.assert_allclose(found, right, rtol=1e-5)
+    np.testing.assert_allclose(tape.gradient(found, logits), tape.gradient(right, logits), atol=1e-6)
+
+
+def test_equal_answers_to_a_row_cost_nothing_more() -> None:
+    words = np.array([[2, 1, 3], [4, 3, 0]])
+    logits = tf.constant(np.random.default_rng(4).normal(0, 3, (2, 3, 5)), tf.float32)
+    twice = Tokens(0.1, 5.0)(np.repeat(words, 2, axis=0), tf.repeat(logits, 2, axis=0))
+    np.testing.assert_allclose(twice, Tokens(0.1)(words, logits), rtol=1e-6)
+
+
+def test_only_losses_of_words_compare_two_answers() -> None:
+    assert named("tokens:0.1", consistency=2.0).consistency == 2.0  # type: ignore[attr-defined]  # named gives an object
+    with pytest.raises(SettingsError, match=r"training\.consistency=2 compares distributions of words"):
+        named("mse", consistency=2.0)
 
 
 def test_loss_of_words_bears_logits_whose_powers_are_beyond_any_number() -> None:

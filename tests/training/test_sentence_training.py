@@ -120,6 +120,16 @@ def test_steps_are_counted_in_batches_of_words() -> None:
     assert trained().steps == 3 * len(Batches(pairs(40, 0), 32, tokens=60))
 
 
+def test_what_two_answers_to_a_row_differ_in_is_in_the_training_loss_alone() -> None:
+    """The validation loss has no dropout and so nothing of the divergence in it."""
+    alone, alike = (trained(replace(SETTINGS, batch_tokens=120, consistency=share)) for share in (1e-9, 50.0))
+    assert alone.history[0]["loss"] < alike.history[0]["loss"]
+    assert [result.untrained_loss for result in (alone, alike)] == [pytest.approx(trained().untrained_loss)] * 2
+    assert trained(replace(SETTINGS, batch_tokens=120, consistency=50.0)).history[-1]["loss"] == pytest.approx(
+        alike.history[-1]["loss"], rel=1e-4
+    )
+
+
 @pytest.mark.parametrize(
     ("settings", "steps", "named"),
     [
