@@ -10,10 +10,16 @@ runs nothing).
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from pages import Figure, Page, Part, Result, Wanted, models, number, ratio, scaled, write
 
 EVERY_ROW = ("--set", "task.likelihood_rows=10000")
+LONGER = ("--set", "training.learning_rate=0.002", "--epochs", "700")
+FIFTY = (
+    *("--set", "model.samples=50", "--set", "model.resampled=5"),
+    *("--set", "training.learning_rate=0.001", "--epochs", "150"),
+)
 CODE_32 = ("--set", "model.code=32")
 
 
@@ -60,6 +66,12 @@ PUBLISHED = (
 def parts() -> dict[str, Part]:
     # `table` reads rows of a table.
     variational = [Wanted("vae", name, EVERY_ROW) for name in models("vae") if name != "table"]
+    mlp = Wanted("vae", "mlp", EVERY_ROW)
+    long = [
+        replace(mlp, row="`mlp`, longer", changes=(*EVERY_ROW, *LONGER), start=mlp),
+        Wanted("vae", "iwae", (*EVERY_ROW, *FIFTY), "`iwae`, 50 samples, from `mlp`", start=mlp),
+        Wanted("vae", "convolutional", (*EVERY_ROW, "--epochs", "80"), "`convolutional`, 80 epochs"),
+    ]
     plain = [Wanted("autoencoder", name, CODE_32) for name in models("autoencoder")]
     return {
         "likelihood": Part(
@@ -71,7 +83,7 @@ def parts() -> dict[str, Part]:
             "included.",
             ("pixels", "ELBO", "NLL", "reconstruction", "KL", "mean image, NLL", "units", "active", "linear probe",
              "epochs", "train, s", "processor, s"),
-            variational,
+            [*variational, *long],
             after=PUBLISHED,
         ),
         "codes": Part(

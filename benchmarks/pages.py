@@ -16,7 +16,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import mean, stdev
 
@@ -32,19 +32,24 @@ CONDITIONS = ("data", "versions", "warnings")
 
 @dataclass(frozen=True)
 class Wanted:
-    """A run. `row`: what it is called in a table. `changes`: arguments of `dlkit run` beside model and seed."""
+    """A run. `row`: what it is called in a table. `changes`: arguments of `dlkit run` beside model and seed. `start`:
+    the run that it goes on from, made beforehand and not counted.
+    """
 
     recipe: str
     model: str
     changes: tuple[str, ...] = ()
     row: str = ""
+    start: Wanted | None = None
 
     @property
     def name(self) -> str:
         return self.row or f"`{self.model}`"
 
     def key(self, seed: int | str) -> str:
-        return shlex.join(["run", self.recipe, "--model", self.model, *self.changes, "--seed", str(seed)])
+        parts = ["run", self.recipe, "--model", self.model, *self.changes]
+        parts += ["--from", f"saved_models/{self.start.recipe}/1"] if self.start else []
+        return shlex.join([*parts, "--seed", str(seed)])
 
 
 @dataclass(frozen=True)
@@ -82,12 +87,12 @@ def write(page: Page, about: str) -> None:
     models = options.models and options.models.split(",")
     seeds = [int(seed) for seed in options.seeds.split(",")]
     wanted = [one for name in options.parts for one in page.parts[name].runs if not models or one.model in models]
-    keys = dict.fromkeys(one.key(seed) for seed in seeds for one in wanted)
+    keys = {one.key(seed): (one, seed) for seed in seeds for one in wanted}
     known = results(options.results)
     due = [] if options.table_only else [key for key in keys if key not in known]
     for count, key in enumerate(due, start=1):
         print(f"{count}/{len(due)}  dlkit {key}", file=sys.stderr, flush=True)
-        if (measured := _measured(key, page)) is not None:
+        if (measured := _measured(*keys[key], page)) is not None:
             append(options.results, measured)
     known = results(options.results)
     options.out.parent.mkdir(parents=True, exist_ok=True)
@@ -110,12 +115,17 @@ def _parsed(page: Page, about: str) -> argparse.Namespace:
     return options
 
 
-def _measured(key: str, page: Page) -> dict[str, object] | None:
+def _measured(wanted: Wanted, seed: int, page: Page) -> dict[str, object] | None:
     """A line of the results; None where the run failed, which is said."""
+    key = wanted.key(seed)
     with tempfile.TemporaryDirectory() as scratch:
+        command = [DLKIT, *shlex.split(key), "--out", scratch, "--json"]
         try:
+            if wanted.start is not None:
+                started = run([DLKIT, *shlex.split(wanted.start.key(seed)), "--out", scratch, "--json"])
+                command[command.index("--from") + 1] = str(started.document["run"])
             before = os.times()
-            whole = run([DLKIT, *shlex.split(key), "--out", scratch, "--json"])
+            whole = run(command)
             after = os.times()
             bench = {"bench": benched(whole)} if page.bench else {}
         except RuntimeError as error:
@@ -124,7 +134,7 @@ def _measured(key: str, page: Page) -> dict[str, object] | None:
         shutil.rmtree(str(whole.document["run"]))
     processor = after.children_user + after.children_system - before.children_user - before.children_system
     return {
-        "key": key, "seed": int(shlex.split(key)[-1]),
+        "key": key, "seed": seed,
         **{name: whole.document[name] for name in (*page.taken, *CONDITIONS)}, **bench,
         "cpu_seconds": round(processor), **costs(whole),
     }  # fmt: skip
@@ -245,15 +255,16 @@ def cell(values: Sequence[float], form: str, *, spread: bool) -> str:
 
 def _commands(rows: Sequence[Wanted]) -> str:
     """Commands that differ in more than the model, each once and with the rows it stands for."""
-    of_changes: dict[tuple[str, tuple[str, ...]], list[Wanted]] = {}
+    of_changes: dict[tuple[str, tuple[str, ...], Wanted | None], list[Wanted]] = {}
     for one in rows:
-        of_changes.setdefault((one.recipe, one.changes), []).append(one)
+        of_changes.setdefault((one.recipe, one.changes, one.start), []).append(one)
     lines = []
     for alike in of_changes.values():
         several = len({one.model for one in alike}) > 1
-        command = Wanted(alike[0].recipe, "MODEL" if several else alike[0].model, alike[0].changes).key("SEED")
+        command = replace(alike[0], model="MODEL" if several else alike[0].model).key("SEED")
         label = "" if len(of_changes) == 1 else f"* {', '.join(one.name for one in alike)}: "
-        lines.append(f"{label}`dlkit {command} --json`")
+        start = alike[0].start
+        lines.append(f"{label}`dlkit {command} --json`" + (f", from `dlkit {start.key('SEED')}`" if start else ""))
     return "\n".join(lines)
 
 
