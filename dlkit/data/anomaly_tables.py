@@ -33,7 +33,7 @@ def read_rows(
     for setting, names in asked.items():
         check_known(setting, names, first.columns, str(path))
     names = [name for name in columns or first.columns if name not in (words, *ignore)]
-    inputs, kinds, notes = inputs_of(first, names, np.arange(len(first)), {})
+    inputs, kinds, notes = inputs_of(first, names, np.arange(len(first)), None)
     if not inputs:
         raise DataError(f"{path}: no column is left to look for anomalies in. {'; '.join(notes)}")
     parts, labels = {name: [column] for name, column in inputs.items()}, [_words(first, words)]

@@ -26,13 +26,17 @@ MANY_CLASSES = 20
 
 @dataclass(frozen=True)
 class Fields:
-    """One column as it stands in the file: `values` stripped, None where missing; `lines` (rows,) int64."""
+    """One column as it stands in the file: `values` stripped, None where missing; `lines` (rows,) int64.
+
+    `choosable`: whether settings data.numeric and data.categorical can say what it holds.
+    """
 
     path: Path
     name: str
     values: list[str | None]
     lines: np.ndarray
     decimal_comma: bool = False
+    choosable: bool = True
 
     @property
     def present(self) -> list[str]:
@@ -42,6 +46,10 @@ class Fields:
     def where(self, row: int) -> str:
         """A place for an error message."""
         return f"{self.path}, line {self.lines[row]}, column {self.name!r}"
+
+    def kept_by(self, setting: str) -> str:
+        """What keeps a column that is left out, for a note."""
+        return f" ({setting}={self.name} keeps it)" if self.choosable else ""
 
 
 @dataclass(frozen=True)
@@ -115,11 +123,9 @@ def _is_number(fields: Fields, value: str) -> bool:
 def _number_column(fields: Fields, present: Sequence[str], wanted: str | None) -> Inspected:
     name = fields.name
     if wanted is None and len(present) == len(fields.values) > 1 and counts_rows(present):
-        return Inspected(note=f"column {name!r} numbers the rows; left out (data.numeric={name} keeps it)")
-    remedy = (
-        f"Correct it, leave it empty, or take the column as words (data.categorical={name}) or not at all "
-        f"(data.ignore={name})."
-    )
+        return Inspected(note=f"column {name!r} numbers the rows; left out{fields.kept_by('data.numeric')}")
+    as_words = f"as words (data.categorical={name}) or " if fields.choosable else ""
+    remedy = f"Correct it, leave it empty, or take the column {as_words}not at all (data.ignore={name})."
     column = numbers_in(fields, remedy)
     note = f"column {name!r} is {present[0]} on every row" if len(set(present)) == 1 else None
     return Inspected("number", column, note)
@@ -136,7 +142,7 @@ def _category_column(fields: Fields, present: Sequence[str], numbers: int, wante
         )
     elif wanted is None and different == len(present) > 1:
         return Inspected(
-            note=f"column {name!r} holds a different word on every row; left out (data.categorical={name} keeps it)"
+            note=f"column {name!r} holds a different word on every row; left out{fields.kept_by('data.categorical')}"
         )
     elif different == 1:
         note = f"column {name!r} is {present[0]!r} on every row"

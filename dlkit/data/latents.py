@@ -68,7 +68,7 @@ class LatentData(ImageData):
             check_known(f"data.{setting}", names, file.columns, str(path))
         rows, notes = answered(file, self.target) if self.target else (np.arange(len(file)), [])
         wanted = [name for name in file.columns if name not in (self.target, *self.ignore)]
-        inputs, kinds, of_inputs = inputs_of(file, wanted, rows, {})
+        inputs, kinds, of_inputs = inputs_of(file, wanted, rows, None)
         if not inputs:
             raise DataError(f"{path}: no column is left to learn from. {'; '.join(of_inputs)}")
         check_enough(str(path), len(rows), "rows to learn from", fewest=FEWEST)

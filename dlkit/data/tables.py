@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -230,15 +230,16 @@ class TableData(PathOrDataset):
 
 
 def inputs_of(
-    file: Delimited, names: Sequence[str], rows: np.ndarray, wanted: Mapping[str, Kind]
+    file: Delimited, names: Sequence[str], rows: np.ndarray, wanted: Mapping[str, Kind] | None
 ) -> tuple[dict[str, Column], dict[str, ColumnKind], list[str]]:
+    """`wanted`: what columns hold by the user's word; None where no setting says it."""
     inputs: dict[str, Column] = {}
     kinds: dict[str, ColumnKind] = {}
     missing: list[str] = []
     notes: list[str] = []
     for name in names:
-        fields = fields_of(file, name, rows)
-        found = inspect(fields, wanted.get(name))
+        fields = replace(fields_of(file, name, rows), choosable=wanted is not None)
+        found = inspect(fields, (wanted or {}).get(name))
         notes += [found.note] if found.note else []
         if found.column is not None:
             inputs[name], kinds[name] = found.column, found.kind

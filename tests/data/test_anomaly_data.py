@@ -152,6 +152,15 @@ def test_a_file_without_times_is_a_table_of_rows_by_themselves(tmp_path: Path) -
     assert (np.asarray(splits.test.targets) == "anomaly").sum() == 3
 
 
+def test_notes_name_no_setting_that_this_data_does_not_have(tmp_path: Path) -> None:
+    rows = [f"{row},word{row},{row % 7},{row % 5}" for row in range(200)]
+    notes = loaded(written(tmp_path, rows, "row,text,a,b")).notes
+    assert "column 'row' numbers the rows; left out" in notes
+    assert "column 'text' holds a different word on every row; left out" in notes
+    with pytest.raises(DataError, match=r"or take the column not at all \(data.ignore=a\)"):
+        loaded(written(tmp_path, [*rows[:50], "50,word50,inf,0", *rows[51:]], "row,text,a,b"))
+
+
 def test_a_long_table_is_read_some_rows_at_a_time_as_if_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
