@@ -28,6 +28,8 @@ class Decoder(keras.Model):
     ids that are not written.
     """
 
+    predict_function: Any
+
     def __init__(
         self,
         network: Stepper,
@@ -48,6 +50,16 @@ class Decoder(keras.Model):
         source = inputs["source"] if isinstance(inputs, Mapping) else inputs
         ids, score = self.greedy(source) if self.beam == 1 else self.best_of_beam(source)
         return ops.concatenate([ops.expand_dims(score, 1), ops.cast(ids, "float32")], axis=1)
+
+    def predict_on_batch(self, x: Any) -> np.ndarray:
+        """As Keras', traced once for rows and lengths of all numbers: Keras' traces some times until it sees that."""
+        import tensorflow as tf
+
+        if self.predict_function is None:
+            spec = tf.TensorSpec((None, None), tf.int32)
+            self.predict_function = tf.function(lambda ids: self(ids, training=False), [spec], autograph=False)
+        source = x["source"] if isinstance(x, Mapping) else x
+        return np.asarray(self.predict_function(np.asarray(source, np.int32)))
 
     def log_probabilities(self, logits: keras.KerasTensor) -> keras.KerasTensor:
         """(rows, vocabulary) float32, `NEVER` or lower for ids that are not written."""

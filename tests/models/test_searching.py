@@ -115,3 +115,11 @@ def test_neither_start_nor_unknown_nor_padding_is_written(beam: int) -> None:
 def test_bounds_are_those_of_the_plain_search() -> None:
     decoder = searching(built("gru_dot"), answer(1))
     np.testing.assert_array_equal(np.asarray(decoder.bounds(sources())), bounds(sources(), LONGEST))
+
+
+def test_the_graph_is_made_once_for_all_numbers_of_rows_and_lengths() -> None:
+    decoder, rows = searching(built("transformer"), answer(2)), sources()
+    whole = decoder.predict_on_batch(rows)
+    padded = np.pad(rows, [(0, 0), (0, 3)])
+    np.testing.assert_allclose(decoder.predict_on_batch({"source": padded[:1]}), whole[:1], atol=1e-5)
+    assert decoder.predict_function.experimental_get_tracing_count() == 1
