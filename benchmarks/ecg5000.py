@@ -67,7 +67,8 @@ def main() -> None:
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     seeds = [int(seed) for seed in given.seeds.split(",")]
     print("# ECG5000: abnormal heartbeats, learned from normal ones alone\n")
-    print("Made by `DLKIT_DATA=DIR python benchmarks/ecg5000.py`. Mean ± standard deviation over seeds")
+    arguments = "" if given.models == ",".join(recipe.models) else f" --models {given.models}"
+    print(f"Made by `DLKIT_DATA=DIR python benchmarks/ecg5000.py{arguments}`. Mean ± standard deviation over seeds")
     print(f"{given.seeds}: other splits of 70 % to learn from and 30 % (150 beats) to judge by, other first weights.")
     print(f"{platform.machine()}, {os.cpu_count()} cores.\n")
     print(f"| model | {' | '.join(FIGURES)} | validation roc_auc | training, s |")
