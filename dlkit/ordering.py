@@ -36,6 +36,11 @@ class Order:
     changes: tuple[str, ...] = ()
     start: Path | None = None
 
+    @property
+    def beginning(self) -> dict[str, str]:
+        """What records say of the run that training goes on from; nothing where it begins with first weights."""
+        return {} if self.start is None else {"from": str(self.start)}
+
 
 def order(
     recipe: str,

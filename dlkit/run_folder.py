@@ -94,7 +94,7 @@ def make(order: Order, *, say: Say) -> Run:
         _flat(settings_of(order.recipe))
         | members
         | {"model": order.model, "seed": order.seed, "rows": splits.fingerprint}
-        | ({} if order.start is None else {"from": str(order.start)})
+        | order.beginning
     )
     with workspace(folder, identity, resume=order.resume) as space:
         _say_resumed(order, space, folder, say)
@@ -200,7 +200,7 @@ def _origin(order: Order, splits: Splits) -> dict[str, object]:
             "fingerprint": splits.fingerprint,
         },
         "command": order.command,
-        **({} if order.start is None else {"from": str(order.start)}),
+        **order.beginning,
     }
 
 
@@ -234,6 +234,7 @@ def _metrics(made: Made, judged: Judged, entries: dict[str, dict[str, object]], 
         "model": order.model,
         "task": order.recipe.task.name,
         "seed": order.seed,
+        **order.beginning,
         "run": str(final),
         "data": {
             "name": splits.name,

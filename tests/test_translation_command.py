@@ -169,7 +169,8 @@ def test_training_goes_on_from_a_run_with_its_vocabulary(cli, run: Run, alone: P
     assert before == after and document["test"]
     assert set(document["baselines"]) >= {"before", "copy"}  # type: ignore[call-overload]
     record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-    assert record["from"] == str(run.folder) and record["settings"]["model"]["units"] == 24
+    assert record["from"] == document["from"] == str(run.folder)
+    assert record["settings"]["model"]["units"] == 24
     assert f"--from {run.folder}" in record["command"]
     assert record["settings"]["data"]["target"] == "toy"
     weights = [keras_model(path / "model.keras").get_weights() for path in (run.folder, folder)]

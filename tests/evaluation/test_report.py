@@ -144,6 +144,14 @@ def test_proofs_and_folds_and_commands_are_on_the_page(boston, tmp_path):
     assert 'predictor.predict([{"crim": 1.0, "chas": "a"}])' in text
 
 
+def test_page_and_card_name_the_run_that_training_went_on_from(imdb, tmp_path):
+    metrics = imdb | {"from": "runs/<b>/1"}
+    assert "Goes on from runs/<b>/1 Seed" in report(metrics, tmp_path).text
+    assert "Goes on from" not in report(imdb, tmp_path).text
+    write_card(metrics, question="Which?", settings={}, command="dlkit run imdb", folder=tmp_path)
+    assert "Training went on from the run runs/" in (tmp_path / "README.md").read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize(("classes", "shown"), [(46, 46), (2_000, 50)])
 def test_a_page_shows_at_most_fifty_classes_and_says_so(imdb, tmp_path, classes, shown):
     rows = [
