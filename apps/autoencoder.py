@@ -8,8 +8,8 @@
 Codes of 32 numbers; the report holds them against as many principal components. `tied` is `dense` with half of its
 weights, `linear` has nothing but the code; the codes of `joint` tell the class, too, which the data has to have.
 
-MNIST, `dense`, seed 0, 12 epochs (`--epochs 12`): a squared error a pixel of 0.0047 on validation digits, 0.27 of that
-of 32 principal components.
+MNIST, `dense`, seed 0: a squared error a pixel of 0.0041 on test digits, 0.25 of that of 32 principal components, 140 s
+of training on one core of an AMD EPYC. All models: docs/latents.md.
 """
 
 from __future__ import annotations

@@ -275,14 +275,16 @@ def _conditions(runs: Sequence[Result]) -> str:
 
 
 def computer(runs: Sequence[Result]) -> str:
-    loads = [float(str(result["load"])) for result in runs]
+    # A run that was made by hand, and its result written down later, has none.
+    loads = [float(str(result["load"])) for result in runs if "load" in result]
+    load = f", load {min(loads):g} to {max(loads):g} when a run had ended" if loads else ""
     versions = different(
         ", ".join(f"{name} {value}" for name, value in result["versions"].items())
         for result in runs
         if isinstance(result["versions"], Mapping)
     )
     machines = different(str(result["machine"]) for result in runs)
-    return f"Machine: {machines}, load {min(loads):g} to {max(loads):g} when a run had ended. Versions: {versions}."
+    return f"Machine: {machines}{load}. Versions: {versions}."
 
 
 def different(values: Iterable[str]) -> str:
