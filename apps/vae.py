@@ -20,6 +20,7 @@ grey values, -145.4. All models: docs/latents.md.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 from dlkit import Generation, LatentData, LatentRows, Recipe, Training, Variant
@@ -28,9 +29,7 @@ from dlkit.models import latents
 short = Training(
     epochs=30, batch_size=64, optimizer="fused_adam", learning_rate=2e-3, schedule="cosine", steps_per_execution=8
 )
-few_rows = Training(
-    epochs=100, batch_size=64, optimizer="fused_adam", learning_rate=2e-3, schedule="cosine", steps_per_execution=8
-)
+few_rows = replace(short, epochs=100)
 long = Training(
     epochs=400, batch_size=100, optimizer="fused_adam", learning_rate=2e-3, schedule="cosine", steps_per_execution=50
 )

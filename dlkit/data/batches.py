@@ -57,7 +57,7 @@ class Batches:
 
     def __len__(self) -> int:
         if self.tokens:
-            return len(self.order())
+            return len(self._by_tokens())
         return math.ceil(len(self._rows) / self.batch_size)
 
     def dataset(self) -> tf.data.Dataset:

@@ -47,8 +47,8 @@ class Decoder(keras.Model):
         self.built = True
 
     def call(self, inputs: Mapping[str, keras.KerasTensor] | keras.KerasTensor) -> keras.KerasTensor:
-        source = inputs["source"] if isinstance(inputs, Mapping) else inputs
-        ids, score = self.greedy(source) if self.beam == 1 else self.best_of_beam(source)
+        find = self.greedy if self.beam == 1 else self.best_of_beam
+        ids, score = find(_source(inputs))
         return ops.concatenate([ops.expand_dims(score, 1), ops.cast(ids, "float32")], axis=1)
 
     def predict_on_batch(self, x: Any) -> np.ndarray:
@@ -58,8 +58,7 @@ class Decoder(keras.Model):
         if self.predict_function is None:
             spec = tf.TensorSpec((None, None), tf.int32)
             self.predict_function = tf.function(lambda ids: self(ids, training=False), [spec], autograph=False)
-        source = x["source"] if isinstance(x, Mapping) else x
-        return np.asarray(self.predict_function(np.asarray(source, np.int32)))
+        return np.asarray(self.predict_function(np.asarray(_source(x), np.int32)))
 
     def log_probabilities(self, logits: keras.KerasTensor) -> keras.KerasTensor:
         """(rows, vocabulary) float32, `NEVER` or lower for ids that are not written."""
@@ -198,6 +197,11 @@ class _Beam(NamedTuple):
     done: Any
     scores: Any
     cache: Tensors
+
+
+def _source(inputs: Any) -> Any:
+    """Source ids, of inputs by name or bare."""
+    return inputs["source"] if isinstance(inputs, Mapping) else inputs
 
 
 def _chosen(tensors: Tensors, numbers: keras.KerasTensor) -> Tensors:

@@ -308,7 +308,6 @@ class VariationalAutoencoder(LatentModel):
         import tensorflow as tf
 
         x, label = self.parted(keras.utils.unpack_x_y_sample_weight(data)[0])
-        drawn = None
         with tf.GradientTape() as reading:
             mean, log_variance = self.read(x, label, training=True)
             codes, noise = self.sampling(mean, log_variance, samples=self.samples)
@@ -326,11 +325,11 @@ class VariationalAutoencoder(LatentModel):
             # The same numbers as `noise`, as a function of the codes.
             around = (codes - mean) * tf.exp(-0.5 * log_variance)
             ratios = of_these + log_ratio(codes, around, log_variance)
-            if drawn is None:
+            if not self.resampled:
                 log_likelihood, log_weights = of_these, ratios
             shares = ops.softmax(log_weights, axis=0) if self.bound == "iwae" else ops.ones_like(log_weights)
             each = tf.stop_gradient(shares / ops.sum(shares, axis=0))
-            if drawn is not None:
+            if self.resampled:
                 shares, each = tf.gather_nd(shares, places), tf.fill(tf.shape(drawn), 1 / self.resampled)
             loss = -tf.reduce_mean(tf.reduce_sum(each * ratios, axis=0))
         of_codes, *of_decoder = writing.gradient(loss, [codes, *self.decoder.trainable_variables])

@@ -80,9 +80,8 @@ class Tokens(keras.losses.Loss):
         words = y_pred.shape[-1]
         losses = _crossentropy(tf.reshape(y_pred, (-1, words)), tf.reshape(targets, (-1,)), self.smoothing)
         if self.consistency:
-            places = tf.size(targets) // 2
             apart = _divergences(tf.reshape(y_pred, (-1, 2, tf.shape(targets)[1], words)))
-            losses += self.consistency / 4 * tf.reshape(tf.repeat(apart, 2, axis=0), (2 * places,))
+            losses += self.consistency / 4 * tf.reshape(tf.repeat(apart, 2, axis=0), (-1,))
         there = tf.cast(targets != 0, losses.dtype)
         # Keras takes the mean over all places: those that are there stand for the others.
         return tf.reshape(losses, tf.shape(targets)) * there / tf.maximum(tf.reduce_mean(there), 1e-6)
