@@ -20,6 +20,8 @@ SHIFT = 1 / 8
 """Largest shift, as a share of the size (4 of 32 pixels: Krizhevsky 2009 and most after him)."""
 NUDGE = 1 / 16
 """The same for trainings of a few epochs (2 of 32 pixels: Jordan 2024)."""
+CUT = 3 / 8
+"""Side of what `cutout` hides, as a share of the size (12 of 32 pixels: Jordan 2024)."""
 
 
 def flip(pixels: Pixels, random: np.random.Generator) -> Pixels:
@@ -57,6 +59,27 @@ def _mirrored(pixels: Pixels, down: int, across: int) -> Pixels:
     return padded
 
 
+def cutout(pixels: Pixels, random: np.random.Generator) -> Pixels:
+    """Each picture with a square in its own mean colour (DeVries & Taylor 2017, section 3.2).
+
+    The middle of the square is any pixel, so that it often sticks out.
+    """
+    rows, height, width, channels = pixels.shape
+    colours = pixels.reshape(rows, height * width, channels).sum(axis=1, dtype=np.uint32) // (height * width)
+    cut = pixels.copy()
+    (top, bottom), (left, right) = (_hidden(size, random, rows) for size in (height, width))
+    for row in range(rows):
+        cut[row, top[row] : bottom[row], left[row] : right[row]] = colours[row]
+    return cut
+
+
+def _hidden(size: int, random: np.random.Generator, rows: int) -> tuple[np.ndarray, np.ndarray]:
+    """Where `rows` squares begin and end along one side."""
+    side = max(1, round(size * CUT))
+    start = random.integers(0, size, rows) - side // 2
+    return np.maximum(start, 0), start + side
+
+
 def _by_keras(name: str, **options: object) -> Callable[[Pixels, np.random.Generator], Pixels]:
     """A preprocessing layer of Keras, seeded anew for each batch."""
 
@@ -88,6 +111,7 @@ CHANGES: dict[str, Callable[[Pixels, np.random.Generator], Pixels]] = {
     "contrast": _by_keras("RandomContrast", factor=0.2, value_range=(0, 255)),
     "brightness": _by_keras("RandomBrightness", factor=0.15, value_range=(0, 255)),
     "color": color,
+    "cutout": cutout,
     "erase": _by_keras("RandomErasing", factor=0.5, scale=(0.02, 0.15), value_range=(0, 255)),
 }
 """By the name in `training.augment`."""

@@ -40,7 +40,7 @@ def fast(
     check_size(spec, "fast", 2 ** len(widths) + 1)
     inputs, pixels = scaled(spec, mirrored=test_flip)
     maps = image_layers.Whitening(*mean_and_spread(spec), name="whitening")(pixels)
-    maps = keras.layers.Activation("gelu")(maps)
+    maps = image_layers.FusedGelu()(maps)
     for width in widths:
         maps = keras.layers.MaxPooling2D(2)(_convolution(maps, width))
         maps = _normalised(maps, bias_rate)
@@ -57,5 +57,5 @@ def _convolution(maps: keras.KerasTensor, filters: int) -> keras.KerasTensor:
 
 
 def _normalised(maps: keras.KerasTensor, bias_rate: float) -> keras.KerasTensor:
-    maps = keras.layers.BatchNormalization(momentum=_KEPT, epsilon=1e-12, center=False, scale=False)(maps)
-    return keras.layers.Activation("gelu")(image_layers.QuickBias(bias_rate)(maps))
+    maps = image_layers.FusedBatchNormalization(momentum=_KEPT, epsilon=1e-12, center=False, scale=False)(maps)
+    return image_layers.FusedGelu()(image_layers.QuickBias(bias_rate)(maps))

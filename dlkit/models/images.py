@@ -231,7 +231,7 @@ def _convolution(maps: keras.KerasTensor, filters: int, kernel: int = 3, strides
 
 
 def _normalised(maps: keras.KerasTensor) -> keras.KerasTensor:
-    return keras.layers.ReLU()(keras.layers.BatchNormalization(momentum=_KEPT)(maps))
+    return keras.layers.ReLU()(image_layers.FusedBatchNormalization(momentum=_KEPT)(maps))
 
 
 def _inception_block(maps: keras.KerasTensor, filters: int) -> keras.KerasTensor:
@@ -244,11 +244,11 @@ def _inception_block(maps: keras.KerasTensor, filters: int) -> keras.KerasTensor
 
 def _residual_block(maps: keras.KerasTensor, filters: int, *, strides: int) -> keras.KerasTensor:
     change = _convolution(_convolved(maps, filters, strides=strides), filters)
-    change = keras.layers.BatchNormalization(momentum=_KEPT)(change)
+    change = image_layers.FusedBatchNormalization(momentum=_KEPT)(change)
     if maps.shape[-1] != filters or strides > 1:
         # First every other pixel, then the 1x1 convolution: with strides of its own, its gradient ends the process
         # where channels are no multiple of 16 and the batch is odd (oneDNN of TensorFlow 2.21, AVX-512).
         maps = keras.layers.MaxPooling2D(1, strides=strides, padding="same")(maps) if strides > 1 else maps
         maps = _convolution(maps, filters, 1)
-        maps = keras.layers.BatchNormalization(momentum=_KEPT)(maps)
+        maps = image_layers.FusedBatchNormalization(momentum=_KEPT)(maps)
     return keras.layers.ReLU()(keras.layers.Add()([maps, change]))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dlkit.contracts import Examples, Rows
-from dlkit.data.augmentation import CHANGES, augmented, check, flip, shift
+from dlkit.data.augmentation import CHANGES, augmented, check, cutout, flip, shift
 from dlkit.data.batches import Batches
 from dlkit.errors import SettingsError
 from dlkit.inference.images import ImagePixels, Pictures
@@ -55,6 +55,23 @@ def test_a_shifted_picture_is_a_window_of_the_reflected_one(name: str, down: int
         places.add(place)
     assert {top for top, _ in places} == set(range(2 * down + 1))
     assert {left for _, left in places} == set(range(2 * across + 1))
+
+
+def test_a_cut_picture_is_the_same_but_for_a_square_of_its_mean_colour() -> None:
+    found = cutout(NOISE, dice())
+    assert found.shape == NOISE.shape and found.dtype == np.uint8
+    sizes = set()
+    for new, old in zip(found, NOISE, strict=True):
+        colour = old.reshape(-1, 3).mean(axis=0).astype(np.uint8)
+        hidden = (new == colour).all(axis=-1)
+        down, across = np.nonzero(hidden)
+        top, bottom, left, right = down.min(), down.max() + 1, across.min(), across.max() + 1
+        assert hidden[top:bottom, left:right].all() and hidden.sum() == (bottom - top) * (right - left)
+        np.testing.assert_array_equal(new[~hidden], old[~hidden])
+        sizes.add((bottom - top, right - left))
+    # Three eighths of 16 and of 24 pixels, less where the square sticks out; never nothing.
+    assert {max(side) for side in zip(*sizes, strict=True)} == {6, 9} and min(min(size) for size in sizes) >= 1
+    assert len(sizes) > 5
 
 
 @pytest.mark.parametrize(("height", "width"), [(2, 3), (1, 2), (1, 1)])
