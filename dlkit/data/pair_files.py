@@ -16,12 +16,10 @@ from dlkit.data.archives import gunzip
 from dlkit.data.delimited import read_delimited
 from dlkit.data.paths import listed, unreadable
 from dlkit.data.splitting import fingerprint
+from dlkit.data.text_files import SPLIT_FOLDERS
 from dlkit.errors import DataError, DataNotFoundError
 
-PARTS = {
-    "train": "train", "training": "train", "val": "validation", "valid": "validation", "validation": "validation",
-    "dev": "validation", "test": "test",
-}  # fmt: skip
+PARTS = {name: part for part, names in SPLIT_FOLDERS.items() for name in names}
 """First word in the name of a file that holds rows to train on, to choose by, to judge by; a number may follow it."""
 TABLES = (".csv", ".tsv")
 HEADERS = (
@@ -55,11 +53,15 @@ class Sided:
 
 @dataclass(frozen=True)
 class PairFiles:
-    """`parts`: by "train", "validation" and "test", as many as the files say; one without such a name is "train"."""
+    """`parts`: by "train", "validation" and "test", as many as the files say; one without such a name is "train".
+
+    `to_choose_by`: the stem of an only file that is "train" although its name says "validation".
+    """
 
     parts: dict[str, Sided]
     fingerprint: str
     notes: tuple[str, ...] = ()
+    to_choose_by: str = ""
 
 
 def read_pairs(path: Path, source: str, target: str) -> PairFiles:
@@ -123,7 +125,7 @@ def _aligned(folder: Path, files: Sequence[Path], source: str, target: str) -> P
         same_length(lines)
         parts[part] = Sided(*lines.values())
         contents += [pair[language].read_bytes() for language in (source, target)]
-    return PairFiles(parts, fingerprint(contents))
+    return PairFiles(parts, fingerprint(contents), to_choose_by=_to_choose_by(list(by_stem)))
 
 
 def _tables(files: Sequence[Path], source: str, target: str) -> PairFiles:
@@ -135,7 +137,7 @@ def _tables(files: Sequence[Path], source: str, target: str) -> PairFiles:
         parts[part], more = _table(file, source, target)
         notes += more
         contents.append(file.read_bytes())
-    return PairFiles(parts, fingerprint(contents), tuple(notes))
+    return PairFiles(parts, fingerprint(contents), tuple(notes), _to_choose_by(list(by_stem)))
 
 
 def _named_parts(folder: Path, stems: Sequence[str]) -> dict[str, str]:
@@ -153,6 +155,10 @@ def _named_parts(folder: Path, stems: Sequence[str]) -> dict[str, str]:
             )
         parts[part] = stem
     return parts
+
+
+def _to_choose_by(stems: Sequence[str]) -> str:
+    return stems[0] if len(stems) == 1 and part_of(stems[0]) == "validation" else ""
 
 
 def _table(file: Path, source: str, target: str) -> tuple[Sided, list[str]]:

@@ -62,6 +62,9 @@ class PairData(Parted, PathOrDataset):
         files = read_pairs(path, self.source, self.target)
         if "train" in files.parts:
             check_enough(str(path), len(files.parts["train"]), "pairs of sentences to learn from")
+        if files.to_choose_by:
+            note = f"{files.to_choose_by} is the only file: it is trained on, and rows drawn from it choose and judge"
+            files = replace(files, notes=(*files.notes, note))
         return self._splits(files.parts, files, path.stem, str(path))
 
     def _own_to_judge(self, path: Path, say: Callable[[str], None]) -> Splits:

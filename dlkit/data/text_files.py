@@ -21,7 +21,7 @@ SPLIT_FOLDERS = {
     "test": ("test", "testing"),
     "validation": ("validation", "val", "valid", "dev"),
 }
-"""How a folder is called, in lower case, that holds the classes of a part."""
+"""How a folder or file is called, in lower case, that holds the rows of a part."""
 UNLABELLED = frozenset({"unsup", "unlabeled", "unlabelled"})
 
 

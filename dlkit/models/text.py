@@ -124,6 +124,11 @@ def ngrams(
         raise SettingsError(f"model.l2: expected a number of 0 or more, got {l2}.")
     if not 0 < smoothing < float("inf"):
         raise SettingsError(f"model.smoothing: expected a number above 0, got {smoothing}.")
+    if not naive_bayes and (start, smoothing) != (0.01, 1.0):
+        raise SettingsError(
+            f"model.start={start} and model.smoothing={smoothing} are of the naive Bayes answer that training starts "
+            "from, and there is none with model.naive_bayes=false. Leave them out, or leave that out."
+        )
     size, head = spec.sizes["ngrams"], spec.head
     memory.check_fits(
         f"model ngrams: the weights of {size:,} n-grams for each of {head.units:,} outputs",

@@ -277,7 +277,7 @@ def compile_model(model: keras.Model, objective: Objective, settings: Training, 
     if settings.average:
         # The mean begins with the first weights: over a tenth of all steps, e^-10 of them is left at the end.
         options |= {"use_ema": True, "ema_momentum": 1 - 1 / max(min(settings.average * epoch, steps / 10), 1)}
-    if settings.optimizer in ("adam", "adamw"):
+    if settings.optimizer in ("adam", "fused_adam", "adamw"):
         options["beta_2"] = settings.beta_2
     if settings.optimizer == "adamw":
         optimizer = keras.optimizers.AdamW(weight_decay=settings.weight_decay, **options)

@@ -30,11 +30,12 @@ class Training:
     it falls to 0 (Smith & Topin 2018), and "inverse_sqrt" from 0, before it falls with the root of the steps (Vaswani
     et al. 2017, eq. 3). `batch_tokens`: ragged rows of like length share a batch, as many as have so many tokens with
     padding (0: batches of `batch_size` rows). `clip`: longest gradient, of all weights together; a longer one is
-    shortened to it (Pascanu et al. 2013; 0: none is). `beta_2`: of optimizers "adam" and "adamw". `average`: what is
-    judged and kept is a moving mean of the weights over about so many epochs, a tenth of them all at most, so that next
-    to nothing of the first weights is in it (0: none; Polyak & Juditsky 1992). `consistency`: of translators: every row
-    is read twice in a batch, and so much of what the two answers differ in, which dropout alone makes, is added to the
-    loss (R-Drop, Liang et al. 2021, eq. 4; 0: none, theirs have 5). `batch_tokens` counts both.
+    shortened to it (Pascanu et al. 2013; 0: none is). `beta_2`: of optimizers "adam", "fused_adam" and "adamw".
+    `average`: what is judged and kept is a moving mean of the weights over about so many epochs, a tenth of them
+    all at most, so that next to nothing of the first weights is in it (0: none; Polyak & Juditsky 1992).
+    `consistency`: of translators: every row is read twice in a batch, and so much of what the two answers differ
+    in, which dropout alone makes, is added to the loss (R-Drop, Liang et al. 2021, eq. 4; 0: none, theirs have 5).
+    `batch_tokens` counts both.
     `optimizer`: "fused_adam" is Adam with one operation for each weight, for small networks whose steps are many.
     """
 

@@ -117,6 +117,7 @@ def test_a_lone_file_is_to_learn_from_unless_it_is_called_test(tmp_path: Path, n
     for given in (path, tmp_path):
         splits = loaded(given)
         assert [len(part) for part in (splits.train, splits.validation, splits.test)] == [32, 4, 4]
+        assert any("is the only file" in note for note in splits.notes) == (name == "val.tsv")
 
 
 @pytest.mark.parametrize(
@@ -124,6 +125,7 @@ def test_a_lone_file_is_to_learn_from_unless_it_is_called_test(tmp_path: Path, n
     [
         ("train", "train"), ("train.lower", "train"), ("Training-1", "train"), ("val", "validation"),
         ("dev2010", "validation"), ("valid_1", "validation"), ("test_2018", "test"), ("TEST2016", "test"),
+        ("testing", "test"),
         ("newstest2014", None), ("trainer", None), ("validated", None), ("testé", None), ("", None),
     ],
 )  # fmt: skip

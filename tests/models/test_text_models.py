@@ -128,6 +128,20 @@ def test_settings_that_make_no_network_are_said(
         build(SEQUENCE, **options)
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"l2": -1.0}, "model.l2: expected a number of 0 or more, got -1"),
+        ({"smoothing": 0.0}, "model.smoothing: expected a number above 0"),
+        ({"naive_bayes": False, "smoothing": 2.0}, "there is none with model.naive_bayes=false"),
+        ({"naive_bayes": False, "start": 0.1}, "there is none with model.naive_bayes=false"),
+    ],
+)
+def test_settings_of_ngrams_that_make_no_sense_are_said(options: dict[str, object], message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        text.ngrams(NGRAMS, **options)  # type: ignore[arg-type]  # parametrised
+
+
 @pytest.mark.parametrize("freeze", [False, True], ids=["learnt", "frozen"])
 @pytest.mark.parametrize("name", READERS)
 def test_own_word_vectors_are_the_first_weights_and_freeze_keeps_them(name: str, freeze: bool) -> None:

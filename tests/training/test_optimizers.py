@@ -6,7 +6,9 @@ import keras
 import numpy as np
 import pytest
 
+from dlkit.training.fit import Objective, compile_model
 from dlkit.training.optimizers import FusedAdam
+from dlkit.training.settings import Training
 
 
 def trained(optimizer: keras.optimizers.Optimizer, *, ids: bool) -> list[np.ndarray]:
@@ -27,3 +29,10 @@ def test_fused_adam_moves_weights_as_adam_does(ids: bool) -> None:
     ours, theirs = trained(FusedAdam(rates[0]), ids=ids), trained(keras.optimizers.Adam(rates[1]), ids=ids)
     for one, other in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["adam", "fused_adam", "adamw"])
+def test_beta_2_reaches_every_adam(name: str) -> None:
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    compile_model(model, Objective("mse", []), Training(optimizer=name, beta_2=0.9), epoch=1)  # type: ignore[arg-type]
+    assert model.optimizer.beta_2 == 0.9
