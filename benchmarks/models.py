@@ -4,7 +4,8 @@
 
 Every run is `dlkit run RECIPE --model NAME --seed N --json` in a fresh process, followed by `dlkit bench`, so seconds
 and peak memory are those that a user sees. What a run gave is appended to a file (`--results`) and not measured again;
-from that file the table docs/models.md is written (`--table-only` writes the table and runs nothing).
+from that file the tables of docs/models.md are written (`--table-only` writes them and runs nothing). The table of a
+recipe that the file has no run of stays as it is on the page.
 """
 
 from __future__ import annotations
@@ -64,7 +65,8 @@ def main() -> None:
     options = parsed()
     changes = tuple(part for change in options.changes for part in ("--set", change))
     changes += () if options.epochs is None else ("--epochs", str(options.epochs))
-    names = {recipe: options.models.split(",") if options.models else models(recipe) for recipe in options.recipes}
+    names = {recipe: models(recipe) for recipe in RECIPES}
+    asked = options.models.split(",") if options.models else None
     wanted = [
         Wanted(recipe, model, seed, options.data, changes)
         for seed in map(int, options.seeds.split(","))
@@ -72,7 +74,8 @@ def main() -> None:
         for model in names[recipe]
     ]
     known = results(options.results)
-    due = [] if options.table_only else [one for one in wanted if one.key not in known]
+    due = [one for one in wanted if one.key not in known and (asked is None or one.model in asked)]
+    due = [] if options.table_only else due
     for first in {one.recipe: one for one in due}.values():
         prepare(first)
     for count, one in enumerate(due, start=1):
@@ -82,7 +85,8 @@ def main() -> None:
     known = results(options.results)
     chosen = [known[one.key] for one in wanted if one.key in known]
     options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(page(chosen, names), encoding="utf-8")
+    before = options.out.read_text(encoding="utf-8") if options.out.is_file() else ""
+    options.out.write_text(page(chosen, names, before), encoding="utf-8")
     due = [one.key for one in wanted if one.key not in known]
     print(f"{options.out}: {len(chosen)} runs" + "".join(f"\nmissing: dlkit {key}" for key in due))
 
@@ -154,18 +158,22 @@ COLUMNS: dict[str, tuple[Callable[[Result], float], str]] = {
 }
 
 
-def page(chosen: Sequence[Result], names: Mapping[str, Sequence[str]]) -> str:
-    """The table of every recipe, and what a reader must know of its figures."""
-    command = shlex.join(["python", "benchmarks/" + Path(sys.argv[0]).name, *sys.argv[1:]])
-    parts = [
-        *header(command),
-        "# Models, recipe by recipe",
-    ]
+def page(chosen: Sequence[Result], names: Mapping[str, Sequence[str]], before: str = "") -> str:
+    """The table of every recipe, and what a reader must know of its figures. `before`: the page as it was."""
+    parts = [*header(f"python benchmarks/{Path(sys.argv[0]).name} RECIPE"), "# Models, recipe by recipe"]
     for recipe, order in names.items():
         rows = [result for result in chosen if result["recipe"] == recipe]
-        parts += [f"## {recipe}", *([table(rows, order)] if rows else []), *missing(rows, order)]
-        parts += conditions(rows) if rows else []
+        if rows:
+            parts += [f"## {recipe}", table(rows, order), *missing(rows, order), *conditions(rows)]
+        else:
+            parts += [section(before, recipe) or "\n\n".join([f"## {recipe}", *missing(rows, order)])]
     return "\n\n".join([*parts, NOTES]) + "\n"
+
+
+def section(text: str, title: str) -> str:
+    """What the page says below this heading, with it; nothing if it has none."""
+    _, heading, rest = text.partition(f"\n## {title}\n")
+    return (heading + rest.partition("\n## ")[0]).strip()
 
 
 NOTES = """## What the figures are

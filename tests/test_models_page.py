@@ -42,3 +42,11 @@ def test_a_model_on_offer_that_was_not_measured_is_named_below_its_table(generat
     assert generator.missing([{"model": "mlp"}], ("mlp", "cnn", "lstm")) == ["Not measured yet: `cnn`, `lstm`."]
     assert generator.missing([{"model": "mlp"}], ("mlp",)) == []
     assert "## imdb\n\nNot measured yet: `mlp`, `cnn`.\n" in generator.page([], {"imdb": ["mlp", "cnn"]})
+
+
+def test_a_recipe_without_new_runs_keeps_its_table(generator: ModuleType) -> None:
+    names = {"imdb": ["mlp"], "reuters": ["mlp"]}
+    first = generator.page([], names)
+    measured = first.replace("## imdb\n\nNot measured yet: `mlp`.", "## imdb\n\n| `mlp` | 0.9 |\n\nOn this machine.")
+    assert measured != first
+    assert generator.page([], names, measured) == measured
