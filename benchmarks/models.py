@@ -23,6 +23,7 @@ from measuring import run
 from pages import (
     DLKIT,
     DOCS,
+    RESULTS,
     Result,
     append,
     benched,
@@ -99,7 +100,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--data", help="as of dlkit run; DLKIT_DATA says it where this does not")
     parser.add_argument("--set", dest="changes", action="append", default=[], metavar="STAGE.NAME=VALUE")
     parser.add_argument("--epochs", type=int, help="for a quick try")
-    parser.add_argument("--results", type=Path, default=Path("models.jsonl"), help="a line a run; resumed from")
+    parser.add_argument("--results", type=Path, default=RESULTS / "models.jsonl", help="a line a run; resumed from")
     parser.add_argument("--keep", type=Path, help="folder for the runs; thrown away where nothing is said")
     parser.add_argument("--table-only", action="store_true", help="write the table of the results that are there")
     parser.add_argument("--out", type=Path, default=DOCS / "models.md")

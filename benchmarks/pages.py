@@ -24,6 +24,8 @@ from measuring import HERE, Finished, run
 
 DLKIT = str(Path(sys.executable).with_name("dlkit"))
 DOCS = HERE.parent / "docs"
+RESULTS = HERE / "results"
+"""What runs gave, a line each: kept with the programs, so that a page can be continued on another machine."""
 Result = Mapping[str, object]
 Figure = tuple[Callable[[Result], float | str], str]
 """What it reads from a result, and the form it is written in."""
@@ -105,7 +107,7 @@ def _parsed(page: Page, about: str) -> argparse.Namespace:
     parser.add_argument("--parts", default=",".join(page.parts), help="of the page, with commas between")
     parser.add_argument("--models", help="names with commas between; all where nothing is said")
     parser.add_argument("--seeds", default="0", help="numbers with commas between")
-    parser.add_argument("--results", type=Path, default=Path(f"{page.name}.jsonl"), help="a line a run; resumed from")
+    parser.add_argument("--results", type=Path, default=RESULTS / f"{page.name}.jsonl", help="a line a run; resumed from")
     parser.add_argument("--table-only", action="store_true", help="write the page of the results that are there")
     parser.add_argument("--out", type=Path, default=DOCS / f"{page.name}.md")
     options = parser.parse_args()
