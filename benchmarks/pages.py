@@ -107,7 +107,8 @@ def _parsed(page: Page, about: str) -> argparse.Namespace:
     parser.add_argument("--parts", default=",".join(page.parts), help="of the page, with commas between")
     parser.add_argument("--models", help="names with commas between; all where nothing is said")
     parser.add_argument("--seeds", default="0", help="numbers with commas between")
-    parser.add_argument("--results", type=Path, default=RESULTS / f"{page.name}.jsonl", help="a line a run; resumed from")
+    kept = RESULTS / f"{page.name}.jsonl"
+    parser.add_argument("--results", type=Path, default=kept, help="a line a run; resumed from")
     parser.add_argument("--table-only", action="store_true", help="write the page of the results that are there")
     parser.add_argument("--out", type=Path, default=DOCS / f"{page.name}.md")
     options = parser.parse_args()
