@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, median
 
-from measuring import Finished, run, script
+from measuring import Finished, machine, run, script
 
 DLKIT = str(Path(sys.executable).with_name("dlkit"))
 TEXT = "What a wonderful film, I laughed and cried and would watch it again."
@@ -241,8 +241,7 @@ def main() -> None:
             print(f"measuring {part} …", file=sys.stderr, flush=True)
             rows += PARTS[part](bench)
     print(table(rows))
-    machine = f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, {platform.machine()}"
-    print(f"\nseed {options.seed}, {options.repeats} repeats, {machine}, Python {platform.python_version()}")
+    print(f"\nseed {options.seed}, {options.repeats} repeats, {machine()}, Python {platform.python_version()}")
 
 
 def _warm(file: Path) -> None:

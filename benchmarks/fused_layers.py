@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import statistics
 from collections.abc import Callable
 from unittest.mock import patch
@@ -22,7 +21,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 import numpy as np
-from measuring import in_rounds
+from measuring import in_rounds, machine
 
 from dlkit.contracts import Head, Spec, Tensor
 from dlkit.models import fast, image_layers, images
@@ -54,8 +53,8 @@ def main() -> None:
     pictures = random.integers(0, 256, (options.batch, 32, 32, 3)).astype(np.float32)
     classes = random.integers(0, 10, options.batch)
     found = {name: rates(MODELS[name], pictures, classes, options.rounds, options.seed) for name in options.models}
-    machine = f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, {platform.machine()}, {' '.join(instructions())}"
-    print(json.dumps({**found, "batch": options.batch, "precision": quickest(), "machine": machine}, indent=1))
+    with_units = f"{machine()}, {' '.join(instructions())}"
+    print(json.dumps({**found, "batch": options.batch, "precision": quickest(), "machine": with_units}, indent=1))
 
 
 def rates(

@@ -18,7 +18,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,7 +28,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import numpy as np
 from dlkit.apps import imdb
-from measuring import in_rounds
+from measuring import in_rounds, machine
 
 from dlkit.contracts import Examples, Ragged, Spec
 from dlkit.data import builders
@@ -76,7 +75,7 @@ def main() -> None:
         "seconds_per_epoch": {name: [round(value, 2) for value in values] for name, values in seconds.items()},
         "rows": rows, "length": options.length, "mean_words": round(float(np.diff(prepared.rows.offsets).mean()), 1),
         "seed": options.seed,
-        "machine": f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, {platform.machine()}",
+        "machine": machine(),
     }  # fmt: skip
     print(json.dumps(document, indent=1))
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import resource
 import subprocess
 import sys
@@ -89,6 +90,11 @@ class Stages:
     def print(self, **more: object) -> None:
         """One JSON object on the last line."""
         print(json.dumps({"seconds": self.seconds, "peaks": self.peaks, **more}))
+
+
+def machine() -> str:
+    """What seconds were measured on: cores, what else runs on them, and their kind."""
+    return f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, {platform.machine()}"
 
 
 def in_rounds(epochs: dict[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:

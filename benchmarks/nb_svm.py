@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import sys
 import tarfile
 import tempfile
@@ -23,7 +22,7 @@ from pathlib import Path
 from statistics import mean, median
 from typing import TYPE_CHECKING
 
-from measuring import Finished, Stages, peak_mb, script
+from measuring import Finished, Stages, machine, peak_mb, script
 
 if TYPE_CHECKING:
     from dlkit.contracts import Split
@@ -84,8 +83,7 @@ def compared(options: argparse.Namespace) -> dict[str, object]:
             "whole_process_seconds": round(median(o.seconds for o in ours) / median(t.seconds for t in theirs), 3),
             "target": TARGET,
         }
-    machine = f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, {platform.machine()}"
-    return result | {"seed": options.seed, "repeats": options.repeats, "rows": options.rows, "machine": machine}
+    return result | {"seed": options.seed, "repeats": options.repeats, "rows": options.rows, "machine": machine()}
 
 
 def figures(runs: list[Finished]) -> dict[str, object]:

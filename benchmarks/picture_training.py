@@ -19,7 +19,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import statistics
 from collections.abc import Callable
 from dataclasses import replace
@@ -30,7 +29,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import numpy as np
 import tensorflow as tf
-from measuring import in_rounds
+from measuring import in_rounds, machine
 
 from dlkit import catalog
 from dlkit.contracts import Examples, Spec
@@ -87,7 +86,7 @@ def main() -> None:
         },
         "most_waiting": MOST_WAITING,
         "rows": options.rows, "seed": options.seed,
-        "machine": f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, {platform.machine()}",
+        "machine": machine(),
     }  # fmt: skip
     print(json.dumps(document, indent=1))
 

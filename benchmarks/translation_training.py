@@ -21,7 +21,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import statistics
 import time
 from collections.abc import Callable, Mapping
@@ -32,7 +31,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import numpy as np
 from keras import layers, ops
-from measuring import in_rounds
+from measuring import in_rounds, machine
 
 from dlkit import catalog, pipeline
 from dlkit.contracts import Examples, Ragged, Spec, take
@@ -76,7 +75,7 @@ def main() -> None:
         **compared("words_per_processor_second", words, {name: each[1:] for name, each in processor.items()}),
         "target": TARGET, "rows": len(some), "longest": longest, "sizes": dict(sizes), "sample": splits.sample,
         "vocabulary": prepared.spec.sizes["target_vocabulary"], "seed": options.seed,
-        "machine": f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, {platform.machine()}",
+        "machine": machine(),
     }  # fmt: skip
     print(json.dumps(document, indent=1))
 

@@ -22,7 +22,6 @@ import argparse
 import json
 import math
 import os
-import platform
 import statistics
 import time
 from collections.abc import Callable
@@ -37,7 +36,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 from keras import ops
-from measuring import in_rounds
+from measuring import in_rounds, machine
 
 from dlkit import catalog
 from dlkit.contracts import Examples, Spec, Split
@@ -72,8 +71,7 @@ def main() -> None:
         for size in options.batch
         for name in options.models
     }
-    machine = f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, {platform.machine()}"
-    print(json.dumps({**found, "target": TARGET, "rows": options.rows, "machine": machine}, indent=1))
+    print(json.dumps({**found, "target": TARGET, "rows": options.rows, "machine": machine()}, indent=1))
 
 
 def measured(name: str, size: int, train: Split, rounds: int) -> dict[str, object]:

@@ -184,9 +184,9 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
         self, inputs: keras.KerasTensor, training: bool | None = None, mask: keras.KerasTensor | None = None
     ) -> keras.KerasTensor:
         along_channels = len(inputs.shape) == 4 and self.axis in (-1, 3)
-        if not (training and self.trainable and along_channels and mask is None) or self.synchronized:
-            return super().call(inputs, training=training, mask=mask)
-        return self._normalised(inputs)
+        if training and self.trainable and along_channels and mask is None and not self.synchronized:
+            return self._normalised(inputs)
+        return super().call(inputs, training=training, mask=mask)
 
     def _normalised(self, maps: keras.KerasTensor) -> keras.KerasTensor:
         import tensorflow as tf
