@@ -28,8 +28,8 @@ class Batches:
     `tokens`: ragged rows of like length share a batch, as many as fill so many places, the padding of the longest input
     counted; the rows of a batch differ from epoch to epoch, their lengths do not.
     `augment`: changes to inputs of pixels, see `augmentation`. `balanced`: rows of rare classes come so often that
-    all classes have as many, which wants augmentation, or they come as mere copies. `twice`: every row stands twice in
-    its batch, one after the other; `tokens` counts both.
+    all classes have as many, which wants augmentation, or they come as mere copies. `twice`: the second half of a batch
+    has the rows of the first once more; `tokens` counts both.
     """
 
     def __init__(
@@ -108,7 +108,7 @@ class Batches:
 
     def order(self) -> list[np.ndarray]:
         """The rows of each batch of this epoch."""
-        return [np.repeat(rows, 2) for rows in self._order()] if self.twice else self._order()
+        return [np.tile(rows, 2) for rows in self._order()] if self.twice else self._order()
 
     def _order(self) -> list[np.ndarray]:
         order = self._rows

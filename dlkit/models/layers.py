@@ -34,6 +34,29 @@ def is_recurrent(model: keras.Model) -> bool:
 
 
 @keras.saving.register_keras_serializable("dlkit")
+class ByteDropout(keras.layers.Dropout):
+    """`Dropout` by a random byte for each number: in training the share `rate`, to the nearest 256th, is 0.
+
+    Any shape and float type. Keras draws a random number of 16 or 32 bits each: 2.7 times as slow, a tenth of the step
+    of a small Transformer; and of 16 bits it drops more than was asked for, 0.156 for 0.15 (random numbers of few bits
+    fall together). A `rate` above 0 drops a 256th at least, one below 1 leaves as much.
+    """
+
+    def call(self, inputs: keras.KerasTensor, training: bool = False) -> keras.KerasTensor:
+        if not training or self.rate in (0, 1) or keras.backend.backend() != "tensorflow":
+            return super().call(inputs, training=training)
+        import tensorflow as tf
+
+        dropped = min(max(round(256 * self.rate), 1), 255)
+        count = tf.size(inputs)
+        seed = self.seed_generator.next()
+        words = tf.random.stateless_uniform([(count + 3) // 4], seed, minval=None, maxval=None, dtype=tf.uint32)
+        drawn = tf.reshape(tf.reshape(tf.bitcast(words, tf.uint8), [-1])[:count], tf.shape(inputs))
+        kept = tf.cast(drawn >= tf.constant(dropped, tf.uint8), inputs.dtype)
+        return inputs * (kept * tf.cast(256 / (256 - dropped), inputs.dtype))
+
+
+@keras.saving.register_keras_serializable("dlkit")
 class MultiHotDense(keras.layers.Layer):
     """`Dense(units)` on multi-hot rows, computed from the positions of the ones: relu(sum of kernel rows + bias).
 

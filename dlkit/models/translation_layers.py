@@ -4,7 +4,7 @@ Keras' attention makes keys and values anew at each call and gives them to nobod
 those of the source for a whole sentence, those of the target word by word, so that a word costs the same wherever it
 stands. All networks here are a `Stepper`.
 
-`Embedding`, `Dense`, `Dropout` and `LayerNormalization` are taken as they are. Of KerasHub 0.32:
+`Embedding`, `Dense` and `LayerNormalization` are taken as they are. Of KerasHub 0.32:
 
 * `CachedMultiHeadAttention` keeps keys and values in one tensor, (batch, 2, length, heads, width / heads), that it
   takes apart and stacks anew at each step, which copies all of it. No call makes the cache alone: the source's would
@@ -27,6 +27,8 @@ from typing import Any, Protocol
 import keras
 import numpy as np
 from keras import ops
+
+from dlkit.models.layers import ByteDropout
 
 Tensors = dict[str, keras.KerasTensor]
 Read = tuple[keras.KerasTensor, keras.KerasTensor, keras.KerasTensor]
@@ -161,7 +163,7 @@ class Block(keras.layers.Layer):
         super().__init__(**kwargs)
         self.width, self.heads, self.intermediate = width, heads, intermediate
         self.dropout, self.pre_norm = dropout, pre_norm
-        self.drop = keras.layers.Dropout(dropout)
+        self.drop = ByteDropout(dropout)
         self.itself = Attention(width, heads, name="itself")
         self.norm_itself, self.norm_wide = normalisation(width, "norm_itself"), normalisation(width, "norm_wide")
         self.wide = RowsDense(intermediate, activation="relu", name="wide")
@@ -311,7 +313,7 @@ class Transformer(keras.Model):
         self.source_words = (
             self.target_words if sizes["joint"] else embedding(sizes["source_vocabulary"], width, "source_words")
         )
-        self.drop = keras.layers.Dropout(dropout)
+        self.drop = ByteDropout(dropout)
         block: dict[str, Any] = {"dropout": dropout, "pre_norm": pre_norm}
         self.encoders = [
             EncoderBlock(width, heads, intermediate, **block, name=f"encoder_{number}") for number in range(encoders)

@@ -10,6 +10,7 @@ import tensorflow as tf
 from keras import ops
 
 from dlkit.errors import SettingsError
+from dlkit.training.consistency import loss_of_twins
 
 SIDE = 5.0
 """Nats by which a class has to be on its side: e^10 to 1 for the right class against any other."""
@@ -66,9 +67,8 @@ class Tokens(keras.losses.Loss):
     """Cross-entropy of the next word, mean over all words of a batch that are there (id 0 is none).
 
     `targets`: (rows, length) int32. Answers: logits (rows, length, words). `smoothing`: share of the certainty that is
-    spread evenly over all words (Szegedy et al. 2016, section 7). `consistency`: every row stands twice in a batch, one
-    after the other, and the two answers, which differ by dropout, are to be alike: added to each is `consistency` / 4
-    times the sum of their divergences KL(one | other) + KL(other | one) (Liang et al. 2021, eq. 4).
+    spread evenly over all words (Szegedy et al. 2016, section 7). `consistency`: the second half of a batch has the
+    rows of the first once more, and the two answers, which differ by dropout, are to be alike: see `loss_of_twins`.
     """
 
     def __init__(self, smoothing: float = 0.0, consistency: float = 0.0, **kwargs: object) -> None:
@@ -78,10 +78,11 @@ class Tokens(keras.losses.Loss):
     def call(self, y_true: keras.KerasTensor, y_pred: keras.KerasTensor) -> keras.KerasTensor:
         targets = tf.cast(y_true, tf.int32)
         words = y_pred.shape[-1]
-        losses = _crossentropy(tf.reshape(y_pred, (-1, words)), tf.reshape(targets, (-1,)), self.smoothing)
         if self.consistency:
-            apart = _divergences(tf.reshape(y_pred, (-1, 2, tf.shape(targets)[1], words)))
-            losses += self.consistency / 4 * tf.reshape(tf.repeat(apart, 2, axis=0), (-1,))
+            of_both = loss_of_twins(self.smoothing, self.consistency)
+            losses = of_both(tf.reshape(y_pred, (2, -1, words)), tf.reshape(targets, (2, -1)))
+        else:
+            losses = _crossentropy(tf.reshape(y_pred, (-1, words)), tf.reshape(targets, (-1,)), self.smoothing)
         there = tf.cast(targets != 0, losses.dtype)
         # Keras takes the mean over all places: those that are there stand for the others.
         return tf.reshape(losses, tf.shape(targets)) * there / tf.maximum(tf.reduce_mean(there), 1e-6)
@@ -114,26 +115,6 @@ def _crossentropy(logits: tf.Tensor, targets: tf.Tensor, smoothing: float) -> tf
         return tf.squeeze(largest + tf.math.log(total), -1) - mean, gradient
 
     return loss(logits)
-
-
-@tf.custom_gradient
-def _divergences(logits: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
-    """KL(p | q) + KL(q | p), (rows, length), of two distributions of words by their logits (rows, 2, length, words)."""
-    logs = tf.nn.log_softmax(logits)
-    shares = tf.exp(logs)
-    ratio = logs[:, 0] - logs[:, 1]
-    surplus = shares[:, 0] - shares[:, 1]
-    first = tf.reduce_sum(shares[:, 0] * ratio, axis=-1, keepdims=True)
-    both = tf.reduce_sum(surplus * ratio, axis=-1)
-
-    def gradient(upstream: tf.Tensor) -> tf.Tensor:
-        each = upstream[..., None]
-        second = both[..., None] - first
-        one = each * (shares[:, 0] * (ratio - first) + surplus)
-        other = each * (shares[:, 1] * (-ratio - second) - surplus)
-        return tf.stack([one, other], axis=1)
-
-    return both, gradient
 
 
 LOSSES = {"margin": margin}

@@ -141,10 +141,10 @@ def test_two_answers_to_a_row_are_asked_to_be_alike() -> None:
     there = words != 0
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(logits)
-        found = Tokens(0.1, 3.0)(np.repeat(words, 2, axis=0), logits)
-        one, other = (tf.nn.softmax(tf.boolean_mask(logits[start::2], there)) for start in (0, 1))
+        found = Tokens(0.1, 3.0)(np.tile(words, (2, 1)), logits)
+        one, other = (tf.nn.softmax(tf.boolean_mask(half, there)) for half in tf.split(logits, 2))
         both = (divergence(one, other) + divergence(other, one)) / 2
-        separate = sum(Tokens(0.1)(words, logits[start::2]) for start in (0, 1)) * there.sum()
+        separate = sum(Tokens(0.1)(words, half) for half in tf.split(logits, 2)) * there.sum()
         right = (separate + 3.0 * both) / (2 * there.sum())
     np.testing.assert_allclose(found, right, rtol=1e-5)
     np.testing.assert_allclose(tape.gradient(found, logits), tape.gradient(right, logits), atol=1e-6)
@@ -153,7 +153,7 @@ def test_two_answers_to_a_row_are_asked_to_be_alike() -> None:
 def test_equal_answers_to_a_row_cost_nothing_more() -> None:
     words = np.array([[2, 1, 3], [4, 3, 0]])
     logits = tf.constant(np.random.default_rng(4).normal(0, 3, (2, 3, 5)), tf.float32)
-    twice = Tokens(0.1, 5.0)(np.repeat(words, 2, axis=0), tf.repeat(logits, 2, axis=0))
+    twice = Tokens(0.1, 5.0)(np.tile(words, (2, 1)), tf.tile(logits, (2, 1, 1)))
     np.testing.assert_allclose(twice, Tokens(0.1)(words, logits), rtol=1e-6)
 
 
