@@ -118,10 +118,14 @@ def _pictures(
     """Paths of pictures, those of a folder sorted by name; what is no file, and a folder that holds none, fails when it
     is its turn.
     """
+    from dlkit.data.image_files import is_hidden
+    from dlkit.data.image_tables import paths_in
     from dlkit.inference.images import SUFFIXES
 
     given = [*inputs]
-    if file is not None:
+    if file is not None and file.suffix.lower() in (".csv", ".tsv") and file.is_file():
+        given += [str(path) for path in paths_in(file, next(iter(kinds)))]
+    elif file is not None:
         listed = _from_file(file, kinds)
         given += [str(next(iter(one.values())) if isinstance(one, Mapping) else one) for one in listed]
     if not given and standard_input is not None:
@@ -132,7 +136,11 @@ def _pictures(
         if not _is_folder(path):
             found.append(text)
             continue
-        inside = sorted(one for one in path.rglob("*") if one.suffix.lower() in SUFFIXES and one.is_file())
+        inside = sorted(
+            one
+            for one in path.rglob("*")
+            if one.suffix.lower() in SUFFIXES and one.is_file() and not is_hidden(one.relative_to(path).as_posix())
+        )
         found += [str(one) for one in inside] or [text]
     if not found:
         raise InputError("There is nothing to predict on: give a picture, a folder, --file FILE, or paths as lines.")

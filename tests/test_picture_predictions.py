@@ -124,6 +124,26 @@ def test_a_folder_stands_for_its_pictures_by_name_at_any_depth(cli, album: Path)
     ]
 
 
+def test_hidden_files_of_a_folder_are_no_pictures(cli, album: Path):
+    for name in (".thumb.jpg", "__MACOSX/._a.png", "more/._d.bmp"):
+        (album / name).parent.mkdir(exist_ok=True)
+        (album / name).write_bytes(b"not for people")
+    found = cli("predict", RUN, "album", "--json").document["answers"]
+    assert [answer["file"] for answer in found] == ["album/a.png", "album/b.JPG", "album/c.gif", "album/more/d.bmp"]
+
+
+@pytest.mark.parametrize("header", ["image,label", "path,label", "label,photo"])
+def test_a_table_of_pictures_is_asked_of_as_it_is_trained_on(cli, album: Path, header: str):
+    """Its column of paths is found, and these begin in its folder; rows without one are left out."""
+    rows = ["a.png,x", "more/d.bmp,y", ",z"] if header.endswith("label") else ["x,a.png", "y,more/d.bmp", "z,"]
+    (album / "list.csv").write_text("\n".join([header, *rows, ""]), encoding="utf-8")
+    ended = cli("predict", RUN, "--file", "album/list.csv", "--json")
+    assert [answer["file"] for answer in ended.document["answers"]] == ["album/a.png", "album/more/d.bmp"]
+    (album / "list.csv").write_text("name,label\nx,y\n", encoding="utf-8")
+    ended = cli("predict", RUN, "--file", "album/list.csv")
+    assert ended.code == 1 and "no column holds paths of pictures; it has name, label" in ended.err
+
+
 def test_bad_pictures_among_good_ones_cost_only_their_own_answer(cli, album: Path):
     ended = cli("predict", RUN, "album/c.gif", "album/a.png", "album/none.png", "album/notes.txt", "--json")
     assert ended.code == 0, ended.err

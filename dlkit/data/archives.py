@@ -36,6 +36,9 @@ class Limits:
 
 DEFAULT_LIMITS = Limits()
 
+_UTF8 = 0x800
+"""The flag of a zip's member whose name is UTF-8 (APPNOTE 6.3.10, 4.4.4, bit 11)."""
+
 _DAMAGE = (
     EOFError,
     zlib.error,
@@ -185,6 +188,16 @@ def _check_tar_end(bounded: _Bounded, offset: int) -> None:
         pass
 
 
+def member_name(entry: zipfile.ZipInfo) -> str:
+    """The member's name. A Mac writes UTF-8 without the flag that says so, which Python reads as code page 437."""
+    if entry.flag_bits & _UTF8:
+        return entry.filename
+    try:
+        return entry.filename.encode("cp437").decode("utf-8")
+    except UnicodeError:
+        return entry.filename
+
+
 def _zip_members(path: Path, wanted: Callable[[str], bool] | None, limits: Limits) -> Iterator[tuple[str, bytes]]:
     with zipfile.ZipFile(path) as archive:
         entries = archive.infolist()
@@ -194,12 +207,13 @@ def _zip_members(path: Path, wanted: Callable[[str], bool] | None, limits: Limit
         if total > limits.total_bytes:
             raise _refused(path, f"it unpacks to {total:,} bytes, more than {limits.total_bytes:,}")
         for entry in entries:
-            _check_name(path, entry.filename)
+            name = member_name(entry)
+            _check_name(path, name)
             if entry.is_dir():
                 continue
             file_type = stat.S_IFMT(entry.external_attr >> 16)
             if file_type not in (0, stat.S_IFREG):
-                raise _refused(path, f"member {entry.filename!r} is a link or a device")
-            _check_size(path, entry.filename, entry.file_size, limits)
-            if wanted is None or wanted(entry.filename):
-                yield entry.filename, archive.read(entry)
+                raise _refused(path, f"member {name!r} is a link or a device")
+            _check_size(path, name, entry.file_size, limits)
+            if wanted is None or wanted(name):
+                yield name, archive.read(entry)

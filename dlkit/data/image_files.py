@@ -1,8 +1,9 @@
-"""Which pictures with which labels are in a folder, a zip or a CSV of somebody else's, and can each be read?"""
+"""Which pictures with which labels are in a folder or a zip of somebody else's, and can each be read?"""
 
 from __future__ import annotations
 
 import hashlib
+import unicodedata
 import zipfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -10,18 +11,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from dlkit.data.archives import members
-from dlkit.data.columns import check_known
-from dlkit.data.delimited import Delimited, read_delimited
-from dlkit.data.image_targets import Answers, answered_by_all, read_answers
+from dlkit.data.archives import member_name, members
+from dlkit.data.image_targets import Answers
 from dlkit.data.paths import listed, unreadable
-from dlkit.data.splitting import file_fingerprint, fingerprint
-from dlkit.data.text_files import LABEL_NAMES, SPLIT_FOLDERS
-from dlkit.errors import DataError, SettingsError
+from dlkit.data.splitting import fingerprint
+from dlkit.data.text_files import SPLIT_FOLDERS, check_name
+from dlkit.errors import DataError
 from dlkit.inference.images import SUFFIXES, problem
-from dlkit.inference.missing import is_missing
 
-IMAGE_NAMES = ("image", "picture", "path", "file", "filename", "file_name", "filepath", "image_path", "photo")
+_SPLITS = {name for names in SPLIT_FOLDERS.values() for name in names}
 SHOWN, LISTED = 5, 1_000
 """How many broken pictures an error names, and a note of those that were left out."""
 
@@ -52,7 +50,9 @@ class ImageFiles:
 
 
 @dataclass(frozen=True)
-class _Row:
+class Row:
+    """A picture and what is said of it. `name`: for messages and the fingerprint."""
+
     part: str
     name: str
     answers: Answers
@@ -96,7 +96,7 @@ def read_image_folder(folder: Path, *, broken: Broken, labelled: bool = True) ->
         found = dict(_walk(folder, "", (folder.resolve(),)))
     except OSError as error:
         raise unreadable(folder, error) from error
-    files = {name: path if _is_picture(name) else None for name, path in found.items() if not name.endswith("/")}
+    files = {name: path if is_picture(name) else None for name, path in found.items() if not name.endswith("/")}
     return _read_tree(_tree(str(folder), files, found), broken, labelled)
 
 
@@ -106,92 +106,20 @@ def read_image_zip(path: Path, *, broken: Broken, labelled: bool = True) -> Imag
 
     def wanted(name: str) -> bool:
         names.append(name)
-        return _is_picture(name) and not _is_hidden(name)
+        return is_picture(name) and not is_hidden(name)
 
     contents = dict(members(path, wanted=wanted))
     with zipfile.ZipFile(path) as archive:  # checked above; `members` leaves out folders, and one may be empty
-        names += [name for name in archive.namelist() if name.endswith("/")]
+        names += [name for name in map(member_name, archive.infolist()) if name.endswith("/")]
     files = {name: contents.get(name) for name in names if not name.endswith("/")}
     return _read_tree(_tree(str(path), files, names), broken, labelled)
 
 
-def read_image_table(
-    path: Path, *, image: str | None, targets: tuple[str, ...], broken: Broken, labelled: bool = True
-) -> ImageFiles:
-    """Pictures, and labels or several targets, from columns of a CSV or TSV file; paths are relative to its folder.
-
-    `image`: None, and `targets`: empty, where the column is to be found by looking. Unless `labelled`, labels may be
-    missing.
-    """
-    file = read_delimited(path)
-    for setting, names in (("data.image", [image] if image is not None else []), ("data.target", targets)):
-        check_known(setting, names, file.columns, str(path))
-    found = _named_alike(file, LABEL_NAMES, other=[image])
-    targets = targets or ((found,) if found is not None else ())
-    if not targets and labelled:
-        raise SettingsError(
-            f"{path}: which column holds the labels? Say --set data.target=NAME. Columns: {', '.join(file.columns)}."
-        )
-    column = image or _of_paths(file, other=targets) or _named_alike(file, IMAGE_NAMES, other=targets)
-    if column is None:
-        taken = [name for name in targets if any(map(_is_picture, file.columns[name]))]
-        why = f" data.target names {taken[0]!r}, which holds such paths." if taken else ""
-        raise SettingsError(
-            f"{path}: which column holds the paths of the pictures?{why} Say --set data.image=NAME. "
-            f"Columns: {', '.join(file.columns)}."
-        )
-    chosen, notes = answered_by_all(file, targets)
-    what = f"{'labels' if len(targets) == 1 else 'targets'} from {', '.join(map(repr, targets))}"
-    notes = [*file.notes, f"pictures are taken from column {column!r}, {what if targets else 'without labels'}", *notes]
-    rows = _table_rows(file, column, targets, chosen.tolist(), notes)
-    parts, digests = _checked(str(path), rows, broken, notes)
-    contents = [file_fingerprint(path), *_in_order(digests)]
-    return ImageFiles(parts, targets, fingerprint(contents), tuple(notes))
-
-
-def _table_rows(
-    file: Delimited, column: str, targets: Sequence[str], chosen: list[int], notes: list[str]
-) -> list[_Row]:
-    fields = file.columns[column]
-    named = [row for row in chosen if not is_missing(fields[row])]
-    rows = [row for row in named if _is_picture(fields[row].strip())]
-    if not rows:
-        got = f"got {fields[named[0]][:60]!r}" if named else "got none"
-        raise DataError(
-            f"{file.path}, column {column!r}: expected paths of pictures ({', '.join(SUFFIXES)}), {got}. "
-            "Write the whole file name, or name another column: --set data.image=NAME"
-        )
-    if len(named) < len(chosen):
-        notes.append(f"{len(chosen) - len(named)} rows without a path were left out")
-    if len(rows) < len(named):
-        notes.append(f"{len(named) - len(rows)} rows name a file that is no picture by its ending; left out")
-    answers = read_answers(file, targets, rows, notes)
-    names = [fields[row].strip().replace("\\", "/") for row in rows]
-    return [_Row("train", name, of, file.path.parent / name) for name, of in zip(names, answers, strict=True)]
-
-
-def names_pictures(path: Path) -> bool:
-    """Whether a column of a CSV or TSV file holds paths of pictures."""
-    return _of_paths(read_delimited(path), other=()) is not None
-
-
-def _named_alike(file: Delimited, names: Sequence[str], other: Sequence[str | None]) -> str | None:
-    lower = {name.lower(): name for name in reversed(file.columns) if name not in other}
-    return next((lower[name] for name in names if name in lower), None)
-
-
-def _of_paths(file: Delimited, other: Sequence[str]) -> str | None:
-    """The column with the most names of pictures."""
-    counts = {name: sum(map(_is_picture, fields)) for name, fields in file.columns.items() if name not in other}
-    best = max(counts, key=counts.__getitem__, default=None)
-    return best if best is not None and counts[best] else None
-
-
-def _is_picture(name: str) -> bool:
+def is_picture(name: str) -> bool:
     return name.strip().lower().endswith(SUFFIXES)
 
 
-def _is_hidden(name: str) -> bool:
+def is_hidden(name: str) -> bool:
     """What a system puts beside the files: `.DS_Store`, `__MACOSX/._cat.jpg`."""
     return any(part.startswith(".") or part == "__MACOSX" for part in name.split("/"))
 
@@ -211,8 +139,8 @@ def _tree(root: str, files: Mapping[str, Path | bytes | None], names: Iterable[s
     for name in names:
         parts = name.split("/")[:-1]
         folders.update("/".join(parts[:depth]) for depth in range(1, len(parts) + 1))
-    kept = {name: files[name] for name in sorted(files) if not _is_hidden(name)}
-    return _Tree(root, kept, frozenset(name for name in folders if not _is_hidden(name)))
+    kept = {name: files[name] for name in sorted(files) if not is_hidden(name)}
+    return _Tree(root, kept, frozenset(name for name in folders if not is_hidden(name)))
 
 
 def _read_tree(tree: _Tree, broken: Broken, labelled: bool) -> ImageFiles:
@@ -235,16 +163,31 @@ def _read_tree(tree: _Tree, broken: Broken, labelled: bool) -> ImageFiles:
             f"Add {tree.root}/train/."
         )
     else:
+        if len(tops := tree.tops()) > 1 and all(top.lower() in _SPLITS for top in tops):
+            notes.append(_taken_for_classes(tree, tops))
         rows = rows_of(tree, "train", "", notes)
-    parts, digests = _checked(tree.root, rows, broken, notes)
+    parts, digests = checked(tree.root, rows, broken, notes)
     targets = ("label",) if rows_of is _class_rows else ()
-    return ImageFiles(parts, targets, fingerprint(_in_order(digests)), tuple(notes))
+    return ImageFiles(parts, targets, fingerprint(in_order(digests)), tuple(notes))
+
+
+def _taken_for_classes(tree: _Tree, tops: Sequence[str]) -> str:
+    """A note on folders called as splits are, of pictures and not of classes; DataError where a table beside them may
+    say the labels.
+    """
+    said = f"{' and '.join(f'{top}/' for top in tops)} hold pictures and no folders of classes"
+    tables = [name for name in tree.files if "/" not in name and name.lower().endswith((".csv", ".tsv"))]
+    if tables:
+        raise DataError(
+            f"{tree.root}/: {said}. If {tables[0]} has the labels, give it: --data {tree.root}/{tables[0]}, with the "
+            "paths of the pictures from there in a column of it."
+        )
+    return f"{said}: they are taken for the classes"
 
 
 def _unwrapped(tree: _Tree, notes: list[str]) -> _Tree:
     """Without a folder around all class folders, as archives have it."""
-    splits = {name for names in SPLIT_FOLDERS.values() for name in names}
-    while len(tops := tree.tops()) == 1 and tops[0].lower() not in splits:
+    while len(tops := tree.tops()) == 1 and tops[0].lower() not in _SPLITS:
         if not tree.pictures or any(name.count("/") < 2 for name in tree.pictures):
             break
         notes.append(f"all pictures lie in {tops[0]}/, so the folders in it are taken for the classes")
@@ -265,7 +208,7 @@ def _split_folder(tree: _Tree, part: str, labelled: bool) -> str | None:
     return found[0] if found else None
 
 
-def _class_rows(tree: _Tree, part: str, start: str, notes: list[str]) -> list[_Row]:
+def _class_rows(tree: _Tree, part: str, start: str, notes: list[str]) -> list[Row]:
     """`start`: what stands before the names of `tree` in those of the whole."""
     _check_folders(tree)
     inside: dict[str, dict[str, Path | bytes]] = {place: {} for place in tree.tops()}
@@ -275,16 +218,17 @@ def _class_rows(tree: _Tree, part: str, start: str, notes: list[str]) -> list[_R
             inside[place][name] = content
     rows = []
     for place, pictures in inside.items():
+        check_name(place, tree.root)
         if not pictures:
             count = sum(name.startswith(f"{place}/") for name in tree.files)
             raise DataError(
                 f"{tree.root}/{place}/ holds no picture ({count} others). Add pictures of this class "
                 f"({', '.join(SUFFIXES)}), or remove the folder."
             )
-        label = place.strip()
-        if label != place:
+        label = unicodedata.normalize("NFC", place.strip())  # a Mac takes umlauts apart
+        if place.strip() != place:
             notes.append(f"the folder {place!r} has spaces around its name, which were taken off the label")
-        rows += [_Row(part, start + name, (label,), content) for name, content in pictures.items()]
+        rows += [Row(part, start + name, (label,), content) for name, content in pictures.items()]
     deep = [name for name in tree.pictures if name.count("/") > 1]
     if deep:
         notes.append(
@@ -301,12 +245,12 @@ def _class_rows(tree: _Tree, part: str, start: str, notes: list[str]) -> list[_R
     return rows
 
 
-def _loose_rows(tree: _Tree, part: str, start: str, notes: list[str]) -> list[_Row]:
+def _loose_rows(tree: _Tree, part: str, start: str, notes: list[str]) -> list[Row]:
     """As `_class_rows`, of pictures without labels, in whatever folder they lie."""
     if not tree.pictures:
         raise DataError(f"{tree.root}/ holds no picture; expected files such as {', '.join(SUFFIXES[:3])}. Add some.")
     notes.append(f"the pictures in {tree.root}/ have no labels: there are no folders of classes")
-    return [_Row(part, start + name, (), content) for name, content in tree.pictures.items()]
+    return [Row(part, start + name, (), content) for name, content in tree.pictures.items()]
 
 
 def _check_folders(tree: _Tree) -> None:
@@ -324,8 +268,8 @@ def _check_folders(tree: _Tree) -> None:
         )
 
 
-def _checked(
-    where: str, rows: Sequence[_Row], broken: Broken, notes: list[str]
+def checked(
+    where: str, rows: Sequence[Row], broken: Broken, notes: list[str]
 ) -> tuple[dict[str, Pictures], dict[str, bytes]]:
     """The rows whose pictures can be read, by part, and the digest of each picture by its name."""
     parts = {row.part: Pictures() for row in rows}
@@ -372,7 +316,7 @@ def _examined(picture: Path | bytes) -> tuple[bytes, str | None]:
     return hashlib.sha256(content).digest(), problem(content)
 
 
-def _check_left(where: str, rows: Sequence[_Row], parts: dict[str, Pictures]) -> None:
+def _check_left(where: str, rows: Sequence[Row], parts: dict[str, Pictures]) -> None:
     """DataError for a class, where there is one target, of which nothing is left."""
     counts = Counter((row.part, row.answers) for row in rows if len(row.answers) == 1)
     left = {(name, answers) for name, part in parts.items() for answers in part.answers}
@@ -384,5 +328,5 @@ def _check_left(where: str, rows: Sequence[_Row], parts: dict[str, Pictures]) ->
             )
 
 
-def _in_order(digests: dict[str, bytes]) -> list[str | bytes]:
+def in_order(digests: dict[str, bytes]) -> list[str | bytes]:
     return [content for name in sorted(digests) for content in (name, digests[name])]

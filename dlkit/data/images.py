@@ -14,8 +14,9 @@ from typing import ClassVar
 import numpy as np
 
 from dlkit.contracts import Column, Split, Splits
-from dlkit.data.columns import check_classes
-from dlkit.data.image_files import Broken, ImageFiles, read_image_folder, read_image_table, read_image_zip
+from dlkit.data.columns import check_classes, strings
+from dlkit.data.image_files import Broken, ImageFiles, read_image_folder, read_image_zip
+from dlkit.data.image_tables import read_image_table
 from dlkit.data.image_targets import (
     Answers,
     chosen_targets,
@@ -113,7 +114,8 @@ class ImageData(Parted, PathOrDataset):
             name: Split({"image": _column(part.pictures)}, targets_of(files.targets, part.answers))
             for name, part in files.parts.items()
         }
-        first, second, third = self._split(given, strata_in(files.targets, train.answers), train.digests)
+        others = [strings(labels) for labels in labels_in(files.targets, train.answers).values()]
+        first, second, third = self._split(given, strata_in(files.targets, train.answers), train.digests, others)
         notes += _unjudged(files, first, third)
         left = len(first) + len(second)
         if "validation" not in given and isinstance(self._validation(left), float) and self.validation_rows is not None:

@@ -17,7 +17,7 @@ import numpy as np
 from dlkit.contracts import Split, Splits
 from dlkit.data.columns import answered, check_known, fields_of, strings
 from dlkit.data.delimited import read_delimited
-from dlkit.data.image_files import names_pictures
+from dlkit.data.image_tables import names_pictures
 from dlkit.data.images import ImageData, holds_table
 from dlkit.data.paths import one_table
 from dlkit.data.samples import sample, splits_of

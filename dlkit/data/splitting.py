@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dlkit.contracts import Split
+from dlkit.contracts import ColumnKind, Columns, Split
 from dlkit.data.paths import unreadable
 from dlkit.errors import DataError, SettingsError
 
@@ -28,11 +28,13 @@ def hold_out(
     seed: int,
     labels: Sequence[Hashable] | np.ndarray | None = None,
     groups: Sequence[Hashable] | np.ndarray | None = None,
+    others: Sequence[np.ndarray] = (),
 ) -> Parts:
     """Hold out `held` of `rows` rows, at least 1 and never all.
 
     `labels`: each class is held out in proportion, and keeps at least one row that stays. `groups`: rows of
-    one group stay together, so that `held` is met in groups and only about met in rows.
+    one group stay together, so that `held` is met in groups and only about met in rows. `others`: further labels of the
+    rows, of which each class keeps at least one row that stays.
     """
     group = _numbered(groups) if groups is not None else np.arange(rows)
     count = int(group.max(initial=-1)) + 1
@@ -47,7 +49,8 @@ def hold_out(
     group_label = label[first]
     for number, quota in enumerate(_quotas(np.bincount(group_label, minlength=int(label.max()) + 1), wanted)):
         is_held[order[group_label[order] == number][:quota]] = True
-    _return_lost_classes(is_held, group, label)
+    for one in (label, *map(_numbered, others)):
+        _return_lost_classes(is_held, group, one)
     held_rows = is_held[group]
     if not held_rows.any():
         raise DataError(f"{rows} rows and no class with 2 of them: nothing can be held out. Add rows to each class.")
@@ -62,11 +65,12 @@ def three_ways(
     seed: int,
     strata: Sequence[Hashable] | np.ndarray | None = None,
     groups: Sequence[Hashable] | np.ndarray | None = None,
+    others: Sequence[np.ndarray] = (),
 ) -> tuple[Split, Split, Split]:
     """Train, validation, test: what is not in `given` is taken from its "train", the test first.
 
-    `validation`: a count (int), or a share (float) of the rows left after the test. `strata`, `groups`: of the
-    rows of "train".
+    `validation`: a count (int), or a share (float) of the rows left after the test. `strata`, `groups`, `others`: of
+    the rows of "train", see `hold_out`.
     """
     train, parts = given["train"], dict(given)
     stratum = _numbered(strata) if strata is not None else None
@@ -81,9 +85,27 @@ def three_ways(
             seed=seed,
             labels=None if stratum is None else stratum[left],
             groups=None if group is None else group[left],
+            others=[column[left] for column in others],
         )
         left, parts[name] = left[kept], train.take(left[held])
     return train.take(left), parts["validation"], parts["test"]
+
+
+def equal_rows(inputs: Columns, kinds: Mapping[str, ColumnKind]) -> np.ndarray | None:
+    """(rows,) numbers from 0 on, the same for equal texts (but for white space) or pictures; None for rows of numbers,
+    of which equal ones are not one and the same thing.
+    """
+    columns = [inputs[name] for name, kind in kinds.items() if kind in ("text", "image")]
+    if not columns or len(columns) < len(kinds):
+        return None
+    return _numbered([*zip(*(map(_content, column) for column in columns), strict=True)])
+
+
+def _content(value: object) -> Hashable:
+    if isinstance(value, str):
+        return " ".join(value.split())
+    content = value.read_bytes() if isinstance(value, Path) else value
+    return hashlib.sha256(content if isinstance(content, bytes) else np.asarray(content).tobytes()).digest()
 
 
 def _numbered(values: Sequence[Hashable] | np.ndarray) -> np.ndarray:
@@ -147,6 +169,7 @@ class Parted:
         given: Mapping[str, Split],
         strata: Sequence[Hashable] | None,
         groups: Sequence[Hashable] | None = None,
+        others: Sequence[np.ndarray] = (),
     ) -> tuple[Split, Split, Split]:
         left = len(given["train"])
         if "test" not in given:
@@ -158,6 +181,7 @@ class Parted:
             seed=self.split_seed,
             strata=strata,
             groups=groups,
+            others=others,
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import hashlib
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -89,23 +90,27 @@ def _longest(file: Delimited, other: str) -> str | None:
     return max(lengths, key=lengths.__getitem__) if lengths else None
 
 
-def read_text_folder(folder: Path) -> TextFiles:
-    """Texts from `<class>/<name>.txt`, or from `train/`, `test/` and `validation/` of such classes."""
+def read_text_folder(folder: Path, *, judging: bool = False) -> TextFiles:
+    """Texts from `<class>/<name>.txt`, or from `train/`, `test/` and `validation/` of such classes.
+
+    `judging`: a single class, and test/ without train/, will do.
+    """
     notes: list[str] = []
     digests: dict[str, bytes] = {}
     found = {part: _split_folder(folder, part) for part in SPLIT_FOLDERS}
     places = {part: place for part, place in found.items() if place is not None}
-    if "test" in places and "train" not in places:
+    if "test" in places and "train" not in places and not judging:
         raise DataError(
             f"{folder}/ holds {places['test'].name}/ and no train/ with class folders; there is nothing to learn from. "
             f"Add {folder}/train/."
         )
-    if "train" in places:
-        parts = {part: _classes(place, folder, digests, notes) for part, place in places.items()}
+    fewest = 1 if judging else 2
+    if "train" in places or "test" in places:
+        parts = {part: _classes(place, folder, digests, notes, fewest) for part, place in places.items()}
         notes += _beside(folder, places)
     else:
-        parts = {"train": _classes(folder, folder, digests, notes)}
-    contents = [content for name in sorted(digests) for content in (name.encode(), digests[name])]
+        parts = {"train": _classes(folder, folder, digests, notes, fewest)}
+    contents = [content for name in sorted(digests) for content in (os.fsencode(name), digests[name])]
     names = {part: place.name for part, place in places.items()}
     return TextFiles(parts, "text", "label", fingerprint(contents), tuple(notes), names)
 
@@ -136,11 +141,12 @@ def _beside(folder: Path, places: Mapping[str, Path]) -> list[str]:
     """What lies beside the folders of the parts."""
     others = [file for file in listed(folder) if file not in places.values()]
     shown = ", ".join(f"{file.name}/ ({_texts_below(file)} texts)" for file in others if file.is_dir())
-    notes = [f"{shown} beside {places['train'].name}/ left out: no split of classes"] if shown else []
+    known = places.get("train", next(iter(places.values())))
+    notes = [f"{shown} beside {known.name}/ left out: no split of classes"] if shown else []
     return notes + _left_out(folder, [file for file in others if not file.is_dir()])
 
 
-def _classes(folder: Path, root: Path, digests: dict[str, bytes], notes: list[str]) -> Labelled:
+def _classes(folder: Path, root: Path, digests: dict[str, bytes], notes: list[str], fewest: int) -> Labelled:
     folders = [file for file in listed(folder) if file.is_dir()]
     skipped = [file for file in folders if file.name.lower() in UNLABELLED]
     if skipped:
@@ -148,7 +154,9 @@ def _classes(folder: Path, root: Path, digests: dict[str, bytes], notes: list[st
         notes.append(f"{count} texts in {', '.join(f'{place}/' for place in skipped)} have no label; left out")
     classes = [file for file in folders if file not in skipped]
     others = [file for file in listed(folder) if not file.is_dir()]
-    _check_folders(folder, [place.name for place in classes], sum(map(_is_text, others)))
+    _check_folders(folder, [place.name for place in classes], sum(map(_is_text, others)), fewest)
+    for place in classes:
+        check_name(place.name, folder)
     part = Labelled()
     for place in classes:
         inside = listed(place)
@@ -169,6 +177,16 @@ def _classes(folder: Path, root: Path, digests: dict[str, bytes], notes: list[st
     return part
 
 
+def check_name(name: str, folder: Path | str) -> None:
+    """DataError for a folder whose name is to be a label and is no text, as old archives unpack it."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise DataError(
+            f"{folder}/ holds a class folder whose name is not UTF-8: {os.fsencode(name)!r}. Rename it."
+        ) from None
+
+
 def _left_out(folder: Path, others: Sequence[Path]) -> list[str]:
     """Notes on what is no text of a class: `others` are loose texts, and all that is no text at all."""
     notes = []
@@ -186,13 +204,13 @@ def _left_out(folder: Path, others: Sequence[Path]) -> list[str]:
     return notes
 
 
-def _check_folders(folder: Path, names: list[str], loose: int) -> None:
+def _check_folders(folder: Path, names: list[str], loose: int, fewest: int) -> None:
     if not names:
         raise DataError(
             f"{folder}/ holds no class folder ({loose} texts lie right in it); expected a folder a class with .txt "
             "files in it, such as pos/ and neg/, or a CSV file with texts and labels."
         )
-    if len(names) == 1:
+    if len(names) < fewest:
         other = "neg" if names[0] == "pos" else "pos" if names[0] == "neg" else "other"
         raise DataError(
             f"{folder}/ holds 1 class folder ({names[0]!r}); classification needs at least 2. "

@@ -18,6 +18,7 @@ from dlkit.errors import DataError
 
 Matrix: TypeAlias = np.ndarray | sparse.csr_matrix
 _FIELDS = 8
+_AT_ONCE = 256
 LARGE = 20_000_000
 """Cells of a dense matrix beyond which float32 is kept, and few settings are tried."""
 
@@ -88,10 +89,14 @@ def _grid(pixels: np.ndarray) -> np.ndarray:
     return np.asarray(sums / (255 * area), np.float32)
 
 
+def _kept(numbers: np.ndarray) -> np.ndarray:
+    return _grid(numbers) if numbers.dtype == np.uint8 and numbers.ndim == 4 else numbers
+
+
 def _numbers(name: str, rows: np.ndarray | Rows) -> np.ndarray:
-    numbers = rows if isinstance(rows, np.ndarray) else rows.take(np.arange(len(rows)))
-    if numbers.dtype == np.uint8 and numbers.ndim == 4:
-        numbers = _grid(numbers)
+    # Some rows at a time: of pictures only their fields are kept.
+    parts = np.array_split(np.arange(len(rows)), max(1, len(rows) // _AT_ONCE))
+    numbers = np.concatenate([_kept(rows[part] if isinstance(rows, np.ndarray) else rows.take(part)) for part in parts])
     numbers = numbers.reshape(len(numbers), -1)
     numbers = numbers.astype(np.float32 if numbers.size > LARGE else np.float64, copy=False)
     if not np.isfinite(numbers).all():

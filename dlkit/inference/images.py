@@ -38,13 +38,13 @@ Picture = bytes | Path | np.ndarray
 
 def decode(picture: Picture, channels: int, where: str) -> np.ndarray:
     """(height, width, channels) uint8, turned as its EXIF tag says; 1 channel is grey, 3 are RGB, transparency is
-    dropped. InputError names `where` for what is no picture, has over 50 million pixels, or moves.
+    dropped, of a GIF black. InputError names `where` for what is no picture, has over 50 million pixels, or moves.
     """
     if isinstance(picture, np.ndarray):
         return _of_array(picture, channels, where)
     with _opened(picture, where) as image:
         try:
-            return _pixels(_upright(image), channels)
+            return _pixels(_shown(image) if image.format == "GIF" else _upright(image), channels)
         except _DAMAGED as error:
             raise InputError(f"{where}: the picture is damaged ({_reason(error)}). Save or copy it again.") from None
 
@@ -100,6 +100,10 @@ def _opened(picture: bytes | Path, where: str) -> Image.Image:
         )
     if image.mode in _NOT_FOR_EYES:
         raise InputError(f"{where}: pixels of the kind {image.mode}; expected grey or colours. Save it as PNG or JPEG.")
+    frame = getattr(image, "dispose_extent", None)
+    if image.format == "GIF" and frame not in (None, (0, 0, *image.size)):
+        # Browsers, Pillow and TensorFlow each show another picture of it.
+        raise InputError(f"{where}: a GIF that fills {frame} alone of {image.size} pixels. Save it as PNG or JPEG.")
     if frames > 1 and image.format != "MPO":
         raise InputError(f"{where}: moves ({frames} frames); expected one picture. Save one frame of it.")
     return image
@@ -116,8 +120,20 @@ def _upright(image: Image.Image) -> Image.Image:
         return image
 
 
+def _shown(image: Image.Image) -> Image.Image:
+    """A GIF as TensorFlow shows it, black where it is transparent."""
+    numbers, transparent = np.asarray(image), image.info.pop("transparency", None)
+    pixels = np.array(image.convert("RGB"))
+    if isinstance(transparent, int) and numbers.ndim == 2:
+        pixels[numbers == transparent] = 0
+    return Image.fromarray(pixels)
+
+
 def _pixels(image: Image.Image, channels: int) -> np.ndarray:
     image.info.pop("transparency", None)  # dropped anyway; Pillow warns where it is a list
+    if image.mode == "CMYK":  # in whole numbers, as TensorFlow does
+        ink = 255 - np.asarray(image).astype(np.uint32)
+        image = Image.fromarray((ink[:, :, :3] * ink[:, :, 3:] // 255).astype(np.uint8))
     if image.mode.startswith("I;16"):  # the high byte, as TensorFlow reads 16-bit files
         image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
     pixels = np.asarray(image.convert("RGB") if image.mode not in ("L", "RGB") else image)

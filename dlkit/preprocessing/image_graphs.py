@@ -19,7 +19,7 @@ _BITS = 22  # Pillow's PRECISION_BITS, src/libImaging/Resample.c
 _KNOWN = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8")
 """How files begin that TensorFlow decodes; of BMP it reads those with a palette wrongly."""
 _HEADER = 65_536
-"""Bytes at a file's beginning in which its EXIF tags lie: an APP1 segment of a JPEG holds no more."""
+"""Bytes at a JPEG's beginning in which its EXIF tags lie: an APP1 segment holds no more. A PNG may end with them."""
 _JPEG_TAGS, _PNG_TAGS = list(b"Exif\0\0"), list(b"eXIf")
 
 
@@ -81,7 +81,8 @@ def _decoded(content: tf.Tensor) -> tf.Tensor:
     return tf.cond(
         tf.io.is_jpeg(content),
         lambda: _upright(
-            tf.io.decode_jpeg(content, channels=3, dct_method="INTEGER_ACCURATE"), _orientation(content, _JPEG_TAGS)
+            tf.io.decode_jpeg(content, channels=3, dct_method="INTEGER_ACCURATE"),
+            _orientation(tf.strings.substr(content, 0, _HEADER), _JPEG_TAGS),
         ),
         lambda: _upright(
             tf.io.decode_image(content, channels=3, expand_animations=False), _orientation(content, _PNG_TAGS)
@@ -98,19 +99,32 @@ def _upright(pixels: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
     return tf.cond(turned, lambda: pixels[::-1], lambda: pixels)
 
 
-def _orientation(content: tf.Tensor, tags: list[int]) -> tf.Tensor:
+def _orientation(content: tf.Tensor, mark: list[int]) -> tf.Tensor:
     """The EXIF orientation, 1 to 8; 1 where a picture has none.
 
-    It is found by its bytes (number 0x0112, type SHORT, count 1), in either order of bytes, behind the mark `tags`.
+    It is looked for in the first directory of tags behind `mark`, in the file's order of bytes: an entry of number
+    0x0112, type SHORT, count 1. A second directory is of the thumbnail.
     """
-    header = tf.cast(tf.io.decode_raw(tf.strings.substr(content, 0, _HEADER), tf.uint8), tf.int32)
-    marked = _first(header, tags)
-    behind = header[tf.maximum(marked, 0) :]
-    little, big = _first(behind, [0x12, 1, 3, 0, 1, 0, 0, 0]), _first(behind, [1, 0x12, 0, 3, 0, 0, 0, 1])
-    padded = tf.concat([behind, tf.zeros(10, tf.int32)], axis=0)
-    value = tf.where(little >= 0, padded[little + 8], tf.where(big >= 0, padded[big + 9], 1))
-    known = (marked >= 0) & (value >= 1) & (value <= 8)
-    return tf.where(known, value, 1)
+    everything = tf.io.decode_raw(content, tf.uint8)
+    marked = _first(everything, mark)
+    tags = tf.cast(everything[tf.maximum(marked, 0) + len(mark) :][:_HEADER], tf.int32)
+    tags = tf.concat([tags, tf.zeros(16, tf.int32)], axis=0)
+    little = tf.equal(tags[0], ord("I"))
+
+    def number(place: tf.Tensor | int, length: int) -> tf.Tensor:
+        found = tags[place : place + length]
+        found = tf.where(little, found[::-1], found)
+        return tf.reduce_sum(found * [256**power for power in range(length - 1, -1, -1)])
+
+    # Of four bytes the lower three: a directory farther off is not in the segment.
+    offset = tf.where(little, number(4, 3), number(5, 3))
+    start = tf.minimum(offset, tf.shape(tags)[0] - 16)
+    entries = tags[start + 2 : start + 2 + 12 * number(start, 2)]
+    entries = tf.reshape(entries[: tf.shape(entries)[0] // 12 * 12], (-1, 12))
+    wanted = tf.where(little, [0x12, 1, 3, 0, 1, 0, 0, 0], [1, 0x12, 0, 3, 0, 0, 0, 1])
+    is_it = tf.reduce_all(tf.equal(entries[:, :8], wanted), axis=1)
+    value = tf.reduce_max(tf.where(is_it, tf.where(little, entries[:, 8], entries[:, 9]), 0))
+    return tf.where((marked >= 0) & (value >= 1) & (value <= 8), value, 1)
 
 
 def _first(header: tf.Tensor, pattern: list[int]) -> tf.Tensor:

@@ -12,7 +12,7 @@ from dlkit.contracts import ColumnKind, Examples, Split, Transform, take
 from dlkit.errors import SettingsError
 from dlkit.inference.images import ImagePixels
 
-_LOOKED_AT = 5_000
+_LOOKED_AT, _AT_ONCE = 5_000, 64
 
 
 @dataclass(frozen=True)
@@ -42,9 +42,14 @@ class Images:
         transform = ImagePixels(images[0], self.size, 3 if self.color == "rgb" else 1, self.shape)
         # Evenly over all rows, which may come class by class.
         rows = np.unique(np.linspace(0, len(train) - 1, min(len(train), _LOOKED_AT)).astype(np.int64))
-        pixels = take(transform.encode(train.inputs)["pixels"], rows)
-        mean = pixels.mean(axis=(0, 1, 2), dtype=np.float64)
-        spread = np.sqrt(np.square(pixels, dtype=np.float32).mean(axis=(0, 1, 2), dtype=np.float64) - mean**2)
+        encoded = transform.encode(train.inputs)["pixels"]
+        sums = np.zeros((2, transform.channels))
+        for some in np.array_split(rows, len(rows) // _AT_ONCE + 1):
+            pixels = take(encoded, some)
+            squares = np.square(pixels, dtype=np.float32)
+            sums += [each.mean(axis=(1, 2), dtype=np.float64).sum(axis=0) for each in (pixels, squares)]
+        mean, square = sums / len(rows)
+        spread = np.sqrt(np.maximum(square - mean**2, 0))
         # A picture of one colour has no spread; one grey level is less than any camera's noise.
         fitted = mean.astype(np.float32), np.maximum(spread, 1.0).astype(np.float32)
         return ImagePixels(images[0], self.size, transform.channels, self.shape, *fitted)

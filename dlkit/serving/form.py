@@ -15,11 +15,12 @@ from dlkit.contracts import ColumnKind
 from dlkit.inference import Predictor
 from dlkit.inference.runs import ASSETS
 from dlkit.inference.tables import TableRows
+from dlkit.serving.limits import Limits
 
 MOST_CHARACTERS = 200_000
 """Of a text field: a longer message would break the page's connection; the REST API takes longer texts."""
-MOST_BYTES = 20_000_000
-"""Of a picture."""
+MOST_BYTES = Limits().body_bytes - 100_000
+"""Of a picture: what a request may hold, less what is sent around a file."""
 EXAMPLES = "examples.json"
 
 
@@ -72,9 +73,7 @@ class Form:
 
         field = ui.upload(label="Choose or drop a picture", auto_upload=True, on_upload=taken, max_file_size=MOST_BYTES)
         field.props('accept="image/*" flat bordered').classes("w-full")
-        field.on_rejected(
-            lambda: ui.notify(f"A picture of up to {MOST_BYTES // 1_000_000} MB is taken.", type="negative")
-        )
+        field.on_rejected(lambda: ui.notify(f"A picture of up to {MOST_BYTES / 1e6:.1f} MB is taken.", type="negative"))
         shown = ui.image().classes("w-48 rounded").props(f'alt="{name}"')
         shown.set_visibility(False)
 

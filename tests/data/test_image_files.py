@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -54,7 +55,44 @@ def test_split_folders_are_kept_apart(tmp_path: Path, names: tuple[str, ...]) ->
 
 
 def test_classes_may_be_called_train_and_test(tmp_path: Path) -> None:
-    assert set(labels(load(folder(tmp_path, classes=("test", "train"))).train)) == {"test", "train"}
+    splits = load(folder(tmp_path, classes=("test", "train")))
+    assert set(labels(splits.train)) == {"test", "train"}
+    assert "test/ and train/ hold pictures and no folders of classes: they are taken for the classes" in splits.notes
+
+
+def test_folders_called_as_splits_beside_a_table_are_not_taken_for_classes(tmp_path: Path) -> None:
+    folder(tmp_path, classes=("test", "train"))
+    (tmp_path / "labels.csv").write_text("id,label\n1,cat\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"test/ and train/ hold pictures .* If labels\.csv has the labels, give it"):
+        load(tmp_path)
+
+
+def test_names_in_a_zip_of_a_mac_are_read_as_they_were_written(tmp_path: Path) -> None:
+    """UTF-8 without the flag that says so, umlauts taken apart."""
+
+    class OfMac(zipfile.ZipInfo):
+        def _encodeFilenameFlags(self) -> tuple[bytes, int]:  # noqa: N802 (zipfile's name)
+            return self.filename.encode(), self.flag_bits & ~0x800
+
+    with zipfile.ZipFile(tmp_path / "fruit.zip", "w") as archive:
+        for name in ("A\u0308pfel", "Birnen"):
+            for number in range(10):
+                archive.writestr(OfMac(f"{name}/{number}.png"), picture(100 * len(name) + number))
+        archive.writestr(OfMac("O\u0308de/"), b"")
+    with pytest.raises(DataError, match="O\u0308de/ holds no picture"):
+        load(tmp_path / "fruit.zip")
+    with zipfile.ZipFile(tmp_path / "fruit.zip") as archive, zipfile.ZipFile(tmp_path / "two.zip", "w") as other:
+        for entry in archive.infolist():
+            if not entry.is_dir():
+                other.writestr(OfMac(entry.filename.encode("cp437").decode()), archive.read(entry))
+    assert set(labels(load(tmp_path / "two.zip").train)) == {"\u00c4pfel", "Birnen"}
+
+
+def test_a_class_whose_name_is_no_text_is_refused(tmp_path: Path) -> None:
+    folder(tmp_path)
+    (tmp_path / "cat").rename(os.fsdecode(os.fsencode(tmp_path) + b"/n\xe9g"))
+    with pytest.raises(DataError, match=r"holds a class folder whose name is not UTF-8: b'n\\xe9g'\. Rename it"):
+        load(tmp_path)
 
 
 def test_a_folder_around_the_class_folders_is_looked_into(tmp_path: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import struct
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
@@ -13,7 +15,7 @@ import tensorflow as tf
 from PIL import Image
 
 from dlkit.contracts import ColumnKind, Split
-from dlkit.errors import SettingsError
+from dlkit.errors import InputError, SettingsError
 from dlkit.inference.images import ImagePixels, grey
 from dlkit.preprocessing.graphs import graph_of, raw_tensors
 from dlkit.preprocessing.image_graphs import ImagePixelsGraph
@@ -120,6 +122,53 @@ def test_files_are_turned_alike_by_every_exif_tag(
     # Numbers that are no orientation turn nothing, and each of the eight gives a picture of its own.
     known = [transform.pixels(content, "x").tobytes() for content in contents.values()]
     assert known[0] == known[1] == known[9] and len(set(known)) == 8
+
+
+def test_inks_with_black_become_the_same_colours(transform: ImagePixels, graph: tf.Module) -> None:
+    """Pillow's own conversion of CMYK is a level off where there is black."""
+    inks = np.concatenate([pixels(40, 50), pixels(40, 50)[:, ::-1, :1]], axis=2)
+    contents = {f"{quality}": encoded(Image.fromarray(inks, "CMYK"), "JPEG", quality=quality) for quality in (60, 90)}
+    assert different(transform, graph, contents) == []
+
+
+def test_what_is_transparent_in_a_gif_is_black(transform: ImagePixels, graph: tf.Module) -> None:
+    whole = Image.fromarray(pixels(30, 40)).quantize(16)
+    contents = {f"{colour}": encoded(whole, "GIF", transparency=colour) for colour in (3, 7)}
+    assert different(transform, graph, contents) == []
+    seen = [transform.pixels(content, "x").tobytes() for content in (*contents.values(), encoded(whole, "GIF"))]
+    assert len(set(seen)) == 3
+
+
+def test_a_gif_that_does_not_fill_its_canvas_is_refused(transform: ImagePixels) -> None:
+    content = encoded(Image.fromarray(pixels(30, 40)).quantize(16), "GIF")
+    larger = content[:6] + struct.pack("<HH", 64, 50) + content[10:]
+    with pytest.raises(InputError, match=r"x: a GIF that fills \(0, 0, 40, 30\) alone of \(64, 50\) pixels"):
+        transform.pixels(larger, "x")
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_a_thumbnail_that_is_turned_turns_no_picture(order: str, transform: ImagePixels, graph: tf.Module) -> None:
+    """Its orientation stands in the second directory of tags."""
+    maker = struct.pack(f"{order}HHI4s", 0x010F, 2, 4, b"me!\0")
+    turned_by = struct.pack(f"{order}HHIHH", 0x0112, 3, 1, 6, 0)
+    first = struct.pack(f"{order}H", 1) + maker + struct.pack(f"{order}I", 8 + 2 + 12 + 4)
+    second = struct.pack(f"{order}H", 1) + turned_by + struct.pack(f"{order}I", 0)
+    start = struct.pack(f"{order}2sHI", b"II" if order == "<" else b"MM", 42, 8)
+    contents = {"thumbnail": encoded(pixels(31, 45), "JPEG", exif=b"Exif\0\0" + start + first + second)}
+    assert different(transform, graph, contents) == []
+    plain = encoded(pixels(31, 45), "JPEG")
+    assert transform.pixels(contents["thumbnail"], "x").tobytes() == transform.pixels(plain, "x").tobytes()
+
+
+def test_tags_at_the_end_of_a_long_png_are_read(transform: ImagePixels, graph: tf.Module) -> None:
+    tags = Image.Exif()
+    tags[0x0112] = 6
+    noise = np.random.default_rng(0).integers(0, 256, (200, 300, 3), dtype=np.uint8)
+    plain, data = encoded(noise, "PNG"), tags.tobytes().removeprefix(b"Exif\0\0")
+    chunk = struct.pack(">I", len(data)) + b"eXIf" + data + struct.pack(">I", zlib.crc32(b"eXIf" + data))
+    contents = {"behind": plain[:-12] + chunk + plain[-12:]}
+    assert len(plain) > 2**17 and different(transform, graph, contents) == []
+    assert transform.pixels(contents["behind"], "x").tobytes() != transform.pixels(plain, "x").tobytes()
 
 
 def test_tags_beside_others_behind_a_profile_or_of_xmp_alone_are_read_alike(
