@@ -14,6 +14,7 @@ import keras
 import numpy as np
 
 from dlkit.contracts import Completing, Examples, Spec, Split, Splits, Transform, raw_targets
+from dlkit.data.splitting import equal_rows
 from dlkit.errors import NothingTrainedError, SettingsError, TrainingError
 from dlkit.evaluation.baselines import k_fold_baseline
 from dlkit.evaluation.scores import score
@@ -22,7 +23,6 @@ from dlkit.forecasting import Forecasting
 from dlkit.generation import Generation
 from dlkit.inference.anomalies import AnomalyAnswer
 from dlkit.inference.answers import AnyAnswer, ClassAnswer
-from dlkit.inference.images import ImagePixels
 from dlkit.inference.joined import JoinedTransform
 from dlkit.inference.predictor import load_transform
 from dlkit.models.pooling import best_weights, pool, pooled
@@ -33,10 +33,8 @@ from dlkit.tasks import AnomalyDetection, Classification, Joint
 from dlkit.training.answering import answers_of
 from dlkit.training.fit import Objective, Trained, fit
 from dlkit.training.k_fold import KFold, cross_validate
-from dlkit.training.settings import Training
+from dlkit.training.remarks import copies, training_warnings
 
-_FEW_STEPS = 100
-"""Fewer weight updates than this are named as a likely cause of a weak network."""
 _IN_TRAINING_ALONE = {
     "name", "trainable", "dtype", "dropout", "sampling", "samples", "bound", "gradient", "resampled", "beta",
     "free_bits", "warm_up", "label_weight", "seed", "inbound_nodes", "input_layers", "output_layers",
@@ -214,8 +212,18 @@ def train(
             "training.folds, training.refit and training.augment are not for latent models: figures are measured on "
             "rows that were held out, and pixels reach the network as they are. Leave them out."
         )
+    if isinstance(recipe.preprocessing, Pairs) and (settings.folds or settings.refit):
+        raise SettingsError(
+            "training.folds and training.refit are not for translators: validation sentences choose among epochs, and "
+            "pairs that are too long are left out of the training pairs alone. Leave both out."
+        )
     if prepared.start is not None and settings.folds:
         raise SettingsError("--from goes on with one network: it has no folds. Say --set training.folds=0.")
+    if settings.balance and prepared.objective.class_weight:
+        raise SettingsError(
+            "training.balance=true and task.class_weights=balanced both make up for rare classes; together they would "
+            "count these twice. Leave one of them out."
+        )
     folds, beside = _folds(prepared, seed=seed, say=say, checkpoints=checkpoints) if settings.folds else (None, {})
     trained = fit(
         prepared.build,
@@ -231,8 +239,8 @@ def train(
     answers = answers_of(trained.model, prepared.answer, prepared.validation)
     answer = prepared.settled(answers).answer
     figures = score(recipe.task.name, answer, raw_targets(prepared.validation), answers)
-    warnings = _training_warnings(trained, len(prepared.train), settings)
-    warnings += _copies(settings, prepared.transform)
+    warnings = training_warnings(trained, len(prepared.train), settings)
+    warnings += copies(settings, prepared.transform)
     if settings.refit and not trained.interrupted and trained.best_epoch:
         say(f"refit on training and validation rows for {trained.best_epoch} epochs")
         trained = _refit(prepared, trained, seed=seed, say=say, checkpoints=checkpoints)
@@ -249,6 +257,8 @@ def _train_members(prepared: Prepared, *, seed: int, say: Say, checkpoints: Path
     part_of = {name: joined.part_of(name) for name in members}
     outcomes = {}
     for name, recipe in members.items():
+        if recipe.training.folds:
+            raise SettingsError("An ensemble is not trained in folds: its members are. Say --set training.folds=0.")
         say(f"member {name}")
         part = prepared.transform.parts[part_of[name]]
         spec = Spec(part.tensors, prepared.spec.heads, part.sizes, part.tables)
@@ -330,7 +340,6 @@ def _folds(prepared: Prepared, *, seed: int, say: Say, checkpoints: Path | None)
             *(recipe.preprocessing.examples(transform, split) for split in (inside, outside, outside)),
         )  # fmt: skip
         # The last epoch counts, not the best: choosing by the held-out rows would flatter the figure.
-
         trained = fit(
             lambda: recipe.build(spec),
             part.encoded(part.train),
@@ -347,7 +356,9 @@ def _folds(prepared: Prepared, *, seed: int, say: Say, checkpoints: Path | None)
         figures = score(recipe.task.name, answer, raw_targets(part.validation), answers)
         return figures, trained.history
 
-    result = cross_validate(len(rows), recipe.training.folds, seed=seed, one=one)
+    labels = rows.targets if isinstance(rows.targets, np.ndarray) and rows.targets.dtype.kind in "OU" else None
+    groups = equal_rows(rows.inputs, splits.kinds)
+    result = cross_validate(len(rows), recipe.training.folds, seed=seed, one=one, labels=labels, groups=groups)
     examples = prepared.train.joined(prepared.validation)
     dense = [array for array in examples.inputs.values() if isinstance(array, np.ndarray)]
     targets = raw_targets(examples)
@@ -356,40 +367,6 @@ def _folds(prepared: Prepared, *, seed: int, say: Say, checkpoints: Path | None)
     features = np.concatenate([array.reshape(len(array), -1) for array in dense], axis=1)
     beside = k_fold_baseline(recipe.task.name, prepared.answer, features, targets, result.folds, seed=seed)
     return result, dict(beside)
-
-
-def _copies(settings: Training, transform: Transform) -> list[str]:
-    """A warning where the pictures of rare classes come several times an epoch, the same ones each time."""
-    if not settings.balance or settings.augment or not isinstance(transform, ImagePixels):
-        return []
-    return [
-        "training.balance shows pictures of small classes more often, and without training.augment they are copies. "
-        "Have them changed each time: --set training.augment=flip,shift"
-    ]
-
-
-def _training_warnings(trained: Trained, rows: int, settings: Training) -> list[str]:
-    warnings = []
-    if trained.interrupted:
-        warnings.append(
-            f"Training was interrupted after {len(trained.history)} epochs; the weights are those of epoch "
-            f"{trained.best_epoch}. Figures of a full training may be better."
-        )
-    size, unit, usual = settings.batch_size, "", 32
-    if settings.batch_tokens:
-        size, unit, usual = settings.batch_tokens, " tokens", 512
-    if trained.steps < _FEW_STEPS and size > usual:
-        warnings.append(
-            f"Training took {trained.steps} steps only: {rows} rows in batches of {size}{unit}. Lower "
-            f"training.batch_{unit.strip() or 'size'}, e.g. to {usual}, or raise training.epochs."
-        )
-    losses = [row["val_loss"] for row in trained.history if "val_loss" in row]
-    if losses and trained.untrained_loss is not None and min(losses) >= trained.untrained_loss:
-        warnings.append(
-            f"Training never beat the untrained network on the validation rows (loss {min(losses):.4g} against "
-            f"{trained.untrained_loss:.4g}). Look at the labels, the scaling and the learning rate."
-        )
-    return warnings
 
 
 def write_history(path: Path, history: list[dict[str, float]]) -> None:

@@ -210,8 +210,12 @@ class Keeper(keras.callbacks.Callback):
         model.set_weights(self.best)
 
     def patience_is_over(self) -> bool:
-        patience = self.settings.patience
-        return patience is not None and self.state.epoch - self.state.best_epoch >= patience
+        patience, history = self.settings.patience, self.state.history
+        if patience is None or not history:
+            return False
+        # Not since the epoch whose weights are kept, which with keep=last is always this one.
+        watched = [figures.get("val_loss", figures["loss"]) for figures in history]
+        return len(watched) - 1 - int(np.argmin(watched)) >= patience
 
     def _save_now_and_then(self) -> None:
         # Saving may cost a twentieth of the time at most; a small network saves after every epoch anyway.

@@ -34,18 +34,47 @@ def summarise(figures: Sequence[Score]) -> dict[str, dict[str, object]]:
     }
 
 
-def split_folds(rows: int, k: int, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """K disjoint held-out parts that cover all rows, in an order fixed by `seed`; sizes differ by 1 at most."""
-    if rows < 2 * k:
-        raise SettingsError(f"training.folds: {k} folds of at least 2 rows need {2 * k} rows, the training has {rows}.")
-    parts = np.array_split(np.random.default_rng(seed).permutation(rows), k)
-    return [(np.concatenate(parts[:i] + parts[i + 1 :]), part) for i, part in enumerate(parts)]
+def split_folds(
+    rows: int, k: int, seed: int, *, labels: np.ndarray | None = None, groups: np.ndarray | None = None
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """K disjoint held-out parts that cover all rows, in an order fixed by `seed`; sizes differ by 1 at most.
+
+    `groups`: (rows,) numbers from 0 on; rows of one group stay together, and parts have as many groups, not rows.
+    `labels`: a class that only one part would have, and the training of that fold not, is not held out.
+    """
+    group = np.arange(rows) if groups is None else groups
+    count = int(group.max(initial=-1)) + 1
+    if count < 2 * k:
+        different = "" if count == rows else " different"
+        raise SettingsError(
+            f"training.folds: {k} folds of at least 2 rows need {2 * k}{different} rows, the training has {count}."
+        )
+    of_group = np.split(np.argsort(group, kind="stable"), np.cumsum(np.bincount(group))[:-1])
+    orders = np.array_split(np.random.default_rng(seed).permutation(count), k)
+    parts = [np.concatenate([of_group[one] for one in order]) for order in orders]
+    folds = [(np.concatenate(parts[:i] + parts[i + 1 :]), part) for i, part in enumerate(parts)]
+    return folds if labels is None else [_with_all_classes(*fold, labels) for fold in folds]
+
+
+def _with_all_classes(train: np.ndarray, held: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    known = set(labels[train].tolist())
+    stays = np.array([label not in known for label in labels[held].tolist()], bool)
+    return np.concatenate([train, held[stays]]), held[~stays]
 
 
 def cross_validate(
-    rows: int, k: int, *, seed: int, one: Callable[[int, np.ndarray, np.ndarray], tuple[Score, list[dict[str, float]]]]
+    rows: int,
+    k: int,
+    *,
+    seed: int,
+    one: Callable[[int, np.ndarray, np.ndarray], tuple[Score, list[dict[str, float]]]],
+    labels: np.ndarray | None = None,
+    groups: np.ndarray | None = None,
 ) -> KFold:
-    """Call `one(fold, train indices, held-out indices)` for each fold; it trains and gives figures and history."""
-    folds = split_folds(rows, k, seed)
+    """Call `one(fold, train indices, held-out indices)` for each fold; it trains and gives figures and history.
+
+    `labels`, `groups`: see `split_folds`.
+    """
+    folds = split_folds(rows, k, seed, labels=labels, groups=groups)
     results = [one(number, *fold) for number, fold in enumerate(folds, start=1)]
     return KFold(folds, [figures for figures, _ in results], [curve for _, curve in results])

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from dlkit.contracts import Split
-from dlkit.data.splitting import file_fingerprint, fingerprint, hold_out, three_ways
+from dlkit.data.splitting import equal_rows, file_fingerprint, fingerprint, hold_out, three_ways
 from dlkit.errors import DataError, DataNotFoundError
 
 
@@ -66,6 +66,26 @@ def test_every_class_stays_in_training_even_where_groups_mix_classes() -> None:
     for seed in range(30):
         rest, _ = hold_out(32, 16, seed=seed, labels=labels, groups=groups)
         assert 1 in rest
+
+
+def test_every_class_of_every_other_column_of_labels_stays_in_training() -> None:
+    ages, genders = np.arange(60) % 6, np.array(["m", "f"] * 30)
+    genders[7] = "x"
+    for seed in range(40):
+        kept, held = hold_out(60, 20, seed=seed, labels=ages, others=[genders])
+        assert 7 in kept and set(genders[kept]) == {"m", "f", "x"} and len(held) in (19, 20)
+
+
+def test_equal_texts_and_pictures_have_one_number(tmp_path: Path) -> None:
+    texts = np.array(["a b", "c", "a  b ", "c d"], object)
+    assert equal_rows({"text": texts}, {"text": "text"}).tolist() == [0, 1, 0, 2]  # type: ignore[union-attr]
+    for name, content in {"a": b"1", "b": b"2", "c": b"1"}.items():
+        (tmp_path / name).write_bytes(content)
+    pictures = np.empty(5, object)
+    pictures[:] = [tmp_path / "a", tmp_path / "b", tmp_path / "c", b"2", np.frombuffer(b"1", np.uint8)]
+    assert equal_rows({"image": pictures}, {"image": "image"}).tolist() == [0, 1, 0, 1, 0]  # type: ignore[union-attr]
+    assert equal_rows({"age": np.ones(3)}, {"age": "number"}) is None
+    assert equal_rows({"age": np.ones(4), "text": texts}, {"age": "number", "text": "text"}) is None
 
 
 def test_groups_stay_together() -> None:

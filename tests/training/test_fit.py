@@ -136,6 +136,14 @@ def test_keep_last_keeps_the_last_weights() -> None:
     assert loss_of(result.model, held_out) == pytest.approx(losses[-1], rel=1e-4) and losses[-1] > min(losses)
 
 
+def test_patience_ends_a_training_that_keeps_the_last_weights_too() -> None:
+    settings, held_out = overfitting()
+    result = trained(replace(settings, keep="last", patience=2), validation=held_out)
+    losses = [row["val_loss"] for row in result.history]
+    assert len(losses) == 1 + int(np.argmin(losses)) + 2 == result.best_epoch < 12
+    assert loss_of(result.model, held_out) == pytest.approx(losses[-1], rel=1e-4)
+
+
 def test_the_untrained_network_is_judged_too(plain: Trained) -> None:
     with fitting.seeded(0):
         assert plain.untrained_loss is not None

@@ -78,6 +78,27 @@ def test_folds_are_shuffled_by_their_seed() -> None:
     assert first.tolist() != list(range(60))
 
 
+def test_equal_rows_are_held_out_together() -> None:
+    groups = np.arange(60) // 3
+    folds = split_folds(60, 5, 0, groups=groups)
+    assert sorted(np.concatenate([held for _, held in folds]).tolist()) == list(range(60))
+    for rest, held in folds:
+        assert len(held) == 12 and not set(groups[rest]) & set(groups[held])
+    alone = split_folds(20, 5, 0, groups=np.arange(20))
+    for (rest, held), (same, too) in zip(alone, split_folds(20, 5, 0), strict=True):
+        assert rest.tolist() == same.tolist() and held.tolist() == too.tolist()
+    with pytest.raises(SettingsError, match="need 10 different rows, the training has 4"):
+        split_folds(40, 5, 0, groups=np.arange(40) // 10)
+
+
+def test_a_class_that_training_would_lack_is_not_held_out() -> None:
+    labels = np.array(["a", "b"] * 15, object)
+    labels[4] = "rare"
+    folds = split_folds(30, 3, 0, labels=labels)
+    assert all(4 in rest and 4 not in held for rest, held in folds)
+    assert sum(len(held) for _, held in folds) == 29
+
+
 def test_too_few_rows_for_the_folds_are_said() -> None:
     with pytest.raises(SettingsError, match="4 folds of at least 2 rows need 8 rows, the training has 7"):
         split_folds(7, 4, 0)

@@ -10,7 +10,6 @@ import keras
 import numpy as np
 import pytest
 
-from dlkit import pipeline
 from dlkit.contracts import Examples, Transform
 from dlkit.errors import SettingsError
 from dlkit.inference.answers import ClassAnswer
@@ -20,6 +19,7 @@ from dlkit.tasks import Classification
 from dlkit.training import fit as fitting
 from dlkit.training.fit import Objective, Trained, fit, outputs
 from dlkit.training.losses import named
+from dlkit.training.remarks import copies
 from dlkit.training.schedules import OneCycle
 from dlkit.training.settings import Training
 
@@ -183,7 +183,7 @@ def test_balanced_training_takes_all_classes_for_equally_frequent() -> None:
 def test_mere_copies_of_pictures_are_warned_of_with_the_remedy(
     transform: Transform, settings: Mapping[str, object], warned: bool
 ) -> None:
-    found = pipeline._copies(replace(SHORT, **settings), transform)  # type: ignore[arg-type]  # parametrised
+    found = copies(replace(SHORT, **settings), transform)  # type: ignore[arg-type]  # parametrised
     assert [one.endswith("--set training.augment=flip,shift") for one in found] == [True] * warned
 
 

@@ -10,7 +10,6 @@ import keras
 import numpy as np
 import pytest
 
-from dlkit import pipeline
 from dlkit.contracts import Examples, Head, Ragged, Spec, Tensor
 from dlkit.data.batches import Batches
 from dlkit.errors import SettingsError
@@ -20,6 +19,7 @@ from dlkit.training import fit as fitting
 from dlkit.training.averaging import averaged
 from dlkit.training.fit import Objective, Trained, compile_model, fit
 from dlkit.training.losses import named
+from dlkit.training.remarks import training_warnings
 from dlkit.training.schedules import InverseSqrt
 from dlkit.training.settings import Training
 
@@ -142,7 +142,7 @@ def test_what_two_answers_to_a_row_differ_in_is_in_the_training_loss_alone() -> 
 )
 def test_few_steps_are_told_by_what_makes_them_more(settings: Training, steps: int, named: str | None) -> None:
     network = Trained(keras.Sequential(), [{"loss": 1.0}], 1, None, steps=steps)
-    warnings = pipeline._training_warnings(network, 1_000, settings)
+    warnings = training_warnings(network, 1_000, settings)
     assert [named in one for one in warnings] == [True] if named else not warnings
 
 
