@@ -25,6 +25,7 @@ from dlkit.evaluation.translation import corpus_of, signatures
 from dlkit.export import artefacts
 from dlkit.export.latency import decoder_figures, network_figures
 from dlkit.export.proof import Proof, keras_model, prove, require, runner, with_signatures
+from dlkit.given_rows import as_learnt, check_labels
 from dlkit.inference.answers import AnyAnswer
 from dlkit.inference.decoding import Search
 from dlkit.inference.forms import LITERT, artefact_name
@@ -99,7 +100,8 @@ class Finished:
         chosen = str(data) if data is not None else argument
         place: Path | Literal["sample"] | None = None if chosen is None else Path(chosen)
         recipe = self.recipe()
-        loaded = recipe.data.load("sample" if chosen == "sample" else place, say=say)
+        where: Path | Literal["sample"] | None = "sample" if chosen == "sample" else place
+        loaded = as_learnt(recipe, self.transform, lambda settings: settings.load(where, say=say), say)
         splits = readable(recipe.task, self._labelled(loaded))
         if data is None and isinstance(recorded, dict) and splits.fingerprint != recorded.get("fingerprint"):
             say(f"note: {splits.source} has changed since the run was made; its test rows may be others")
@@ -110,7 +112,8 @@ class Finished:
         recipe, recorded = self.recipe(), self.record.get("data")
         if data is None or not isinstance(recipe.data, PathOrDataset):
             return self.splits(data, say)
-        found = recipe.data.to_judge("sample" if str(data) == "sample" else Path(data), say=say)
+        place: Path | Literal["sample"] = "sample" if str(data) == "sample" else Path(data)
+        found = as_learnt(recipe, self.transform, lambda settings: settings.to_judge(place, say=say), say)
         own = isinstance(recorded, dict) and found.fingerprint == recorded.get("fingerprint")
         if own and found.drawn:  # most of all these rows are those of the training
             return self.splits(data, say)
@@ -150,6 +153,7 @@ def evaluate(folder: Path, *, data: str | Path | None, artefact: str, say: Say) 
     finished = Finished(folder)
     run = finished.run(artefact)
     splits = finished.judged(data, say)
+    check_labels(finished.answer, splits, say)
     outputs = run(splits.test.inputs)
     document = {"run": str(folder), "artefact": artefact, "rows": len(splits.test), "source": splits.source}
     latent = isinstance(finished.transform, LatentInputs)

@@ -32,6 +32,7 @@ ROOMS = (
     ("pipeline",),
     ("judging",),
     ("run_folder",),
+    ("given_rows",),
     ("finished",),
     ("explained",),
     ("api",),

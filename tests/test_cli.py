@@ -151,6 +151,38 @@ def test_a_run_is_found_by_name_and_by_path(cli, runs: Path, alone: Path):
     assert cli("predict", "imdb", "good", "--out", "elsewhere", "--json").document["run"] == "elsewhere/imdb/10"
 
 
+ROWS = [("a superb story", "pos"), ("a boring mess", "neg"), ("superb, superb", "pos")]
+
+
+def judged_by(cli, header: str, rows: list[tuple[str, str]]):
+    Path("other.csv").write_text("\n".join([header, *map(",".join, rows), ""]), encoding="utf-8")
+    return cli("evaluate", "imdb", "--data", "other.csv", "--json")
+
+
+def test_evaluate_reads_a_column_of_another_name(cli, runs: Path):
+    quoted = [(f'"{text}"', label) for text, label in ROWS]
+    plain, other = (judged_by(cli, header, quoted) for header in ("text,label", "review,sentiment"))
+    assert (plain.code, other.code) == (0, 0)
+    assert plain.document["test"] == other.document["test"] and plain.document["rows"] == 3
+    assert "note: column 'review' is read as the model's 'text'" in other.err
+    both = judged_by(cli, "review,text,label", [("superb", *row) for row in quoted])  # type: ignore[misc]  # a third
+    assert both.document["test"] == plain.document["test"]
+
+
+def test_evaluate_says_which_labels_the_model_does_not_know(cli, runs: Path):
+    none = judged_by(cli, "text,label", [("superb", "1"), ("boring", "0")])
+    assert none.code == 1 and "none of its labels ('1', '0') is one of the model's ('neg', 'pos')" in none.err
+    some = judged_by(cli, "text,label", [("superb", "pos"), ("boring", "Neg"), ("a mess", "neg")])
+    assert some.code == 0
+    assert "note: 1 of 3 rows have labels that the model does not know, all wrong: 'Neg'" in some.err
+
+
+def test_evaluate_refuses_a_table_that_lacks_what_the_model_reads(cli, runs: Path):
+    Path("houses.csv").write_text("rm,medv\n" + "6.5,20\n" * 12, encoding="utf-8")
+    ended = cli("evaluate", "boston", "--data", "houses.csv")
+    assert ended.code == 1 and "lacks the columns" in ended.err and "Traceback" not in ended.err
+
+
 @pytest.mark.parametrize("artefact", ["tflite", "keras"])
 def test_evaluate_repeats_the_figures_of_the_run(cli, runs: Path, artefact: str):
     metrics = json.loads((runs / "boston" / "1" / "metrics.json").read_text(encoding="utf-8"))

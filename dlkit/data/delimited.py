@@ -61,6 +61,12 @@ def read_delimited(path: Path) -> Delimited:
         raise unreadable(path, error) from error
 
 
+def has_column(path: Path, name: str) -> bool:
+    """Whether it is a CSV or TSV file with a column of that name."""
+    is_table = path.suffix.lower() in (".csv", ".tsv") and path.is_file()
+    return is_table and name in read_delimited(path).columns
+
+
 def delimited_blocks(path: Path, size: int) -> Iterator[Delimited]:
     """As `read_delimited`, `size` rows at a time, for a file that is too large to hold as text; every block has rows.
 

@@ -79,6 +79,30 @@ class TextData(Parted, PathOrDataset):
             drawn="test" not in parts,
         )
 
+    def _own_to_judge(self, path: Path, say: Callable[[str], None]) -> Splits:
+        """Nothing is learned from these rows: they may be few, and of one class."""
+        say(f"Reading {path}")
+        files = self._read(path, judging=True)
+        named = "test" in files.parts
+        parts = [files.parts["test"]] if named else [*files.parts.values()]
+        pairs = [pair for part in parts for pair in zip(part.texts, part.labels, strict=True)]
+        kept = [(text, label) for text, label in pairs if text.strip()]
+        check_enough(str(path), len(kept), "texts to judge", fewest=1)
+        notes = [*files.notes, *([f"{len(pairs) - len(kept)} empty texts were left out"] * (len(kept) < len(pairs)))]
+        rows = Split({files.text_name: strings([text for text, _ in kept])}, strings([label for _, label in kept]))
+        return Splits(
+            train=rows,
+            validation=rows,
+            test=rows,
+            kinds={files.text_name: "text"},
+            name=path.stem,
+            source=str(path),
+            fingerprint=files.fingerprint,
+            target_name=files.target_name,
+            notes=(*notes, *([] if named else [f"{path.name} names no test rows: all are judged"])),
+            drawn=not named,
+        )
+
     def _too_many(self, parts: Mapping[str, Labelled], train: Split, validation: Split) -> list[str]:
         """A note where the rows of `parts` are too few for `validation_rows`."""
         left = len(train) + len(validation)
@@ -89,7 +113,7 @@ class TextData(Parted, PathOrDataset):
             f"{len(validation)} of them validate"
         ]
 
-    def _read(self, path: Path) -> TextFiles:
+    def _read(self, path: Path, *, judging: bool = False) -> TextFiles:
         inside = listed(path) if path.is_dir() else []
         if not path.is_dir() or (not any(file.is_dir() for file in inside) and _tables(inside)):
             return read_text_table(one_table(path), text=self.text, target=self.target)
@@ -99,7 +123,7 @@ class TextData(Parted, PathOrDataset):
                     f"data.{setting}={getattr(self, setting)!r} names a column of a CSV file, and {path} is a folder "
                     "of text files. Leave it out, or give a CSV file."
                 )
-        return read_text_folder(path)
+        return read_text_folder(path, judging=judging)
 
     def _named(self, path: Path | None, say: Callable[[str], None], allow_download: bool) -> Splits:
         dataset = source(self.dataset)

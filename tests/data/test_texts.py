@@ -392,3 +392,31 @@ def test_all_texts_of_another_file_judge_a_run_or_those_it_names_for_it(tmp_path
     folder(tmp_path / "own" / "test", 2, mark="test")
     named = TextData().to_judge(tmp_path / "own", say=SAID.append)
     assert len(named.test) == 4 and not named.drawn
+
+
+def test_texts_to_judge_may_be_few_of_one_class_and_without_texts_to_learn_from(tmp_path: Path) -> None:
+    few = TextData().to_judge(
+        csv_file(tmp_path, [("one text", "pos"), (" ", "pos"), ("another", "pos")]), say=SAID.append
+    )
+    assert few.test.inputs["text"].tolist() == ["one text", "another"] and few.drawn
+    assert [note for note in few.notes if "texts are taken" not in note] == [
+        "1 empty texts were left out",
+        "own.csv names no test rows: all are judged",
+    ]
+    folder(tmp_path / "one", 2, classes=("pos",))
+    assert labels(TextData().to_judge(tmp_path / "one", say=SAID.append).test) == ["pos", "pos"]
+    folder(tmp_path / "alone" / "test", 3)
+    judged = TextData().to_judge(tmp_path / "alone", say=SAID.append)
+    assert len(judged.test) == 6 and not judged.drawn
+    with pytest.raises(DataError, match="expected at least 1 texts to judge, got 0"):
+        TextData().to_judge(csv_file(tmp_path, [(" ", "pos")]), say=SAID.append)
+
+
+def test_a_file_or_class_whose_name_is_no_text_is_read_or_refused(tmp_path: Path) -> None:
+    folder(tmp_path / "own")
+    odd = os.fsdecode(b"caf\xe9")
+    (tmp_path / "own" / "pos" / "0.txt").rename(tmp_path / "own" / "pos" / f"{odd}.txt")
+    assert len(load(tmp_path / "own").train) == 13
+    (tmp_path / "own" / "pos").rename(tmp_path / "own" / odd)
+    with pytest.raises(DataError, match=r"a class folder whose name is not UTF-8: b'caf\\xe9'\. Rename it"):
+        load(tmp_path / "own")
