@@ -263,6 +263,8 @@ def _of_ngrams(transform: NgramText, text: str, carried: Carried) -> Placed:
         places[feature].append(place)
     by_word, ngrams = np.zeros(len(found)), []
     for feature, weight in zip(carried.ids.tolist(), carried.weights.tolist(), strict=True):
+        if not feature:  # padding, which a text without a known n-gram is made of
+            continue
         for place in places[feature]:
             by_word[place.start : place.stop] += weight / len(places[feature]) / len(place)
         ngrams.append(Ngram(transform.ngram(feature), weight, len(places[feature])))

@@ -67,7 +67,8 @@ class NgramSum(keras.layers.Layer):
     def call(
         self, ngram_ids: keras.KerasTensor, ngram_values: keras.KerasTensor | None = None, training: bool | None = None
     ) -> keras.KerasTensor:
-        if training and keras.backend.backend() == "tensorflow":
+        # TensorFlow's product with sparse rows computes in 32 bits.
+        if training and keras.backend.backend() == "tensorflow" and self.compute_dtype == "float32":
             summed = self._sum_in_training(ngram_ids, ngram_values)
         else:
             summed = self._sum_of_all(ngram_ids, ngram_values, training)
@@ -120,13 +121,14 @@ class NgramSum(keras.layers.Layer):
 def log_count_ratios(train: Examples, size: int, units: int, *, smoothing: float = 1.0) -> np.ndarray:
     """(size + 1, units) float32: log((p / |p|) / (q / |q|)), p = smoothing + count inside the class, q outside of it.
 
-    `units` 1: the class is target 1. Row 0 is 0.
+    `units` 1: the class is target 1. Row 0 is 0. Targets: class numbers (rows,) or (rows, 1), or one-hot.
     """
     ids, targets = _ragged(train.inputs, "ngram_ids"), np.asarray(train.targets)
     values = _ragged(train.inputs, "ngram_weights")
     if ids is None:
         raise TypeError("log-count ratios need ragged n-gram ids")
-    classes = targets.reshape(len(targets)).astype(np.int32)
+    one_hot = targets.ndim == 2 and targets.shape[1] > 1
+    classes = (targets.argmax(axis=1) if one_hot else targets.reshape(len(targets))).astype(np.int32)
     counts = _counts(ids, values, classes, size, max(units, 2))
     total = counts.sum(axis=0, dtype=np.float64)
     ratio = np.zeros((size + 1, units), np.float32)

@@ -260,6 +260,13 @@ def test_a_text_without_words_has_an_explanation_without_words() -> None:
         assert found.warning is not None
 
 
+@pytest.mark.parametrize("name", ["ngrams", "fasttext"])
+def test_a_text_of_unknown_words_has_no_ngrams(name: str) -> None:
+    transform = read(kind_of(name))
+    (found,) = explain(network(name, transform), transform, answer(), ["zzz qqq"])
+    assert found.ngrams == () and [word.known for word in found.words] == [False, False]
+
+
 @pytest.mark.parametrize("api", ["sequential", "subclass"])
 def test_every_api_of_the_perceptron_is_explained_alike(api) -> None:
     transform = read(kind_of("mlp"))

@@ -10,6 +10,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from dlkit.contracts import Examples, Head, Ragged, Spec, Tensor
 from dlkit.errors import SettingsError
@@ -208,6 +209,31 @@ def test_ratios_of_several_classes_are_those_of_each_against_the_rest() -> None:
     np.testing.assert_allclose(
         text_layers.log_count_ratios(classes, 3, 2)[:, 1:], text_layers.log_count_ratios(one, 3, 1), rtol=1e-6
     )
+
+
+def test_ratios_of_one_hot_targets_are_those_of_their_classes() -> None:
+    one = examples()
+    classes = one.targets[:, 0].astype(np.int32)  # type: ignore[index]  # an array
+    one_hot = Examples(one.inputs, np.eye(2, dtype=np.float32)[classes])
+    np.testing.assert_array_equal(
+        text_layers.log_count_ratios(one_hot, 3, 2),
+        text_layers.log_count_ratios(Examples(one.inputs, classes), 3, 2),
+    )
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_ngrams_learn_in_16_bits_too(weighted: bool) -> None:
+    ids, values = np.array([[1, 2, 0], [3, 0, 0]], np.int32), np.array([[1.5, 2.0, 0], [0.5, 0, 0]], np.float32)
+    narrow, wide = (text_layers.NgramSum(3, 2, dtype=dtype) for dtype in ("mixed_bfloat16", "float32"))
+    for layer in (narrow, wide):
+        layer.build((None, None))
+        layer.kernel.assign(np.arange(8, dtype=np.float32).reshape(4, 2) * (np.arange(4)[:, None] > 0))
+        more = (values,) if weighted else ()
+        with tf.GradientTape() as tape:
+            total = tf.reduce_sum(tf.cast(layer(ids, *more, training=True), tf.float32))
+        layer.found = total, tf.convert_to_tensor(tape.gradient(total, layer.kernel.value))
+    for ours, theirs in zip(narrow.found, wide.found, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=0.01)
 
 
 def test_one_table_learns_as_weights_on_scaled_inputs_do() -> None:
