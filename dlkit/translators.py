@@ -48,12 +48,9 @@ def texts_from(
     (column,) = predictor.kinds
     language = _language(predictor.run)
     if file is not None and file.is_file() and file.suffix.lower() in (".csv", ".tsv"):
-        return [*inputs, *_cells(file, (column, language), say)]
+        return [*inputs, *_cells(file, (language, column), say)]
     items = items_from(inputs, file, standard_input, predictor.kinds, keep_blank=True)
-    return [
-        {column: item[language]} if isinstance(item, Mapping) and column not in item and language in item else item
-        for item in items
-    ]
+    return [{column: item[language]} if isinstance(item, Mapping) and language in item else item for item in items]
 
 
 def _language(run: Path) -> str:
@@ -66,13 +63,22 @@ def _language(run: Path) -> str:
 def _cells(file: Path, names: Sequence[str], say: Callable[[str], None]) -> list[str]:
     """The column of that name, or the only one that holds texts, with "" for each blank line between its rows."""
     from dlkit.data.delimited import parse_number, read_delimited
+    from dlkit.data.pair_files import HEADERS, read_tabs
 
-    table = read_delimited(file)
-    found = [one for name in names for one in table.columns if one.lower() == name.lower()]
+    if file.suffix.lower() == ".tsv":
+        columns, numbers = read_tabs(file)
+    else:
+        table = read_delimited(file)
+        columns, numbers = dict(table.columns), table.lines.tolist()
+        for note in table.notes:
+            say(f"note: {note}")
+    lower = {one.lower(): one for one in reversed(columns)}
+    usual = [first for first, second in HEADERS if first in lower and second in lower]
+    found = [lower[name.lower()] for name in (*names, *usual) if name.lower() in lower]
     if not found:
         texts = [
             name
-            for name, cells in table.columns.items()
+            for name, cells in columns.items()
             if any(cell.strip() and parse_number(cell.strip()) is None for cell in cells)
         ]
         # A sentence is no name: the file may have no header.
@@ -81,11 +87,11 @@ def _cells(file: Path, names: Sequence[str], say: Callable[[str], None]) -> list
             raise InputError(
                 f"--file: {file}: which column is to be translated? Expected one called "
                 f"{' or '.join(dict.fromkeys(names))}, or only one that holds texts; its first line has "
-                f"{', '.join(table.columns)[:200]}. Name the columns there."
+                f"{', '.join(columns)[:200]}. Name the columns there."
             )
         say(f"note: column {found[0]!r} of {file.name} is translated")
-    cells, follows = [], int(table.lines[0])
-    for line, text, *others in zip(table.lines.tolist(), table.columns[found[0]], *table.columns.values(), strict=True):
+    cells, follows = [], int(numbers[0])
+    for line, text, *others in zip(numbers, columns[found[0]], *columns.values(), strict=True):
         cells += [""] * (line - follows) + [text]
         follows = line + 1 + sum(len(_LINE_END.findall(field)) for field in others)
     return cells
@@ -98,7 +104,8 @@ def translated(
     be said of them is said aside.
     """
     blank = [_is_blank(item) for item in items]
-    found = iter(predict([item for item, empty in zip(items, blank, strict=True) if not empty]))
+    texts = [item for item, empty in zip(items, blank, strict=True) if not empty]
+    found = iter(predict(texts) if texts else [])
     answers = [{"translation": ""} if empty else next(found) for empty in blank]
     for number, answer in enumerate(answers, start=1):
         if warning := answer.get("warning"):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from dlkit.data.pair_samples import toy
-from dlkit.errors import InputError, SettingsError
+from dlkit.errors import DataError, InputError, SettingsError
 from dlkit.export.proof import keras_model
 from dlkit.finished import Finished, evaluate
 from dlkit.inference import Predictor, load
@@ -199,6 +199,10 @@ def test_the_figures_say_what_of_both_languages_is_cut(run: Run) -> None:
         ("one.csv", 'source\nThe dog.\n""\nThe cat.\n', ["The dog.", "", "The cat."]),
         ("only.csv", "id,satz\n1,The dog.\n2,The cat.\n", ["The dog.", "The cat."]),
         ("long.csv", 'en,de\n"The dog\nsees.",x\nThe cat.,y\n', ["The dog\nsees.", "The cat."]),
+        ("marks.tsv", 'en\tde\n"To be\tx\nor not.\ty\n"Stop!"\tz\n', ['"To be', "or not.", '"Stop!"']),
+        ("from.csv", "source,en,de\nwww.x.org,The dog.,x\nnews,The cat.,y\n", ["The dog.", "The cat."]),
+        ("usual.tsv", "id\tsrc\ttgt\n1\tThe dog.\tx\n", ["The dog."]),
+        ("both.jsonl", '{"source": "www.x.org", "en": "The dog."}\n', ["The dog."]),
         ("rows.jsonl", '{"en": "The dog."}\n{"source": ""}\n{"source": null}\n', ["The dog.", "", ""]),
     ],
 )
@@ -218,8 +222,32 @@ def test_a_row_of_a_file_is_a_translation(
 @pytest.mark.parametrize("content", ["id,fr,de\n1,a b,x\n", "The dog sees.\nThe cat.\n"])
 def test_a_table_without_a_column_to_translate_is_refused(predictor: Predictor, tmp_path: Path, content: str) -> None:
     (tmp_path / "table.csv").write_text(content, encoding="utf-8")
-    with pytest.raises(InputError, match=r"which column is to be translated. Expected one called source or en"):
+    with pytest.raises(InputError, match=r"which column is to be translated. Expected one called en or source"):
         texts_from([], tmp_path / "table.csv", None, predictor, say=len)
+
+
+def test_a_row_of_other_columns_is_refused_with_its_line(predictor: Predictor, tmp_path: Path) -> None:
+    (tmp_path / "table.tsv").write_text("en\tde\nThe dog.\tx\nThe cat.\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"table\.tsv, line 3: expected 2 columns as in line 1, got 1"):
+        texts_from([], tmp_path / "table.tsv", None, predictor, say=len)
+
+
+def test_a_table_in_another_encoding_is_told_of(predictor: Predictor, tmp_path: Path) -> None:
+    (tmp_path / "table.csv").write_bytes("en,de\nThe dog.,Tür\nThe cat.,y\n".encode("cp1252"))
+    said: list[str] = []
+    assert texts_from([], tmp_path / "table.csv", None, predictor, say=said.append) == ["The dog.", "The cat."]
+    assert len(said) == 1 and "1252" in said[0]
+
+
+def test_nothing_but_blank_lines_asks_no_network() -> None:
+    assert translated(lambda _: pytest.fail("asked"), ["", " "], say=len) == [{"translation": ""}] * 2
+
+
+@pytest.mark.parametrize("settings", [{"training.folds": 3}, {"training.refit": "true"}])
+def test_translators_have_no_folds_and_no_refit(cli, alone: Path, settings: dict[str, object]) -> None:
+    changes = [part for name, value in settings.items() for part in ("--set", f"{name}={value}")]
+    ended = cli("run", "seq2seq", "--data", "sample", "--epochs", "1", *changes)
+    assert ended.code == 1 and "training.folds and training.refit are not for translators" in ended.message
 
 
 def test_training_goes_on_gently_unless_a_rate_is_said(run: Run, tmp_path: Path) -> None:

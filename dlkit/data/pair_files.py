@@ -106,7 +106,8 @@ def _aligned(folder: Path, files: Sequence[Path], source: str, target: str) -> P
     by_stem: dict[str, dict[str, Path]] = {}
     for file in files:
         if (language := language_of(file)) in (source, target):
-            by_stem.setdefault(_stem(file), {})[language] = file
+            _check_alone(by_stem.setdefault(_stem(file), {}).get(language), file)
+            by_stem[_stem(file)][language] = file
     if not by_stem:
         names = ", ".join(file.name for file in files[:8]) or "none"
         raise DataNotFoundError(
@@ -129,7 +130,10 @@ def _aligned(folder: Path, files: Sequence[Path], source: str, target: str) -> P
 
 
 def _tables(files: Sequence[Path], source: str, target: str) -> PairFiles:
-    by_stem = {file.stem: file for file in files}
+    by_stem: dict[str, Path] = {}
+    for file in files:
+        _check_alone(by_stem.get(file.stem), file)
+        by_stem[file.stem] = file
     parts, notes = {}, []
     contents = []
     for part, stem in _named_parts(files[0].parent, sorted(by_stem)).items():
@@ -138,6 +142,11 @@ def _tables(files: Sequence[Path], source: str, target: str) -> PairFiles:
         notes += more
         contents.append(file.read_bytes())
     return PairFiles(parts, fingerprint(contents), tuple(notes), _to_choose_by(list(by_stem)))
+
+
+def _check_alone(before: Path | None, file: Path) -> None:
+    if before is not None:
+        raise DataError(f"{file.parent}/: {before.name} and {file.name} are for the same; expected one of them.")
 
 
 def _named_parts(folder: Path, stems: Sequence[str]) -> dict[str, str]:
@@ -191,6 +200,22 @@ def _table(file: Path, source: str, target: str) -> tuple[Sided, list[str]]:
             )
     full = [row if len(row) == len(header) else [""] * len(header) for row in rows[named is not None :]]
     return Sided([row[first] for row in full], [row[second] for row in full]), notes
+
+
+def read_tabs(file: Path) -> tuple[dict[str, list[str]], list[int]]:
+    """The columns of a .tsv by the names in its first line, and the line of each row, counted from 1: quotation marks
+    are as good as any sign, as in training. Blank lines are no rows. DataError where a row has other columns.
+    """
+    header, *rows = [line.split("\t") for line in lines_of(file)] or [[""]]
+    names = [name.strip() or f"column {place}" for place, name in enumerate(header, 1)]
+    there = [(number, row) for number, row in enumerate(rows, start=2) if row != [""]]
+    for number, row in there:
+        if len(row) != len(header):
+            raise DataError(f"{file}, line {number}: expected {len(header)} columns as in line 1, got {len(row)}.")
+    if not there:
+        raise DataError(f"{file}: no rows behind the first line, which names the columns.")
+    columns = {name: [row[place] for _, row in there] for place, name in reversed([*enumerate(names)])}
+    return {name: columns[name] for name in names}, [number for number, _ in there]
 
 
 def _csv(file: Path, source: str, target: str) -> tuple[Sided, list[str]]:

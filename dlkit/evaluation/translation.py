@@ -7,6 +7,7 @@ tokenised by Moses, whose own files are met word for word. `chrf`: Popović 2015
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -99,8 +100,28 @@ def moses(texts: Sequence[str], language: str) -> list[str]:
     """Lower-cased, normalised and tokenised as the files `*.lc.norm.tok.*` of Multi30k are."""
     from sacremoses import MosesPunctNormalizer, MosesTokenizer
 
-    normaliser, tokeniser = MosesPunctNormalizer(language), MosesTokenizer(language)
+    code = moses_language(language)
+    normaliser, tokeniser = MosesPunctNormalizer(code), MosesTokenizer(code)
     return [tokeniser.tokenize(normaliser.normalize(text.lower()), return_str=True) for text in texts]
+
+
+def moses_language(language: str) -> str:
+    """What Moses calls it: "fr" of "fr-FR", "fra" and "French". It takes rules for English where it knows none."""
+    name = re.split("[-_]", language.strip().lower())[0]
+    return next((code for code, names in _MOSES.items() if name in names), name)
+
+
+_MOSES = {
+    "ca": ("cat", "catalan"), "cs": ("ces", "cze", "czech"), "de": ("deu", "ger", "german"),
+    "el": ("ell", "gre", "greek"),
+    "en": ("eng", "english"), "es": ("spa", "spanish"), "fi": ("fin", "finnish"), "fr": ("fra", "fre", "french"),
+    "hu": ("hun", "hungarian"), "is": ("isl", "ice", "icelandic"), "it": ("ita", "italian"),
+    "lt": ("lit", "lithuanian"),
+    "lv": ("lav", "latvian"), "nl": ("nld", "dut", "dutch"), "pl": ("pol", "polish"), "pt": ("por", "portuguese"),
+    "ro": ("ron", "rum", "romanian"), "ru": ("rus", "russian"), "sk": ("slk", "slo", "slovak"),
+    "sl": ("slv", "slovene", "slovenian"), "sv": ("swe", "swedish"), "ta": ("tam", "tamil"),
+}  # fmt: skip
+"""Languages with rules of their own, by their other names (ISO 639-2, English)."""
 
 
 def signatures(tokeniser: str = USUAL) -> dict[str, str]:

@@ -61,14 +61,14 @@ class Found:
 class Search:
     """How to look for translations. `beam`: hypotheses that are kept, 1 is greedy. `best`: translations to give.
 
-    `length_penalty`: alpha of Wu et al. 2016, eq. 14. Where any of `temperature` (else 1), `top_k`, `top_p` and `seed`
-    (else 0) is given, pieces are drawn by chance from the `top_k` likeliest (0: all) that make up `top_p` of the
-    probability (Holtzman et al. 2020); no beam then.
+    `length_penalty`: alpha of Wu et al. 2016, eq. 14; the run's own where it is None. Where any of `temperature` (else
+    1), `top_k`, `top_p` and `seed` (else 0) is given, pieces are drawn by chance from the `top_k` likeliest (0: all)
+    that make up `top_p` of the probability (Holtzman et al. 2020); no beam then.
     """
 
     beam: int = 5
     best: int = 1
-    length_penalty: float = 1.0
+    length_penalty: float | None = None
     temperature: float | None = None
     top_k: int | None = None
     top_p: float | None = None
@@ -76,6 +76,10 @@ class Search:
 
     def __post_init__(self) -> None:
         limits = {"beam": (1, WIDEST), "best": (1, WIDEST), "top_k": (0, np.inf), "seed": (0, np.inf)}
+        for name in limits:
+            value = getattr(self, name)
+            if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
+                raise SettingsError(f"{name}: expected a whole number, got {value!r}.")
         for name, (lowest, highest) in (limits | {"length_penalty": (0, 10), "temperature": TEMPERATURES}).items():
             value = getattr(self, name)
             if value is not None and not lowest <= value <= highest:
@@ -85,6 +89,10 @@ class Search:
             raise SettingsError(f"top_p: expected a share in (0, 1], got {self.top_p}.")
         if not self.is_by_chance and self.best > self.beam:
             raise SettingsError(f"best: a beam of {self.beam} gives {self.beam} translations at most, got {self.best}.")
+
+    @property
+    def _penalty(self) -> float:
+        return 1.0 if self.length_penalty is None else self.length_penalty
 
     @property
     def is_by_chance(self) -> bool:
@@ -116,11 +124,11 @@ class Search:
                 top_k=self.top_k or 0,
                 top_p=1.0 if self.top_p is None else self.top_p,
                 seed=self.seed or 0,
-                length_penalty=self.length_penalty,
+                length_penalty=self._penalty,
             )
         if self.is_greedy:
-            return greedy(steps, source, longest, length_penalty=self.length_penalty)
-        found = beam_search(steps, source, longest, beam=self.beam, length_penalty=self.length_penalty)
+            return greedy(steps, source, longest, length_penalty=self._penalty)
+        found = beam_search(steps, source, longest, beam=self.beam, length_penalty=self._penalty)
         return found if self.best > 1 else Found(found.ids[:, :1], found.scores[:, :1])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,8 @@ class Translator:
     def __init__(self, path: Path, answer: SentenceAnswer, *, search: Search | None = None, threads: int = 1) -> None:
         self._path, self._longest, self._text = path, answer.longest, answer.pieces.decode
         own = Search(beam=answer.beam, length_penalty=answer.length_penalty)
+        if search is not None and search.length_penalty is None:
+            search = replace(search, length_penalty=answer.length_penalty)
         self.search = own if search is None else search
         self._interpreter = interpreter(path, threads=threads)
         missing = {"encode", "step", "greedy"} - set(self._interpreter.get_signature_list())

@@ -79,6 +79,8 @@ class Pairs:
         """
         if not isinstance(transform, PairText):
             return train, []
+        if not len(train):
+            raise DataError("There are no pairs to learn from, only some to test with. Give training pairs too.")
         cut = transform.cut(train.inputs, sentences(train))
         count, limits = int(cut.sum()), f"{transform.longest_source} to read, {transform.longest_target} to write"
         if 2 * count > len(train):

@@ -252,6 +252,17 @@ def test_what_is_missing_is_said(aligned: Path, tmp_path: Path) -> None:
         loaded(lines(tmp_path / "notes.txt", ENGLISH))
 
 
+def test_two_files_for_the_same_are_refused(aligned: Path, tmp_path: Path) -> None:
+    lines(aligned / "train.en.gz", ENGLISH[:30])
+    with pytest.raises(DataError, match=r"train\.en and train\.en\.gz are for the same; expected one of them"):
+        loaded(aligned)
+    (tmp_path / "tables").mkdir()
+    for ending in ("csv", "tsv"):
+        lines(tmp_path / "tables" / f"train.{ending}", ENGLISH)
+    with pytest.raises(DataError, match=r"train\.csv and train\.tsv are for the same; expected one of them"):
+        loaded(tmp_path / "tables")
+
+
 @pytest.mark.parametrize(
     ("settings", "said"),
     [

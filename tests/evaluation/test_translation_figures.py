@@ -65,6 +65,12 @@ def test_papers_lower_case_and_tokenise() -> None:
     assert "case:mixed" in signatures()["bleu"] and "tok:13a" in signatures()["bleu"]
 
 
+@pytest.mark.parametrize("name", ["fr", "FR", "fr-FR", "fr_CA", "fra", "fre", "french", " French "])
+def test_a_language_is_tokenised_alike_by_all_its_names(name: str) -> None:
+    by_name = {language: moses(["L'homme d'ici"], language) for language in (name, "fr", "en")}
+    assert by_name[name] == by_name["fr"] != by_name["en"]
+
+
 CHINESE = ("一只黑狗在雪地里奔跑。", "两个男人坐在长椅上聊天。", "一个女孩在公园里吃冰淇淋。")
 JAPANESE = ("犬が雪の中を走っている。", "二人の男性がベンチに座っています。")
 KOREAN = ("개가 눈 위를 달리고 있다.", "두 남자가 벤치에 앉아 있다.")

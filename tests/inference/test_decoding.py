@@ -215,6 +215,10 @@ def test_shares_leave_out_the_tail() -> None:
     ("options", "said"),
     [
         ({"beam": 0}, "beam"),
+        ({"beam": 2.0}, "beam: expected a whole number, got 2.0"),
+        ({"beam": "3"}, "beam: expected a whole number, got '3'"),
+        ({"top_k": True}, "top_k: expected a whole number, got True"),
+        ({"seed": 1.5}, "seed: expected a whole number, got 1.5"),
         ({"beam": 10**9}, "beam: expected a number from 1 to 256"),
         ({"beam": 8, "best": 10**9}, "best"),
         ({"length_penalty": 1e9}, "length_penalty"),
