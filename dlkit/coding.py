@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,12 +82,18 @@ def codes_from(file: Path, *, label: str = LABEL) -> Codes:
     return found
 
 
+_CODE = re.compile(r"code_(\d+)")
+
+
 def _from_csv(file: Path, text: str, label: str) -> Codes:
-    rows = [row for row in csv.reader(io.StringIO(text)) if row]
+    try:
+        rows = [row for row in csv.reader(io.StringIO(text)) if row]
+    except csv.Error as error:
+        raise InputError(f"--file: {file} is no CSV: {error}. Is a quotation mark left open?") from None
     if not rows:
         return Codes([], [])
     head, *rest = rows
-    wanted = [place for place, name in enumerate(head) if name.strip().startswith("code_")]
+    wanted = _columns_of_codes(head, file)
     if not wanted and all(_number(field) is not None for field in head):
         wanted, rest = list(range(len(head))), rows
     if not wanted:
@@ -94,6 +101,16 @@ def _from_csv(file: Path, text: str, label: str) -> Codes:
     codes = [[_field(row, place, head, number) for place in wanted] for number, row in enumerate(rest, start=1)]
     told = next((head.index(name) for name in (label, LABEL) if rest is not rows and name in head), len(head))
     return Codes([*codes], [row[told].strip() or None if told < len(row) else None for row in rest])
+
+
+def _columns_of_codes(head: Sequence[str], file: Path) -> list[int]:
+    """The places of code_1, code_2, …, by their numbers; InputError where one is missing, or there twice."""
+    named = [(int(found[1]), place) for place, name in enumerate(head) if (found := _CODE.fullmatch(name.strip()))]
+    numbers = sorted(number for number, _ in named)
+    if numbers != list(range(1, len(numbers) + 1)):
+        said = ", ".join(f"code_{number}" for number in numbers)
+        raise InputError(f"--file: {file}: expected columns code_1, code_2, …, each of them once, got {said[:80]}.")
+    return [place for _, place in sorted(named)]
 
 
 def _field(row: Sequence[str], place: int, head: Sequence[str], number: int) -> float:

@@ -54,6 +54,11 @@ class Generation:
         if self.labels == "classify":
             return splits
         column = splits.target_name or "label"
+        if column in splits.kinds:
+            raise DataError(
+                f"{splits.source}: the labels are in a column {column!r}, and so is what is to be encoded. Give the "
+                "column of labels another name."
+            )
         kinds: dict[str, ColumnKind] = {**splits.kinds, column: "category"}
         parts = {name: getattr(splits, name) for name in ("train", "validation", "test")}
         given = {

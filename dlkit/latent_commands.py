@@ -53,7 +53,10 @@ def generate(
     if between is not None:
         from dlkit.asking import items_from
 
-        first, second = items_from(between, None, None, _kinds(predictor, label))
+        items = items_from(between, None, None, _kinds(predictor, label))
+        if len(items) != 2:
+            raise click.UsageError(f"--between goes from one input to another, no folder of them; got {len(items)}.")
+        first, second = items
         answers = predictor.between(*(_labelled(predictor, one, label) for one in (first, second)), steps=steps)
     else:
         answers = predictor.generate(_COUNT if count is None else count, seed=seed or 0, label=label)

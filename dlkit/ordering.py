@@ -108,9 +108,9 @@ def _going_on(folder: Path, recipe: Recipe, model: str | None, changes: list[str
     for change in changes:
         if change.strip().startswith(fixed):
             raise SettingsError(f"--set {change!r}: --from keeps network and vocabulary of its run. Leave it out.")
-    if model not in (None, recorded):
-        return str(model), []
     kept = [str(change) for change in kept] if isinstance(kept, list) else []
+    if model not in (None, recorded):  # which rows it goes on with is no matter of the model
+        return str(model), [change for change in kept if change.strip().startswith("data.")]
     if "from" not in record:
         rate = resolve(recipe, recorded, kept, None)[0].training.learning_rate
         kept.append(f"training.learning_rate={GENTLER * rate:g}")

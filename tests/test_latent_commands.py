@@ -155,6 +155,10 @@ def test_wrong_use_ends_in_one_message_and_leaves_no_file(
         ("a.csv", "code_1,code_2,code_3\n1,2,x\n", "code 1, column 'code_3': expected a number, got 'x'"),
         ("a.csv", "code_1,code_2\n1,2\n", "Code 1: expected 3 numbers, got 2"),
         ("a.csv", "name,size\na,1\n", "has no columns code_1, code_2"),
+        ("a.csv", "code_1,code_3,code_4\n1,2,3\n", "each of them once, got code_1, code_3, code_4"),
+        ("a.csv", "code_1,code_2,code_2\n1,2,3\n", "each of them once, got code_1, code_2, code_2"),
+        ("a.csv", 'code_1,code_2,code_3\n1,2,"' + "x" * 140_000, "is no CSV: field larger than field limit"),
+        ("a.json", f"[[1, 2, 1{'0' * 400}]]", "Code 1: expected 3 numbers"),
         ("a.json", "[1, 2", "is not JSON"),
         ("a.json", '{"codes": 3}', 'expected a list of codes, or an object with "answers"'),
         ("a.json", '[{"file": "x"}]', "Code 1: expected 3 numbers, got None"),
@@ -167,6 +171,23 @@ def test_files_that_hold_no_codes_are_refused(
     Path(name).write_text(content)
     ended = cli("decode", runs("vae").folder, "--file", name, "--out", "x.png")
     assert ended.code == 2 and message in ended.message and not Path("x.png").exists()
+
+
+def test_codes_of_a_table_go_by_their_numbers(cli, runs: Callable[[str], Made], alone: Path) -> None:
+    rows = {"a.csv": "code_1,code_2,code_3\n1,2,-1\n", "b.csv": "code_postal,code_3,code_1,code_2\nx,-1,1,2\n"}
+    found = []
+    for name, content in rows.items():
+        Path(name).write_text(content)
+        found.append(cli("decode", runs("vae").folder, "--file", name, "--json").document["answers"])
+    assert found[0] == found[1]
+
+
+def test_between_takes_no_folder(cli, runs: Callable[[str], Made], alone: Path, pictures) -> None:
+    (alone / "some").mkdir()
+    for picture in pictures:
+        (alone / "some" / Path(picture).name).write_bytes(Path(picture).read_bytes())
+    ended = cli("generate", runs("vae").folder, "--between", "some", pictures[0], "--json")
+    assert ended.code == 2 and "--between goes from one input to another, no folder of them" in ended.err
 
 
 def test_a_picture_that_cannot_be_read_does_not_keep_the_others(cli, runs, alone: Path, pictures) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -18,7 +19,8 @@ from latent_runs import CASES, PICTURES, Made, items, made_once
 from PIL import Image
 
 import dlkit
-from dlkit import finished
+from dlkit import finished, given_rows
+from dlkit.contracts import Split, Splits
 from dlkit.errors import DataError, DisagreementError, InputError, SettingsError
 from dlkit.evaluation.card import write_card
 from dlkit.evaluation.report import write_report
@@ -327,6 +329,27 @@ def test_classes_of_other_data_may_have_another_name(runs: Callable[[str], Made]
     folder = runs("conditional").folder
     found = finished.evaluate(folder, data=alone / "own", artefact="tflite", say=lambda _: None)
     assert found["rows"] == 60 and found["test"]["mse"] > 0
+
+
+def test_another_model_goes_on_with_the_rows_of_the_run(runs: Callable[[str], Made], tmp_path: Path) -> None:
+    record = json.loads((runs("vae").folder / "run.json").read_text(encoding="utf-8"))
+    kept = ["data.dataset=fashion_mnist", "training.epochs=3"]
+    (tmp_path / "1").mkdir()
+    shutil.copy(runs("vae").folder / "metrics.json", tmp_path / "1")
+    written = {**record, "recipe": "vae", "model": "mlp", "changes": kept}
+    (tmp_path / "1" / "run.json").write_text(json.dumps(written), encoding="utf-8")
+    for model, epochs in ((None, 3), ("iwae", 400)):
+        again = order("vae", model=model, changes=[], start=tmp_path / "1").recipe
+        assert again.data.dataset == "fashion_mnist" and again.training.epochs == epochs  # type: ignore[attr-defined]
+
+
+def test_words_that_all_look_like_numbers_are_words_all_the_same() -> None:
+    part = Split({"grade": np.array([1.0, 2.0, np.nan])})
+    splits = Splits(part, part, part, {"grade": "number"}, "own", "own.csv", "sha256:0")
+    found = given_rows._of_kinds(splits, {"grade": "category"})
+    assert found.test.inputs["grade"].tolist() == ["1", "2", None] and found.kinds == {"grade": "category"}
+    with pytest.raises(DataError, match="column 'grade': the model reads a text there, and this is a number"):
+        given_rows._of_kinds(splits, {"grade": "text"})
 
 
 def test_a_second_column_with_the_name_of_the_class_is_refused(runs: Callable[[str], Made]) -> None:

@@ -47,11 +47,13 @@ def latent_functions(model: keras.Model, tensors: Mapping[str, Tensor]) -> Funct
     }
 
 
-def called_with(functions: Functions, rows: Mapping[str, np.ndarray]) -> dict[str, dict[str, np.ndarray]]:
-    """What each signature takes where the encoded rows are these: they themselves, their codes, and noise, always the
-    same.
+def called_with(
+    functions: Functions, rows: Mapping[str, np.ndarray], random: np.random.Generator | None = None
+) -> dict[str, dict[str, np.ndarray]]:
+    """What each signature takes where the encoded rows are these: they themselves, their codes, and noise. `random`:
+    where this is drawn from; always the same where it is None.
     """
     code = np.asarray(functions["encode"][0]({name: tf.constant(values) for name, values in rows.items()})["mean"])
-    noise = np.random.default_rng(0).standard_normal(code.shape, np.float32)
+    noise = (random or np.random.default_rng(0)).standard_normal(code.shape, np.float32)
     given = {"code": code, "noise": noise, **rows}
     return {name: {key: given[key] for key in taken} for name, (_, taken) in functions.items()}

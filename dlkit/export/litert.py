@@ -115,7 +115,8 @@ def _rows(examples: Examples | None, tensors: Mapping[str, Tensor], functions: F
     ]
     if len(functions) == 1:
         return [("serving_default", row) for row in rows]
-    return [one for row in rows for one in called_with(functions, row).items()]
+    random = np.random.default_rng(0)  # one for all rows: each has noise of its own
+    return [one for row in rows for one in called_with(functions, row, random).items()]
 
 
 def _convert_aside(frozen: Path, keys: list[str], quantize: str | None, rows: Rows | None, *, pixels: bool) -> bytes:

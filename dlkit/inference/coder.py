@@ -64,8 +64,8 @@ class Coder:
     def _code(self, code: object, where: str) -> np.ndarray:
         try:
             numbers = np.array(code, np.float64)
-        except (TypeError, ValueError):
-            raise InputError(f"{where}: expected {self.latent} numbers, got {str(code)[:60]!r}.") from None
+        except (TypeError, ValueError, OverflowError):
+            raise InputError(f"{where}: expected {self.latent} numbers, got {_start(code)}.") from None
         if numbers.shape != (self.latent,):
             given = f"{numbers.size}: {str(code)[:60]}" if numbers.ndim == 1 else str(code)[:60]
             raise InputError(f"{where}: expected {self.latent} numbers, got {given}.")
@@ -112,3 +112,11 @@ def _in_parts(call: Signature, inputs: Mapping[str, np.ndarray | Rows]) -> dict[
         indices = np.arange(start, min(start + ROWS_AT_ONCE, rows))
         parts.append(call(**{name: take(column, indices) for name, column in inputs.items()}))
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _start(code: object) -> str:
+    """How it begins, for a message; Python refuses to write whole numbers of thousands of digits."""
+    try:
+        return repr(str(code)[:60])
+    except ValueError:
+        return "a number of thousands of digits"

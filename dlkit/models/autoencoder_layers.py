@@ -30,8 +30,9 @@ class ContractiveDense(keras.layers.Layer):
     def call(self, inputs: keras.KerasTensor, training: bool | None = None) -> keras.KerasTensor:
         hidden = ops.sigmoid(ops.matmul(inputs, self.kernel) + self.bias)
         if training:
-            slopes = ops.square(hidden * (1 - hidden))
-            norms = ops.sum(ops.square(self.kernel), axis=0)
+            exactly = ops.cast(hidden, "float32")
+            slopes = ops.square(exactly * (1 - exactly))
+            norms = ops.sum(ops.square(ops.cast(self.kernel, "float32")), axis=0)
             self.add_loss(self.strength * ops.mean(ops.matmul(slopes, ops.expand_dims(norms, 1))))
         return hidden
 

@@ -12,6 +12,8 @@ import tensorflow as tf
 
 from dlkit.contracts import Examples, Head, Spec, Tensor
 from dlkit.errors import ExportError
+from dlkit.export import litert
+from dlkit.export.latent_signatures import Functions
 from dlkit.export.litert import write_litert
 from dlkit.export.proof import AGREEMENT, TOLERANCE, Proof, prove
 from dlkit.inference.answers import ValueAnswer
@@ -153,3 +155,16 @@ def test_a_failed_conversion_leaves_the_file_that_was_there(tmp_path: Path) -> N
     with pytest.raises(ExportError):
         write_litert(tmp_path / "model.tflite", keras.Sequential([keras.Input((6,)), Digamma()]), TENSORS)
     assert (tmp_path / "model.tflite").read_bytes() == b"before"
+
+
+def test_every_row_that_calibrates_a_latent_model_has_noise_of_its_own() -> None:
+    tensors = {"row": Tensor((2,))}
+    functions: Functions = {
+        "encode": (lambda inputs: {"mean": tf.zeros((len(inputs["row"]), 3))}, {}),
+        "reconstruct": (lambda _: {}, {"row": Tensor((2,)), "noise": Tensor((3,))}),
+    }
+    rows = litert._rows(Examples({"row": np.zeros((40, 2), np.float32)}), tensors, functions)
+    noise = np.concatenate([given["noise"] for name, given in rows if name == "reconstruct"])
+    assert len(np.unique(noise)) == noise.size == 120 and np.abs(noise).max() > 2
+    again = litert._rows(Examples({"row": np.zeros((40, 2), np.float32)}), tensors, functions)
+    np.testing.assert_array_equal(noise, np.concatenate([given["noise"] for name, given in again if "noise" in given]))

@@ -144,6 +144,19 @@ def test_the_contractive_penalty_is_the_squared_norm_of_the_jacobian() -> None:
     assert float(penalty) == pytest.approx(expected, rel=1e-5)
 
 
+def test_the_contractive_penalty_is_computed_in_32_bits() -> None:
+    rows = correlated(5)
+    found = {}
+    for dtype in ("float32", "mixed_bfloat16"):
+        layer = autoencoder_layers.ContractiveDense(4, strength=2.0, dtype=dtype)
+        layer.build(rows.shape)
+        layer.kernel.assign(np.linspace(-1, 1, rows.shape[1] * 4).reshape(-1, 4))
+        layer(rows, training=True)
+        (found[dtype],) = layer.losses
+        assert found[dtype].dtype == "float32"
+    assert float(found["mixed_bfloat16"]) == pytest.approx(float(found["float32"]), rel=0.02)
+
+
 def test_the_divergence_of_a_latent_code_is_that_of_the_paper() -> None:
     layer = autoencoder_layers.LatentCode(weight=1.0)
     mean, log_variance = np.array([[0.5, -1.0]], np.float32), np.array([[0.2, -0.3]], np.float32)
