@@ -17,6 +17,7 @@ from dlkit.errors import InputError, TrainingError
 
 HEAD = "area,heating,price\n"
 ROWS = "".join(f"{40 + 3 * i}.5,{'gas' if i % 3 else 'oil'},{20 + i * 1.5}\n" for i in range(60))
+BALANCED = ("--set", "training.balance=true", "--set", "task.class_weights=balanced")
 OWN = ("--epochs", "1", "--set", "training.folds=0", "--set", "data.target=price")
 REACHED = "training was reached"
 
@@ -177,6 +178,16 @@ def test_a_dataset_that_is_nowhere_ends_with_4_and_the_ways_on(cli, monkeypatch:
         (["run", "boston", "--data", "sample", "--set", "model.units=0"], 2, "model.units"),
         (["run", "boston", "--data", "sample", "--set", "model.activation=rleu", *OWN[:4]], 2, "rleu"),
         (["run", "boston", "--data", "sample", "--set", "training.folds=100000"], 2, "training.folds"),
+        (
+            ["run", "cifar10", "--data", "sample", *BALANCED],
+            2,
+            "training.balance=true and task.class_weights=balanced both make up for rare classes",
+        ),
+        (
+            ["run", "imdb", "--model", "ensemble", "--data", "sample", "--set", "training.folds=2"],
+            2,
+            "An ensemble is not trained in folds",
+        ),
         (["copy", "boston", "."], 2, "give a name for your recipe"),
         (["copy", "boston", "nowhere/mine.py"], 2, "There is no folder nowhere"),
         (["predict", "", "text"], 2, "No complete run of ''"),

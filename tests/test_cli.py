@@ -178,7 +178,7 @@ def test_evaluate_says_which_labels_the_model_does_not_know(cli, runs: Path):
 
 
 def test_evaluate_refuses_a_table_that_lacks_what_the_model_reads(cli, runs: Path):
-    Path("houses.csv").write_text("rm,medv\n" + "6.5,20\n" * 12, encoding="utf-8")
+    Path("houses.csv").write_text("rm,medv\n" + "".join(f"6.{row},{row}\n" for row in range(12)), encoding="utf-8")
     ended = cli("evaluate", "boston", "--data", "houses.csv")
     assert ended.code == 1 and "lacks the columns" in ended.err and "Traceback" not in ended.err
 

@@ -247,7 +247,7 @@ def test_nothing_but_blank_lines_asks_no_network() -> None:
 def test_translators_have_no_folds_and_no_refit(cli, alone: Path, settings: dict[str, object]) -> None:
     changes = [part for name, value in settings.items() for part in ("--set", f"{name}={value}")]
     ended = cli("run", "seq2seq", "--data", "sample", "--epochs", "1", *changes)
-    assert ended.code == 1 and "training.folds and training.refit are not for translators" in ended.message
+    assert ended.code == 2 and "training.folds and training.refit are not for translators" in ended.message
 
 
 def test_training_goes_on_gently_unless_a_rate_is_said(run: Run, tmp_path: Path) -> None:
