@@ -336,7 +336,8 @@ def test_another_model_goes_on_with_the_rows_of_the_run(runs: Callable[[str], Ma
     kept = ["data.dataset=fashion_mnist", "training.epochs=3"]
     (tmp_path / "1").mkdir()
     shutil.copy(runs("vae").folder / "metrics.json", tmp_path / "1")
-    written = {**record, "recipe": "vae", "model": "mlp", "changes": kept}
+    settings = {"preprocessing": {"binarise": "dynamic"}}
+    written = {**record, "recipe": "vae", "model": "mlp", "changes": kept, "settings": settings}
     (tmp_path / "1" / "run.json").write_text(json.dumps(written), encoding="utf-8")
     for model, epochs in ((None, 3), ("iwae", 400)):
         again = order("vae", model=model, changes=[], start=tmp_path / "1").recipe
