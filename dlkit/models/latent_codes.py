@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -55,3 +57,34 @@ def log_ratio(codes: Any, noise: Any, log_variance: Any) -> Any:
 def joint_bound(log_weights: Any) -> Any:
     """(batch,) log of the mean weight over samples."""
     return ops.logsumexp(log_weights, axis=0) - math.log(log_weights.shape[0])
+
+
+@functools.cache
+def bernoulli() -> Callable[[Any, Any], Any]:
+    """A function of numbers in [0, 1] (batch, *shape) and logits (samples, batch, *shape), both float32: x log p +
+    (1 - x) log(1 - p) summed over `shape`, nats, (samples, batch). It has a gradient for the logits alone.
+
+    One loop a direction, by XLA: TensorFlow's operations, each of which reads and writes all logits, take 2.5 times as
+    long. For training: no artefact has it.
+    """
+    import tensorflow as tf
+
+    @tf.function(jit_compile=True)
+    def forward(x: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+        # log(1 + e) is 2.4e-7 off at most, where e < 1, and costs less than log1p.
+        each = x * logits - tf.nn.relu(logits) - tf.math.log(1 + tf.exp(-tf.abs(logits)))
+        return tf.reduce_sum(each, axis=-1)
+
+    @tf.function(jit_compile=True)
+    def backward(x: tf.Tensor, logits: tf.Tensor, change: tf.Tensor) -> tf.Tensor:
+        return tf.expand_dims(change, -1) * (x - tf.sigmoid(logits))
+
+    @tf.custom_gradient
+    def of_rows(x: tf.Tensor, logits: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[None, Any]]]:
+        return forward(x, logits), lambda change: (None, backward(x, logits, change))
+
+    def log_likelihood(x: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+        size = math.prod(x.shape[1:])
+        return of_rows(tf.reshape(x, (-1, size)), tf.reshape(logits, (logits.shape[0], -1, size)))
+
+    return log_likelihood

@@ -16,7 +16,7 @@ import keras
 from keras import ops
 
 from dlkit.models.autoencoder_layers import divergence
-from dlkit.models.latent_codes import Sampling, joint_bound, log_ratio, sampled
+from dlkit.models.latent_codes import Sampling, bernoulli, joint_bound, log_ratio, sampled
 from dlkit.models.options import KL_APART, check_bound
 
 Likelihood = Literal["bernoulli", "gaussian"]
@@ -347,7 +347,10 @@ class VariationalAutoencoder(LatentModel):
         if label is not None:
             label = ops.tile(label, (codes.shape[0],))
         raw = self.logits(ops.reshape(codes, (-1, self.latent)), label, training=training)
-        return self.log_likelihood(x, ops.reshape(raw, (codes.shape[0], -1, *x.shape[1:])))
+        raw = ops.reshape(raw, (codes.shape[0], -1, *x.shape[1:]))
+        if training and self.likelihood == "bernoulli" and codes.shape[0] > 1:
+            return bernoulli()(ops.cast(x, "float32"), ops.cast(raw, "float32"))
+        return self.log_likelihood(x, raw)
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {

@@ -13,7 +13,7 @@ from scipy.stats import multivariate_normal
 from dlkit.contracts import Head, Spec, Tensor
 from dlkit.models import compression, latents
 from dlkit.models.autoencoder_layers import MaskingNoise, SparsePenalty, divergence
-from dlkit.models.latent_codes import Sampling, sampled
+from dlkit.models.latent_codes import Sampling, bernoulli, sampled
 from dlkit.models.latent_layers import VariationalAutoencoder
 from dlkit.models.latent_parts import described
 from dlkit.training.fit import seeded
@@ -220,6 +220,30 @@ def test_log_likelihood_is_a_density_summed_over_a_picture(likelihood: str) -> N
     else:
         each = -0.5 * (x - raw) ** 2 - 0.5 * np.log(2 * np.pi)
     np.testing.assert_allclose(found, each.reshape(6, 5, -1).sum(axis=2), rtol=1e-4)
+
+
+@pytest.mark.parametrize("batch", [5, None])
+@pytest.mark.parametrize("spread", [1.0, 40.0])
+def test_likelihood_in_one_loop_is_that_of_keras_operations(batch: int | None, spread: float) -> None:
+    model = latents.mlp(Spec({"image": Tensor((2, 3, 1))}, {"reconstruction": Head(6)}), code=1)
+    random = np.random.default_rng(0)
+    x = tf.constant(random.random((5, 2, 3, 1)), tf.float32)
+    logits = tf.constant(random.normal(size=(4, 5, 2, 3, 1)) * spread, tf.float32)
+    weights = tf.constant(random.normal(size=(4, 5)), tf.float32)
+
+    @tf.function(input_signature=[tf.TensorSpec((batch, 2, 3, 1)), tf.TensorSpec((4, batch, 2, 3, 1))])
+    def both(x: tf.Tensor, logits: tf.Tensor) -> list[tuple[tf.Tensor, tf.Tensor]]:
+        found = []
+        for log_likelihood in (bernoulli(), model.log_likelihood):
+            with tf.GradientTape() as tape:
+                tape.watch(logits)
+                value = log_likelihood(x, logits)
+            found.append((value, tape.gradient(value, logits, output_gradients=weights)))
+        return found
+
+    (value, gradient), (expected, expected_gradient) = both(x, logits)
+    np.testing.assert_allclose(value, expected, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(gradient, expected_gradient, atol=1e-6)
 
 
 def test_tied_decoder_has_the_encoders_kernels_before_and_after_training() -> None:
