@@ -16,6 +16,8 @@ from dlkit.inference.runs import write_json
 from dlkit.inference.sentences import SentenceAnswer
 
 LABELS = "labels.txt"
+EQUALS = 2e-4
+"""Probabilities that are as near as this are equal: each may be 1e-4 off in an artefact that is not quantized."""
 
 
 @dataclass(frozen=True)
@@ -60,10 +62,11 @@ class ClassAnswer:
     def agrees(self, ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
         """(rows,) bool, from two results of `comparable`: is our class the likeliest there, alone or among equals?
 
-        Outputs of 8 bits have 256 values, and two classes often share one.
+        Outputs of 8 bits have 256 values, and two classes often share one; of two nearer than `EQUALS`, rounding alone
+        says which is the likeliest.
         """
         of_ours = np.take_along_axis(theirs, ours.argmax(axis=1, keepdims=True), axis=1)[:, 0]
-        return of_ours == theirs.max(axis=1)
+        return of_ours >= theirs.max(axis=1) - EQUALS
 
     def settings(self) -> dict[str, object]:
         """What `load` takes."""

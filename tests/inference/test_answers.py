@@ -19,3 +19,12 @@ def test_of_two_classes_each_side_of_a_half_is_one() -> None:
     answer = ClassAnswer(("neg", "pos"))
     ours, theirs = (answer.comparable(np.array(column)[:, None]) for column in ([0.6, 0.4, 0.6], [0.5, 0.4, 0.4]))
     assert answer.agrees(ours, theirs).tolist() == [True, True, False]
+
+
+def test_rounding_alone_makes_no_other_answer() -> None:
+    ours = np.array([[0.40001, 0.39999, 0.2]] * 3)
+    theirs = np.array([[0.39999, 0.40001, 0.2], [0.39991, 0.40009, 0.2], [0.39985, 0.40015, 0.2]])
+    assert ANSWER.agrees(ours, theirs).tolist() == [True, True, False]
+    answer = ClassAnswer(("neg", "pos"))
+    pairs = [answer.comparable(np.array(column)[:, None]) for column in ([0.50001, 0.5002], [0.49999, 0.4998])]
+    assert answer.agrees(*pairs).tolist() == [True, False]
