@@ -33,7 +33,7 @@ from dlkit.tasks import AnomalyDetection, Classification, Joint
 from dlkit.training.answering import answers_of
 from dlkit.training.fit import Objective, Trained, fit
 from dlkit.training.k_fold import KFold, cross_validate
-from dlkit.training.remarks import copies, training_warnings
+from dlkit.training.remarks import copies, split_anew, training_warnings
 
 _IN_TRAINING_ALONE = {
     "name", "trainable", "dtype", "dropout", "sampling", "samples", "bound", "gradient", "resampled", "beta",
@@ -240,7 +240,7 @@ def train(
     answer = prepared.settled(answers).answer
     figures = score(recipe.task.name, answer, raw_targets(prepared.validation), answers)
     warnings = training_warnings(trained, len(prepared.train), settings)
-    warnings += copies(settings, prepared.transform)
+    warnings += copies(settings, prepared.transform) + split_anew(prepared.splits, prepared.start)
     if settings.refit and not trained.interrupted and trained.best_epoch:
         say(f"refit on training and validation rows for {trained.best_epoch} epochs")
         trained = _refit(prepared, trained, seed=seed, say=say, checkpoints=checkpoints)

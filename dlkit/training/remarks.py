@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dlkit.contracts import Transform
+from pathlib import Path
+
+from dlkit.contracts import Splits, Transform
 from dlkit.inference.images import ImagePixels
+from dlkit.inference.runs import read_run
 from dlkit.training.fit import Trained
 from dlkit.training.settings import Training
 
@@ -18,6 +21,21 @@ def copies(settings: Training, transform: Transform) -> list[str]:
     return [
         "training.balance shows pictures of small classes more often, and without training.augment they are copies. "
         "Have them changed each time: --set training.augment=flip,shift"
+    ]
+
+
+def split_anew(splits: Splits, start: Path | None) -> list[str]:
+    """A warning where training goes on from a run with the same file, which has changed since, so that rows which that
+    run learned from may judge this one.
+    """
+    before = None if start is None else read_run(start).get("data")
+    if not splits.drawn or not isinstance(before, dict) or before.get("source") != splits.source:
+        return []
+    if before.get("fingerprint") == splits.fingerprint:
+        return []
+    return [
+        f"{splits.source} has changed since {start} learned from it, and its rows were split anew: test rows may be "
+        "among those, which flatters the figures. Give test rows of their own, or train anew without --from."
     ]
 
 
