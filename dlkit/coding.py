@@ -146,14 +146,19 @@ def _as_csv(answers: Sequence[Mapping[str, Any]], label: str) -> str:
     """A row an answer: its file and label, its code as code_1, code_2, …, and what it stands for: a column a pixel, or
     those of the table.
     """
-    rows = [
-        {
+    rows: list[dict[str, object]] = []
+    for answer in answers:
+        row = {
             **{name: answer[key] for name, key in (("file", "file"), (label, LABEL)) if key in answer},
             **{f"code_{place}": value for place, value in enumerate(answer.get("code", ()), start=1)},
-            **_flat(answer.get("reconstruction", {})),
         }
-        for answer in answers
-    ]
+        made = _flat(answer.get("reconstruction", {}))
+        if twice := [name for name in made if name in row and name != label]:
+            raise SettingsError(
+                f"--out: the table has columns {', '.join(map(repr, twice[:5]))}, as those of codes and files are "
+                "called in a .csv. Write a .json, where they lie apart."
+            )
+        rows.append({**row, **made})
     stream = io.StringIO()
     writer = csv.DictWriter(stream, list(dict.fromkeys(name for row in rows for name in row)), lineterminator="\n")
     writer.writeheader()

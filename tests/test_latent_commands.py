@@ -12,6 +12,7 @@ import pytest
 from latent_runs import Made, made_once
 from PIL import Image
 
+from dlkit.coding import write_answers
 from dlkit.errors import SettingsError
 from dlkit.export.proof import keras_model
 from dlkit.inference import load
@@ -255,3 +256,12 @@ def test_a_run_of_another_network_is_refused(runs: Callable[[str], Made], alone:
     wider = order("vae", model="mlp", data="sample", changes=["model.code=4", "model.units=8"], out=alone).recipe
     with pytest.raises(SettingsError, match="its network is built otherwise than this recipe's model"):
         prepare(wider, run.prepared.splits, start=run.folder).build()
+
+
+def test_a_table_whose_column_is_called_as_a_code_is_no_csv(tmp_path: Path) -> None:
+    answers = [{"label": "a", "code": [0.5, 1.0], "reconstruction": {"code_2": 7.0, "rooms": 3.0}}]
+    with pytest.raises(SettingsError, match=r"columns 'code_2'.*Write a \.json"):
+        write_answers(tmp_path / "made.csv", answers, {})
+    assert not (tmp_path / "made.csv").exists()
+    write_answers(tmp_path / "made.json", answers, {"answers": answers})
+    assert json.loads((tmp_path / "made.json").read_text(encoding="utf-8")) == {"answers": answers}
