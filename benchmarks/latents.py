@@ -16,10 +16,9 @@ from pages import Figure, Page, Part, Result, Wanted, models, number, ratio, sca
 
 EVERY_ROW = ("--set", "task.likelihood_rows=10000")
 LONGER = ("--set", "training.learning_rate=0.002", "--epochs", "700")
-FIFTY = (
-    *("--set", "model.samples=50", "--set", "model.resampled=5"),
-    *("--set", "training.learning_rate=0.001", "--epochs", "150"),
-)
+FIFTY = ("--set", "model.samples=50", "--set", "model.resampled=5")
+SHORT = (*FIFTY, "--set", "training.learning_rate=0.001", "--epochs", "150")
+MOST = (*FIFTY, "--set", "training.learning_rate=0.002", "--epochs", "200")
 CODE_32 = ("--set", "model.code=32")
 
 
@@ -67,9 +66,11 @@ def parts() -> dict[str, Part]:
     # `table` reads rows of a table.
     variational = [Wanted("vae", name, EVERY_ROW) for name in models("vae") if name != "table"]
     mlp = Wanted("vae", "mlp", EVERY_ROW)
+    longer = replace(mlp, row="`mlp`, longer", changes=(*EVERY_ROW, *LONGER), start=mlp)
     long = [
-        replace(mlp, row="`mlp`, longer", changes=(*EVERY_ROW, *LONGER), start=mlp),
-        Wanted("vae", "iwae", (*EVERY_ROW, *FIFTY), "`iwae`, 50 samples, from `mlp`", start=mlp),
+        longer,
+        Wanted("vae", "iwae", (*EVERY_ROW, *SHORT), "`iwae`, 50 samples, from `mlp`", start=mlp),
+        Wanted("vae", "iwae", (*EVERY_ROW, *MOST), "`iwae`, 50 samples, from `mlp`, longer", start=longer),
         Wanted("vae", "convolutional", ("--epochs", "80"), "`convolutional`, 80 epochs"),
     ]
     plain = [Wanted("autoencoder", name, CODE_32) for name in models("autoencoder")]

@@ -35,7 +35,7 @@ CONDITIONS = ("data", "versions", "warnings")
 @dataclass(frozen=True)
 class Wanted:
     """A run. `row`: what it is called in a table. `changes`: arguments of `dlkit run` beside model and seed. `start`:
-    the run that it goes on from, made beforehand and not counted.
+    the run that it goes on from, which may itself go on from one; made beforehand and not counted.
     """
 
     recipe: str
@@ -50,8 +50,13 @@ class Wanted:
 
     def key(self, seed: int | str) -> str:
         parts = ["run", self.recipe, "--model", self.model, *self.changes]
-        parts += ["--from", f"saved_models/{self.start.recipe}/1"] if self.start else []
+        parts += ["--from", f"saved_models/{self.start.recipe}/{len(self.before)}"] if self.start else []
         return shlex.join([*parts, "--seed", str(seed)])
+
+    @property
+    def before(self) -> list[Wanted]:
+        """The runs that this one goes on from, the last one first."""
+        return [] if self.start is None else [self.start, *self.start.before]
 
 
 @dataclass(frozen=True)
@@ -122,13 +127,12 @@ def _measured(wanted: Wanted, seed: int, page: Page) -> dict[str, object] | None
     """A line of the results; None where the run failed, which is said."""
     key = wanted.key(seed)
     with tempfile.TemporaryDirectory() as scratch:
-        command = [DLKIT, *shlex.split(key), "--out", scratch, "--json"]
         try:
-            if wanted.start is not None:
-                started = run([DLKIT, *shlex.split(wanted.start.key(seed)), "--out", scratch, "--json"])
-                command[command.index("--from") + 1] = str(started.document["run"])
+            start = ""
+            for earlier in reversed(wanted.before):
+                start = str(run(_command(earlier, seed, start, scratch)).document["run"])
             before = os.times()
-            whole = run(command)
+            whole = run(_command(wanted, seed, start, scratch))
             after = os.times()
             bench = {"bench": benched(whole)} if page.bench else {}
         except RuntimeError as error:
@@ -141,6 +145,14 @@ def _measured(wanted: Wanted, seed: int, page: Page) -> dict[str, object] | None
         **{name: whole.document[name] for name in (*page.taken, *CONDITIONS)}, **bench,
         "cpu_seconds": round(processor), **costs(whole),
     }  # fmt: skip
+
+
+def _command(wanted: Wanted, seed: int, start: str, out: str) -> list[str]:
+    """Where its run goes on from another one, from that in the folder `start`."""
+    command = [DLKIT, *shlex.split(wanted.key(seed)), "--out", out, "--json"]
+    if wanted.start is not None:
+        command[command.index("--from") + 1] = start
+    return command
 
 
 def benched(whole: Finished) -> object:
@@ -266,8 +278,8 @@ def _commands(rows: Sequence[Wanted]) -> str:
         several = len({one.model for one in alike}) > 1
         command = replace(alike[0], model="MODEL" if several else alike[0].model).key("SEED")
         label = "" if len(of_changes) == 1 else f"* {', '.join(one.name for one in alike)}: "
-        start = alike[0].start
-        lines.append(f"{label}`dlkit {command} --json`" + (f", from `dlkit {start.key('SEED')}`" if start else ""))
+        before = "".join(f", from `dlkit {earlier.key('SEED')}`" for earlier in alike[0].before)
+        lines.append(f"{label}`dlkit {command} --json`{before}")
     return "\n".join(lines)
 
 
