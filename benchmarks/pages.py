@@ -176,9 +176,12 @@ def models(recipe: str) -> list[str]:
 
 
 def append(path: Path, result: Result) -> None:
+    """Without where this machine keeps the data."""
+    data = result["data"]
+    about = {name: value for name, value in data.items() if name != "source"} if isinstance(data, Mapping) else data
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(result, ensure_ascii=False) + "\n")
+        file.write(json.dumps({**result, "data": about}, ensure_ascii=False) + "\n")
 
 
 def results(path: Path) -> dict[str, Result]:
