@@ -22,7 +22,7 @@ demo: $(READY) ## The main job on the bundled sample: train, export, prove, ask
 	$(BIN)/dlkit predict imdb "A wonderful film with great acting" "A boring film with a terrible plot"
 
 test: $(READY) ## All tests; those on real data run when DLKIT_DATA is set
-	$(BIN)/python -m pytest -n $(JOBS) --no-loadscope-reorder
+	$(BIN)/python -m pytest -n $(JOBS) --no-loadscope-reorder --durations=30 --durations-min=5
 
 lint: $(READY) types ## Style and types
 	$(BIN)/ruff check .
