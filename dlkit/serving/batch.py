@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from dlkit.contracts import ColumnKind, Transform
 from dlkit.errors import InputError, did_you_mean
@@ -100,6 +101,17 @@ def read_table(content: bytes, *, most_rows: int) -> Table:
     if len(rows) > most_rows:
         raise InputError(f"The file has {len(rows):,} rows; at most {most_rows:,} are answered at once. Split it.")
     return Table(tuple(header), tuple(tuple(row) for row in rows))
+
+
+def in_cells(answer: Mapping[str, Any]) -> dict[str, object]:
+    """The answer with the numbers of a code and the columns of a row that was made again as parts of their own."""
+    cells = dict(answer)
+    if (code := cells.pop("code", None)) is not None:
+        cells |= {f"code_{place}": value for place, value in enumerate(code, start=1)}
+    if isinstance(made := cells.get("reconstruction"), Mapping):
+        del cells["reconstruction"]
+        cells |= {f"reconstruction {name}": value for name, value in made.items()}
+    return cells
 
 
 def answer_columns(table: Table, answers: Sequence[Mapping[str, object]]) -> dict[str, str]:

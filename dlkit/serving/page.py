@@ -20,7 +20,7 @@ from starlette.exceptions import HTTPException
 
 from dlkit.errors import DlkitError
 from dlkit.serving.answers import short, show_answer, show_error, show_note, show_pictures
-from dlkit.serving.batch import Table, answer_columns, read_table, write_answers_csv
+from dlkit.serving.batch import Table, answer_columns, in_cells, read_table, write_answers_csv
 from dlkit.serving.figures import read_figures
 from dlkit.serving.form import Form, examples
 from dlkit.serving.limits import Limits
@@ -268,6 +268,7 @@ def _answer_table(model: ServedModel, content: bytes, limits: Limits) -> tuple[T
 
 
 def _show_table(name: str, table: Table, answers: list[dict[str, object]]) -> None:
+    answers = [in_cells(answer) for answer in answers]
     columns = answer_columns(table, answers)
     shown = zip(table.rows[:_SHOWN_ROWS], answers, strict=False)
     rows = [[*(short(answer.get(key)) for key in columns.values()), *map(short, row)] for row, answer in shown]

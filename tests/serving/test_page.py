@@ -20,7 +20,7 @@ pytest.importorskip("nicegui", reason="the server is the extra 'serve'")
 
 from dlkit.errors import InputError, MissingExtraError, SettingsError
 from dlkit.serving import application, serve
-from dlkit.serving.batch import read_table, write_answers_csv
+from dlkit.serving.batch import in_cells, read_table, write_answers_csv
 from dlkit.serving.figures import read_figures
 from dlkit.serving.limits import Limits
 from dlkit.serving.served import ServedModels
@@ -182,6 +182,14 @@ def test_csv_rows_keep_their_other_columns_and_get_answers_beside_them(predictor
     assert items == [{"text": "a good film"}, {"text": "dull; long"}]
     lines = write_answers_csv(table, predictors[0].predict(items)).decode("utf-8-sig").splitlines()
     assert lines == ["id,text,label,answer label,score", "1,a good film,x,pos,0.97", "2,dull; long,y,neg,0.9"]
+
+
+def test_a_row_that_was_made_again_is_beside_the_row_with_its_code() -> None:
+    table = read_table(b"rooms,code_1\n6,x\n", most_rows=10)
+    answer = {"reconstruction": {"rooms": 5.5, "river": "no"}, "mse": 0.25, "code": [1.5, -2.0]}
+    lines = write_answers_csv(table, [in_cells(answer)]).decode("utf-8-sig").splitlines()
+    assert lines[0] == "rooms,code_1,mse,answer code_1,code_2,reconstruction rooms,reconstruction river"
+    assert lines[1] == "6,x,0.25,1.5,-2.0,5.5,no"
 
 
 def test_an_empty_cell_of_a_table_is_a_missing_value(predictors):
