@@ -143,3 +143,12 @@ def test_the_digits_keep_their_labels_in_each_part() -> None:
 def test_numbers_that_a_sample_is_to_be_judged_by_are_no_labels() -> None:
     splits = load("sample", sample="houses")
     assert splits.train.targets is None and "area_m2" in splits.kinds
+
+
+def test_a_column_of_numbers_is_no_label_either(tmp_path: Path) -> None:
+    rows = [f"{place % 7},{place % 3},{1000 + 1.5 * place}" for place in range(60)]
+    splits = load(table(tmp_path / "a.csv", "rooms,floor,price", rows), target="price")
+    assert splits.train.targets is None and splits.target_name is None and set(splits.kinds) == {"rooms", "floor"}
+    assert "column 'price' holds numbers, no classes: it is left out" in splits.notes
+    by_floor = load(tmp_path / "a.csv", target="floor")
+    assert set(np.asarray(by_floor.train.targets)) == {"0", "1", "2"} and by_floor.target_name == "floor"
