@@ -94,6 +94,12 @@ def test_a_file_of_any_length_is_forecast_from_its_end(predictor: Predictor, tmp
     assert predictor.predict(recent_from([], None, StringIO(json.dumps(plain)), made(predictor))) == answers[:1]
 
 
+def quarters(lines: list[str]) -> list[str]:
+    """The same rows, a quarter of an hour apart."""
+    start = np.datetime64("2024-03-01T00:00")
+    return [lines[0]] + [f"{start + 15 * row},{line.partition(',')[2]}" for row, line in enumerate(lines[1:])]
+
+
 @pytest.mark.parametrize(
     "lines, expected",
     [
@@ -103,6 +109,7 @@ def test_a_file_of_any_length_is_forecast_from_its_end(predictor: Predictor, tmp
         (table(100)[:90] + table(100, ahead=HORIZON)[91:], "follows 2024-03-04T16:00; expected a step of 1 hour"),
         (table(90, ahead=6)[:92] + table(90, ahead=6)[93:], "follows 2024-03-04T18:00; expected a step of 1 hour"),
         (table(90, ahead=6)[:93] + table(90, ahead=6)[92:], "24 rows and the 4 ahead. Put in the missing rows"),
+        (quarters(table(90, ahead=4)), "rows are 15 minutes apart, and those of training were 1 hour"),
         (zoned(table(90, ahead=4), "Z"), "is written with a zone, and those of training"),
         ([*table(90), "2024-03-01T00:00,1,0"], "expected times in ascending order"),
         ([*table(90)[:-1], "2024-03-04T17:00,broken,0"], "expected a number, got 'broken'"),

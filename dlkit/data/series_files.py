@@ -208,6 +208,8 @@ class _Layout:
     style: clock.Written | None = None
     numbers: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    marks: dict[str, str] = field(default_factory=dict)
+    """Column to the decimal mark that its numbers have had so far, in a file whose fields a semicolon parts."""
 
     @property
     def zoned(self) -> bool | None:
@@ -221,12 +223,21 @@ class _Layout:
                 self._decide(table)
                 first = False
             times = None if self.time is None or self.style is None else self._times(table, self.time, self.style)
-            values = {name: numbers_of(table, name) for name in self.numbers}
+            values = {name: self._numbers(table, name) for name in self.numbers}
             # Few words on many rows: each of them is held once.
             words = None if self.words is None else np.array([*map(sys.intern, table.columns[self.words])], object)
             yield Block(times, values, table.lines, words, self.zoned)
         if first:
             raise DataError(f"{self.path}: a header and no rows below it. Add rows of data.")
+
+    def _numbers(self, table: Delimited, name: str) -> np.ndarray:
+        """DataError too where an earlier block had the other decimal mark."""
+        if table.delimiter == ";":
+            fields = table.columns[name]
+            for mark in ",.":
+                if any(mark in field for field in fields):
+                    check_one_decimal_mark(table, name, before=self.marks.setdefault(name, mark))
+        return numbers_of(table, name)
 
     def _decide(self, table: Delimited) -> None:
         names = list(table.columns)
@@ -322,6 +333,8 @@ def numbers_of(table: Delimited, name: str) -> np.ndarray:
             column = np.array(fields).astype(np.float64)
             if (np.abs(column) <= LARGEST_NUMBER).all():
                 return column
+    if comma:
+        check_one_decimal_mark(table, name)
     column = np.full(len(fields), np.nan)
     for row, value in enumerate(fields):
         text = value.strip()
@@ -336,6 +349,21 @@ def numbers_of(table: Delimited, name: str) -> np.ndarray:
             )
         column[row] = number
     return column
+
+
+def check_one_decimal_mark(table: Delimited, name: str, *, before: str = "") -> None:
+    """DataError where a number has a comma and another one a point: one of them may part thousands. `before`: the mark
+    of the rows above.
+    """
+    at = {mark: next((row for row, text in enumerate(table.columns[name]) if mark in text), None) for mark in ",."}
+    other = {",": ".", ".": ","}.get(before)
+    first = at[other] if other else (at[","] if at["."] is not None else None)
+    if first is not None:
+        raise DataError(
+            f"{table.path}, column {name!r}: {table.columns[name][first]!r} on line {table.lines[first]} has a comma "
+            "and other numbers a point, or the other way round, so their decimals cannot be told. Write all numbers "
+            "of a column alike."
+        )
 
 
 def _check_not_times(path: Path, names: Sequence[str]) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from dlkit.inference.missing import is_missing
 from dlkit.inference.times import NAMES, written
 
-_DELIMITERS = ",;\t"
+_DELIMITERS = ",;\t|"
 
 
 @dataclass(frozen=True)

@@ -87,8 +87,16 @@ def _check_steps(times: np.ndarray, made: SeriesInputs, where: str) -> None:
     if made.step is None or len(times) < 2:
         return
     uneven = np.flatnonzero(np.abs(clock.steps_between(times, made.step) - 1) > 1e-6)
-    # A series whose steps are uneven throughout was learnt from as it is.
-    if not len(uneven) or len(uneven) > len(times) // 2:
+    if not len(uneven):
+        return
+    if len(uneven) > len(times) // 2:
+        own = clock.step_of(times)
+        # A series whose steps are uneven throughout was learnt from as it is.
+        if own is not None and 2 * (np.abs(clock.steps_between(times, own) - 1) < 1e-6).sum() > len(times):
+            raise InputError(
+                f"{where}: rows are {clock.shown_step(own)} apart, and those of training were "
+                f"{clock.shown_step(made.step)}. Give rows in that step."
+            )
         return
     before, after = clock.shown(times[uneven[0] : uneven[0] + 2])
     looked_at = f"the last {made.window} rows" + (f" and the {made.horizon} ahead" if made.known else "")

@@ -135,6 +135,7 @@ class StreamRows:
     _time: int | None = None
     _others: tuple[int, ...] = ()
     _style: Written | None = None
+    _marks: dict[str, str] = field(default_factory=dict)
     _newest: int = NO_TIME
     _last: tuple[int, int] | None = None
     _back: int = 0
@@ -329,9 +330,22 @@ class StreamRows:
             for row in [row for row, number in enumerate(numbers) if math.isinf(number) and row not in bad]:
                 self._skip(f"no finite number in {name!r}", texts[row])
                 bad.add(row)
+            for row in self._marked_otherwise(name, texts) if header.delimiter == ";" else ():
+                if row not in bad:
+                    self._skip(f"another decimal mark than in the rows before in {name!r}", texts[row])
+                    bad.add(row)
             columns[name] = np.array(numbers)
         good = np.delete(np.arange(len(rows)), sorted(bad)) if bad else slice(None)
         return {name: column[good] for name, column in columns.items()}, bad
+
+    def _marked_otherwise(self, name: str, texts: Sequence[str]) -> list[int]:
+        """Rows whose number has the point where others had a comma, or the comma: it may part thousands."""
+        found = []
+        for row, text in enumerate(texts):
+            mark = next((mark for mark in ",." if mark in text), None)
+            if mark is not None and mark != self._marks.setdefault(name, mark):
+                found.append(row)
+        return found
 
     def _skip(self, reason: str, what: str) -> None:
         self.skipped[reason] += 1

@@ -5,6 +5,7 @@ Times are `datetime64[ns]` in UTC; what is written without a zone is taken as it
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ import numpy as np
 
 from dlkit.inference.missing import is_missing
 
-Style = Literal["iso", "day first", "month first", "year first", "epoch"]
+Style = Literal["iso", "day first", "month first", "year first", "compact", "epoch"]
 
 NAMES = frozenset({"time", "timestamp", "date", "datetime", "ds", "day", "month", "year", "hour", "epoch", "unix", "t"})
 """Columns called so, in any case, are looked at first when the times are searched."""
@@ -28,6 +29,8 @@ _WRITTEN = re.compile(
     r"(?P<a>\d{8}|\d{1,4})(?:(?P<mark>[-/.])(?P<b>\d{1,2})(?:(?P=mark)(?P<c>\d{1,4}))?)?" + _CLOCK + _ZONE
 )
 _EPOCH = re.compile(r"\d{9,19}(\.\d+)?")
+_COMPACT = re.compile(r"(?P<date>(?:19|20)\d{6})(?P<hour>\d\d)(?P<minute>\d\d)?(?P<second>\d\d)?")
+"""Such as 202412312359. Counted since 1970, ten digits that are such a time would lie in 2030 or later."""
 FIRST_YEAR, LAST_YEAR = "1678", "2262"
 """Years that nanoseconds in 64 bits can count."""
 _SIGNS = {10: {4: "-", 7: "-"}}
@@ -71,6 +74,12 @@ class Written:
         """A field as ISO 8601 without a zone, and its offset from UTC in minutes."""
         if is_missing(field):
             return "NaT", 0
+        if self.style == "compact":
+            digits = _COMPACT.fullmatch(field)
+            if digits is None:
+                raise TimeFormatError(row, field)
+            day, parts = digits["date"], [digits[name] or "00" for name in ("hour", "minute", "second")]
+            return f"{day[:4]}-{day[4:6]}-{day[6:]}T{':'.join(parts)}", 0
         found = _WRITTEN.fullmatch(field)
         if found is None or (found["zone"] is not None) != self.zoned:
             raise TimeFormatError(row, field)
@@ -84,11 +93,15 @@ def written(fields: Sequence[str]) -> list[Written]:
     """Every way in which all of `fields` can be read as times, the likelier first; empty where they are no times.
 
     Plain numbers are times only where they count seconds, milliseconds, microseconds or nanoseconds since 1970, or
-    where they are years of four digits or dates of eight.
+    where they are years of four digits, dates of eight, or these with two, four or six digits of a time of day.
     """
     present = [field.strip() for field in fields if not is_missing(field)]
     if not present:
         return []
+    if all(map(_COMPACT.fullmatch, present)) and len({*map(len, present)}) == 1:
+        with contextlib.suppress(TimeFormatError):
+            Written("compact").parse(present)
+            return [Written("compact")]
     if all(map(_EPOCH.fullmatch, present)):
         return [Written("epoch")]
     found = _WRITTEN.fullmatch(present[0])

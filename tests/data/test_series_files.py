@@ -115,3 +115,15 @@ def test_the_last_rows_are_those_of_the_whole_file(tmp_path: Path, monkeypatch: 
     assert block.times is not None and str(block.times[-1])[:16] == "2024-01-02T00:00"
     with pytest.raises(DataError, match=r"line 26, column 'time': expected times in ascending order"):
         last_rows(file(tmp_path, [*hourly(24), hourly(1)[0]]), None, ["load"], 7)
+
+
+@pytest.mark.parametrize("first", ["999,5", "1.100"])
+@pytest.mark.parametrize("block", [1 << 16, 2])
+def test_a_point_among_decimal_commas_may_part_thousands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: str, block: int
+) -> None:
+    monkeypatch.setattr("dlkit.data.series_files.BLOCK_ROWS", block)
+    rows = [f"2024-01-0{day};{value}" for day, value in enumerate([first, "3", "1.100", "999,5", "2"], start=1)]
+    (tmp_path / "a.csv").write_text("\n".join(["time;load", *rows]), encoding="utf-8")
+    with pytest.raises(DataError, match="column 'load'.*their decimals cannot be told"):
+        read_series(tmp_path / "a.csv")

@@ -427,3 +427,15 @@ def test_an_empty_last_field_is_a_field() -> None:
 def test_a_header_that_is_no_text_is_refused() -> None:
     with pytest.raises(InputError, match="to name its columns"):
         judged(follower()[0], b'\x00\x00"\n1,2\n')
+
+
+def test_a_row_with_another_decimal_mark_is_skipped_and_counted() -> None:
+    said: list[str] = []
+    rows = StreamRows({"b": "number"}, said.append)
+    found = [columns["b"].tolist() for columns, _, _ in rows.parse(["a;b", "x;999,5", "x;1.100", "x;3", "x;2,5"])]
+    assert found == [[999.5, 3.0, 2.5]] and rows.skipped.total() == 1 and "decimal mark" in said[0]
+
+
+def test_a_bar_parts_fields_as_in_training() -> None:
+    rows = StreamRows({"b": "number"}, print)
+    assert [columns["b"].tolist() for columns, _, _ in rows.parse(["a|b", "x|5"])] == [[5.0]]
