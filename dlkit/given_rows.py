@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -13,11 +14,15 @@ import numpy as np
 from dlkit.contracts import ColumnKind, Split, Splits, Transform
 from dlkit.data.columns import strings
 from dlkit.data.delimited import has_column
+from dlkit.data.series import SeriesData
+from dlkit.data.tables import TableData
 from dlkit.data.texts import TextData
-from dlkit.errors import DataError
+from dlkit.errors import DataError, SettingsError
+from dlkit.inference import times as clock
 from dlkit.inference.answers import AnyAnswer, ClassAnswer
 from dlkit.inference.inputs import as_word
 from dlkit.inference.latents import LatentInputs
+from dlkit.inference.series import SeriesInputs
 from dlkit.recipe import Recipe, Say
 
 
@@ -26,7 +31,9 @@ def as_learnt(recipe: Recipe, transform: Transform, loaded: Callable[[Any], Spli
 
     `loaded`: the rows by settings of data, such as those of the recipe.
     """
-    splits, kinds = loaded(recipe.data), {**transform.kinds}
+    if isinstance(transform, SeriesInputs) and isinstance(recipe.data, SeriesData):
+        return _series_as_learnt(recipe.data, transform, loaded)
+    splits, kinds = _loaded_by_kinds(recipe, transform, loaded), {**transform.kinds}
     if isinstance(transform, LatentInputs):
         kinds.pop(transform.label, None)  # stands among the targets yet
     missing = [name for name in kinds if name not in splits.kinds]
@@ -47,6 +54,53 @@ def as_learnt(recipe: Recipe, transform: Transform, loaded: Callable[[Any], Spli
         Split({ours: part.inputs[theirs]}, part.targets) for part in (splits.train, splits.validation, splits.test)
     )
     return replace(splits, kinds=dict(kinds), train=first, validation=second, test=third)
+
+
+def _loaded_by_kinds(recipe: Recipe, transform: Transform, loaded: Callable[[Any], Splits]) -> Splits:
+    """The rows; columns of a table that are there are read as the kinds of the model, whatever they look like here:
+    "007" of a column of words is no number, and numbers that count the rows are no row numbers.
+    """
+    if isinstance(recipe.data, TableData):
+        words, numbers = (
+            tuple(name for name, one in transform.kinds.items() if one == kind) for kind in ("category", "number")
+        )
+        with contextlib.suppress(SettingsError):  # of a column that is not there, which is told below
+            return loaded(replace(recipe.data, categorical=words, numeric=numbers))
+    return loaded(recipe.data)
+
+
+def _series_as_learnt(data: SeriesData, made: SeriesInputs, loaded: Callable[[Any], Splits]) -> Splits:
+    """Windows as long as those of the model, with its targets alone to forecast; DataError for a series without them,
+    or of another step.
+    """
+    channels, known = ([channel.name for channel in some] for some in (made.channels, made.known))
+    asked = replace(
+        data,
+        targets=tuple(channels[: made.targets]),
+        known=tuple(known),
+        window=made.window,
+        horizon=made.horizon,
+        season=made.season,
+    )
+    try:
+        splits = loaded(asked)
+        more = [name for name, kind in splits.kinds.items() if kind == "series" and name not in (*channels, *known)]
+        if more:  # where one of them has a gap, the windows do not
+            splits = loaded(replace(asked, ignore=tuple(dict.fromkeys((*data.ignore, *more)))))
+    except SettingsError as error:
+        raise DataError(f"The model reads the columns {', '.join([*channels, *known])}. {error}") from None
+    if missing := [name for name in channels if name not in splits.kinds]:
+        raise DataError(
+            f"{splits.source} lacks the columns {missing} that the model reads. Call them so, or give another file."
+        )
+    layout = getattr(splits.train, "layout", None)
+    step = None if layout is None else layout.step
+    if step is not None and made.step is not None and step != made.step:
+        raise DataError(
+            f"{splits.source}: rows are {clock.shown_step(step)} apart, and those that the model has learnt from "
+            f"{clock.shown_step(made.step)}. Give rows in that step."
+        )
+    return splits
 
 
 def _of_kinds(splits: Splits, kinds: Mapping[str, ColumnKind]) -> Splits:

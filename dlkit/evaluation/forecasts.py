@@ -58,6 +58,8 @@ def figures(answer: object, targets: object, outputs: np.ndarray) -> dict[str, f
     forecast, truth = forecast_of(answer), steps_of(targets)
     if len(truth) != len(outputs):
         raise DataError(f"{len(truth)} windows do not fit {len(outputs)} forecasts: expected one for each.")
+    if truth.shape[2] != len(forecast.targets):
+        raise DataError(f"{truth.shape[2]} targets do not fit forecasts of {len(forecast.targets)}.")
     found = of_points(forecast, truth, forecast.points(outputs))
     if not forecast.quantiles:
         return found

@@ -125,5 +125,5 @@ def test_a_point_among_decimal_commas_may_part_thousands(
     monkeypatch.setattr("dlkit.data.series_files.BLOCK_ROWS", block)
     rows = [f"2024-01-0{day};{value}" for day, value in enumerate([first, "3", "1.100", "999,5", "2"], start=1)]
     (tmp_path / "a.csv").write_text("\n".join(["time;load", *rows]), encoding="utf-8")
-    with pytest.raises(DataError, match="column 'load'.*their decimals cannot be told"):
+    with pytest.raises(DataError, match=r"column 'load'.*their decimals cannot be told"):
         read_series(tmp_path / "a.csv")
