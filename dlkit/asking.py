@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from numpy.lib.stride_tricks import sliding_window_view
 
 from dlkit.contracts import ColumnKind
-from dlkit.errors import DataError, DataNotFoundError, InputError, SettingsError
+from dlkit.errors import DataError, DataNotFoundError, InputError, SettingsError, did_you_mean
 from dlkit.inference import times as clock
 from dlkit.inference.latents import row_line
 
@@ -220,9 +220,11 @@ def _from_delimited(file: Path, kinds: Mapping[str, ColumnKind]) -> list[object]
 
     table = read_delimited(file)
     missing = [name for name in kinds if name not in table.columns]
-    if len(missing) == len(kinds) or (missing and "text" in [kinds[name] for name in missing]):
-        raise InputError(f"--file: {file} lacks the columns {missing}; it has {list(table.columns)}.")
-    columns = {name: _values(table, name, kind) for name, kind in kinds.items() if name in table.columns}
+    if missing:
+        there = f"{list(table.columns)}.{did_you_mean(missing[0], table.columns)}"
+        rest = "Where values are not known, the column is there and its cells are empty."
+        raise InputError(f"--file: {file} lacks the columns {missing}; it has {there} {rest}")
+    columns = {name: _values(table, name, kind) for name, kind in kinds.items()}
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 

@@ -40,6 +40,7 @@ from dlkit.pipeline import Prepared
 from dlkit.preprocessing.latents import wanted
 from dlkit.recipe import Recipe, Say
 from dlkit.run_folder import proof_entry
+from dlkit.settings import settings_of, with_values
 from dlkit.tasks import readable
 
 _ROWS_IN_BULK = 256
@@ -91,7 +92,7 @@ class Finished:
         changes, model = self.record.get("changes"), str(self.record["model"])
         changes = [str(change) for change in changes] if isinstance(changes, list) else []
         found = load(entry(str(file) if file else name))
-        return resolve(found, model, changes, None)[0]
+        return _with_rows_of(self.record, resolve(found, model, changes, None)[0])
 
     def splits(self, data: str | Path | None, say: Say) -> Splits:
         """The rows of this run, or those of `data`; the test split is the same one again."""
@@ -206,6 +207,20 @@ def export(folder: Path, form: str, *, quantize: str | None, data: str | Path | 
         return _exported(Finished(folder), staged, name, data, say)
 
 
+def _with_rows_of(record: Mapping[str, object], recipe: Recipe) -> Recipe:
+    """The recipe with the settings of data that the run recorded: its file may have been edited since, and would then
+    split the rows otherwise.
+    """
+    settings = record.get("settings")
+    data = settings.get("data") if isinstance(settings, dict) else None
+    known = settings_of(recipe)["data"]
+    if not isinstance(data, dict):
+        return recipe
+    recorded = {name: tuple(one) if isinstance(one, list) else one for name, one in data.items() if name in known}
+    changed = {name: one for name, one in recorded.items() if one != known[name]}
+    return with_values(recipe, {"data": changed}) if changed else recipe
+
+
 def _exported(finished: Finished, staged: Path, name: str, data: str | Path | None, say: Say) -> dict[str, Any]:
     folder, metrics = finished.folder, read_json(finished.folder / "metrics.json")
     expected, splits = finished.run("keras"), finished.splits(data, say)
@@ -223,6 +238,10 @@ def _exported(finished: Finished, staged: Path, name: str, data: str | Path | No
     )
     require(proofs, folder)
     full = entry_of | proof_entry(proofs[name], finished.task, finished.answer, finished.truths(splits.test))
+    recorded = finished.record.get("data")
+    if not isinstance(recorded, dict) or splits.fingerprint != recorded.get("fingerprint"):
+        full = {key: value for key, value in full.items() if key != "test"} | {"source": splits.source}
+        say(f"note: proven on {splits.source}, whose figures would not compare with those of the run; left out there")
     known = metrics.get("artefacts")
     metrics["artefacts"] = {**(known if isinstance(known, dict) else {}), name: full}
     _put(staged, folder, list(entry_of.get("parts", [entry_of["path"]])))  # type: ignore[call-overload]  # a list of str

@@ -40,7 +40,7 @@ from dlkit.inference.answers import AnyAnswer, ClassAnswer, JointAnswer, ValueAn
 from dlkit.inference.forecasts import ForecastAnswer
 from dlkit.inference.forms import STANDARD
 from dlkit.inference.latents import LatentAnswer
-from dlkit.inference.runs import ASSETS, FORMAT, asset_checksums, write_json
+from dlkit.inference.runs import ASSETS, FORMAT, asset_checksums, sha256, write_json
 from dlkit.inference.sentences import SentenceAnswer
 from dlkit.inference.translation import PairText
 from dlkit.judging import Judged, judge
@@ -95,6 +95,7 @@ def make(order: Order, *, say: Say) -> Run:
         | members
         | {"model": order.model, "seed": order.seed, "rows": splits.fingerprint}
         | order.beginning
+        | ({} if order.file is None else {"recipe_file": sha256(order.file)})  # the network may be written there
     )
     with workspace(folder, identity, resume=order.resume) as space:
         _say_resumed(order, space, folder, say)

@@ -95,7 +95,10 @@ def parse(text: str, kind: object, where: str) -> object:
             return None
         return parse(text, next(one for one in arguments if one is not type(None)), where)
     if origin is tuple:
-        parts = [part.strip() for part in text.strip("()[] ").split(",") if part.strip()]
+        whole = text.strip()
+        if whole[:1] + whole[-1:] in ("()", "[]"):  # but for brackets of a name: Length (cm)
+            whole = whole[1:-1]
+        parts = [part.strip() for part in whole.split(",") if part.strip()]
         return tuple(parse(part, arguments[0], where) for part in parts)
     if origin is Mapping:
         return _pairs(text, arguments[1], where)

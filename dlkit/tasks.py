@@ -132,7 +132,7 @@ class Regression:
                 f"The target is missing or infinite in {unknown} of {len(values)} training rows. Leave these rows out."
             )
         mean, spread = float(values.mean()), float(values.std())
-        if spread <= 1e-12 * max(1.0, abs(mean)):
+        if spread <= 1e-12 * float(np.abs(values).max()):
             raise DataError(f"The target is {mean:g} in all {len(values)} training rows: there is nothing to learn.")
         if self.target_scaling == "none":
             return ValueAnswer(target_name, self.unit, spread=spread)
@@ -355,6 +355,19 @@ class AnomalyDetection:
 
 def readable(task: Task[Any], splits: Splits) -> Splits:
     """The rows with targets as the task's answers and figures have them: of several, each of its own kind."""
+    targets = splits.train.targets
+    kind = targets.dtype.kind if isinstance(targets, np.ndarray) and targets.ndim == 1 else ""
+    if isinstance(task, Regression) and kind == "O":
+        raise SettingsError(
+            f"{splits.source}: {splits.target_name!r} holds classes (data.task=label), and this recipe estimates a "
+            "number. Classes of a table are learnt by dlkit.TableClassifier, or by a recipe of your own with "
+            'TableData(task="label") and Classification().'
+        )
+    if isinstance(task, Classification) and kind == "f":
+        raise SettingsError(
+            f"{splits.source}: {splits.target_name!r} holds numbers (data.task=value), and this recipe learns classes. "
+            "Say --set data.task=label."
+        )
     return task.readable(splits) if hasattr(task, "readable") else splits
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from dlkit.contracts import Column, ColumnKind, Split
-from dlkit.data.columns import check_known, strings
+from dlkit.data.columns import check_known, numbers_of, strings
 from dlkit.data.delimited import Delimited, delimited_blocks
-from dlkit.data.series_files import BLOCK_ROWS, numbers_of
+from dlkit.data.series_files import BLOCK_ROWS
 from dlkit.data.tables import inputs_of
 from dlkit.errors import DataError
 from dlkit.inference.missing import is_missing

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -12,7 +13,7 @@ from typing import Literal
 import numpy as np
 
 from dlkit.contracts import Column
-from dlkit.data.delimited import Delimited, counts_rows, parse_number
+from dlkit.data.delimited import LARGEST_NUMBER, Delimited, counts_rows, parse_number
 from dlkit.errors import DataError, SettingsError, did_you_mean
 from dlkit.inference.missing import is_missing
 
@@ -20,6 +21,7 @@ MOSTLY = 0.8
 """A column with this share of numbers was probably meant to be numbers."""
 FEW = 10
 """Rows of a class below which next to nothing is learnt of it."""
+_PLAIN = str.maketrans("", "", "0123456789.+-eE")
 MANY_CLASSES = 20
 """Where there are more, that most of them have few rows is said at the start; otherwise with the figures."""
 
@@ -171,6 +173,48 @@ def _check_one_decimal_mark(fields: Fields) -> None:
             f"{fields.path}, column {fields.name!r}: {fields.values[comma]!r} on line {fields.lines[comma]} has a "
             f"comma and {fields.values[point]!r} on line {fields.lines[point]} a point, so their decimals cannot "
             "be told. Write all numbers of a column alike."
+        )
+
+
+def numbers_of(table: Delimited, name: str) -> np.ndarray:
+    """(rows,) float64, NaN where nothing stands; DataError with the line at what is no finite number."""
+    fields, comma = table.columns[name], table.delimiter == ";"
+    # Plain numbers alone are read all at once, thirty times as fast; numpy would also take "1_0" for a number.
+    if not "".join(fields).translate(_PLAIN):
+        with contextlib.suppress(ValueError):
+            column = np.array(fields).astype(np.float64)
+            if (np.abs(column) <= LARGEST_NUMBER).all():
+                return column
+    if comma:
+        check_one_decimal_mark(table, name)
+    column = np.full(len(fields), np.nan)
+    for row, value in enumerate(fields):
+        text = value.strip()
+        if is_missing(text):
+            continue
+        number = parse_number(text, decimal_comma=comma)
+        if number is None or np.isinf(number):
+            what = "expected a number" if number is None else "infinite or too large to count with"
+            remedy = "Correct it, leave it empty, or leave the column out (data.ignore)."
+            raise DataError(
+                f"{table.path}, line {table.lines[row]}, column {name!r}: {what}, got {text[:40]!r}. {remedy}"
+            )
+        column[row] = number
+    return column
+
+
+def check_one_decimal_mark(table: Delimited, name: str, *, before: str = "") -> None:
+    """DataError where a number has a comma and another one a point: one of them may part thousands. `before`: the mark
+    of the rows above.
+    """
+    at = {mark: next((row for row, text in enumerate(table.columns[name]) if mark in text), None) for mark in ",."}
+    other = {",": ".", ".": ","}.get(before)
+    first = at[other] if other else (at[","] if at["."] is not None else None)
+    if first is not None:
+        raise DataError(
+            f"{table.path}, column {name!r}: {table.columns[name][first]!r} on line {table.lines[first]} has a comma "
+            "and other numbers a point, or the other way round, so their decimals cannot be told. Write all numbers "
+            "of a column alike."
         )
 
 

@@ -6,7 +6,6 @@ A file is read some rows at a time, so that its text is never in memory as a who
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from dlkit.data.columns import MOSTLY, check_known
-from dlkit.data.delimited import LARGEST_NUMBER, Delimited, delimited_blocks, parse_number
+from dlkit.data.columns import MOSTLY, check_known, check_one_decimal_mark, numbers_of
+from dlkit.data.delimited import Delimited, delimited_blocks, parse_number
 from dlkit.data.sources import Example, Examples
 from dlkit.errors import DataError
 from dlkit.inference import times as clock
@@ -26,7 +25,6 @@ from dlkit.inference.missing import is_missing
 BLOCK_ROWS = 1 << 16
 _LOOKED_AT = 1_000
 """Rows by which it is told whether a column holds numbers."""
-_PLAIN = str.maketrans("", "", "0123456789.+-eE")
 
 
 @dataclass(frozen=True)
@@ -322,48 +320,6 @@ class _Layout:
             self.notes.append(f"column {name!r} holds words; left out")
             return False
         return True
-
-
-def numbers_of(table: Delimited, name: str) -> np.ndarray:
-    """(rows,) float64, NaN where nothing stands; DataError with the line at what is no finite number."""
-    fields, comma = table.columns[name], table.delimiter == ";"
-    # Plain numbers alone are read all at once, thirty times as fast; numpy would also take "1_0" for a number.
-    if not "".join(fields).translate(_PLAIN):
-        with contextlib.suppress(ValueError):
-            column = np.array(fields).astype(np.float64)
-            if (np.abs(column) <= LARGEST_NUMBER).all():
-                return column
-    if comma:
-        check_one_decimal_mark(table, name)
-    column = np.full(len(fields), np.nan)
-    for row, value in enumerate(fields):
-        text = value.strip()
-        if is_missing(text):
-            continue
-        number = parse_number(text, decimal_comma=comma)
-        if number is None or np.isinf(number):
-            what = "expected a number" if number is None else "infinite or too large to count with"
-            remedy = "Correct it, leave it empty, or leave the column out (data.ignore)."
-            raise DataError(
-                f"{table.path}, line {table.lines[row]}, column {name!r}: {what}, got {text[:40]!r}. {remedy}"
-            )
-        column[row] = number
-    return column
-
-
-def check_one_decimal_mark(table: Delimited, name: str, *, before: str = "") -> None:
-    """DataError where a number has a comma and another one a point: one of them may part thousands. `before`: the mark
-    of the rows above.
-    """
-    at = {mark: next((row for row, text in enumerate(table.columns[name]) if mark in text), None) for mark in ",."}
-    other = {",": ".", ".": ","}.get(before)
-    first = at[other] if other else (at[","] if at["."] is not None else None)
-    if first is not None:
-        raise DataError(
-            f"{table.path}, column {name!r}: {table.columns[name][first]!r} on line {table.lines[first]} has a comma "
-            "and other numbers a point, or the other way round, so their decimals cannot be told. Write all numbers "
-            "of a column alike."
-        )
 
 
 def _check_not_times(path: Path, names: Sequence[str]) -> None:

@@ -34,6 +34,10 @@ from dlkit.data.splitting import check_enough, check_fraction, check_names, chec
 from dlkit.errors import DataError, SettingsError
 from dlkit.inference.inputs import as_word
 
+_NO_NUMBER = (
+    "Correct it or leave it empty. Classes are learnt by dlkit.TableClassifier, or by a recipe of your own with "
+    'TableData(task="label") and Classification().'
+)
 Goal = Literal["value", "label"]
 Kind = Literal["number", "category"]
 
@@ -251,7 +255,7 @@ def inputs_of(
 def _targets(fields: Fields, task: Goal) -> tuple[np.ndarray, list[str]]:
     where = f"{fields.path}, column {fields.name!r}"
     if task == "value":
-        values = numbers_in(fields, "Correct it or leave it empty; to predict classes say --set data.task=label.")
+        values = numbers_in(fields, _NO_NUMBER)
         if len(np.unique(values)) < 2:
             raise DataError(f"{where}: the target is {values[0]:g} on all {len(values)} rows; nothing is to be learnt.")
         return values, []

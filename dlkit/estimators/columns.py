@@ -93,7 +93,7 @@ def _kind(name: str, values: np.ndarray) -> Literal["number", "category"]:
             f"X, column {name!r}: expected numbers or texts, got {values.dtype}. Turn it into numbers (a date into "
             "days since some day) or texts."
         )
-    present = [value for value in values.tolist() if not _missing(value)]
+    present = [value for value in values.tolist() if not is_missing_value(value)]
     for value in present:
         if not isinstance(value, str | int | float | np.number | np.bool_):
             raise EstimatorTypeError(
@@ -102,7 +102,7 @@ def _kind(name: str, values: np.ndarray) -> Literal["number", "category"]:
     return "category" if any(isinstance(value, str) for value in present) else "number"
 
 
-def _missing(value: object) -> bool:
+def is_missing_value(value: object) -> bool:
     # The missing values of data frame libraries compare with nothing, not even with themselves.
     if value is None or type(value).__name__ in ("NAType", "NaTType"):
         return True
@@ -117,7 +117,7 @@ def raw_columns(table: Table, kinds: Mapping[str, ColumnKind]) -> dict[str, Colu
 def _column(name: str, values: np.ndarray, kind: ColumnKind) -> Column:
     where = f"X, column {name!r}"
     if kind != "number" or values.dtype.kind not in "biuf":
-        plain = [None if _missing(value) else value for value in values.tolist()]
+        plain = [None if is_missing_value(value) else value for value in values.tolist()]
         return column_from([value.item() if isinstance(value, np.generic) else value for value in plain], kind, where)
     numbers = values.astype(np.float64)
     infinite = np.flatnonzero(np.isinf(numbers))

@@ -11,6 +11,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import assert_all_finite, column_or_1d
 
 from dlkit.errors import DataError
+from dlkit.estimators.columns import is_missing_value
 from dlkit.estimators.refusals import EstimatorTypeError, checked_by_sklearn
 
 
@@ -56,7 +57,7 @@ def labels_from(y: object, rows: int) -> np.ndarray:
             check_classification_targets(array)
     _check_rows(array, rows)
     for row, label in enumerate(array.tolist()):
-        if label is None or label != label:  # noqa: PLR0124 (NaN is the one value unequal to itself)
+        if is_missing_value(label):
             raise DataError(f"y, row {row}: the label is missing ({label}). Leave the row out or give it a label.")
         if not isinstance(label, Hashable):
             raise EstimatorTypeError(f"y, row {row}: a label is a text, a number or a bool, got {label!r:.60}.")

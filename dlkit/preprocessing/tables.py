@@ -61,7 +61,7 @@ class TableFeatures:
         elif self.scaling == "minmax":
             shift, scale = float(present.min()), float(present.max() - present.min())
         # A constant column has no spread to divide by; shifted alone it becomes 0 and says nothing, as it should.
-        usable = np.isfinite(scale) and scale > 1e-12 * max(1.0, abs(shift))
+        usable = np.isfinite(scale) and scale > 1e-12 * float(np.abs(present).max())
         return NumberColumn(float(np.median(present)), shift, scale if usable else 1.0, flag=len(present) < len(values))
 
     def examples(self, transform: Transform, split: Split) -> Examples:
