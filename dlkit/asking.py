@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from numpy.lib.stride_tricks import sliding_window_view
 
 from dlkit.contracts import ColumnKind
-from dlkit.errors import DataError, DataNotFoundError, InputError, SettingsError, did_you_mean
+from dlkit.errors import DataError, DataNotFoundError, InputError, SettingsError, misspelt
 from dlkit.inference import times as clock
 from dlkit.inference.latents import row_line
 
@@ -220,11 +220,10 @@ def _from_delimited(file: Path, kinds: Mapping[str, ColumnKind]) -> list[object]
 
     table = read_delimited(file)
     missing = [name for name in kinds if name not in table.columns]
-    if missing:
-        there = f"{list(table.columns)}.{did_you_mean(missing[0], table.columns)}"
-        rest = "Where values are not known, the column is there and its cells are empty."
-        raise InputError(f"--file: {file} lacks the columns {missing}; it has {there} {rest}")
-    columns = {name: _values(table, name, kind) for name, kind in kinds.items()}
+    near = misspelt(missing, set(table.columns) - set(kinds))  # others may be left out
+    if near or len(missing) == len(kinds) or (missing and "text" in [kinds[name] for name in missing]):
+        raise InputError(f"--file: {file} lacks the columns {missing}; it has {list(table.columns)}.{near}")
+    columns = {name: _values(table, name, kind) for name, kind in kinds.items() if name in table.columns}
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
@@ -280,15 +279,16 @@ def windows_from(file: Path, made: ScaledWindows, say: Callable[[str], None]) ->
 
     if not file.is_file():
         raise DataNotFoundError(f"--file: {file} is {'a folder, no file' if file.is_dir() else 'not there'}.")
+    series = None
     try:
-        series = read_series(file, columns=list(made.numbers))
+        with contextlib.suppress(SettingsError):  # rows may come without the column of times
+            series = read_series(file, made.time, columns=list(made.numbers))
+        series = series or read_series(file, columns=list(made.numbers))
     except SettingsError as error:  # a column that the model was trained with is not there
         raise InputError(str(error).replace("data.columns=", "Column ")) from None
     count = len(series) - made.window + 1
     if count < 1:
-        raise InputError(
-            f"{file}: a window is {made.window} rows, and the file has {len(series)}. Give at least {made.window} rows."
-        )
+        raise InputError(f"{file}: a window is {made.window} rows, and the file has {len(series)}. Give more rows.")
     if count > MOST_WINDOWS:
         raise _too_long(file, len(series))
     whole = made.whole(series.times, count)

@@ -91,3 +91,12 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     hint = f" Did you mean {close[0]!r}?" if close else ""
     return f"{hint} Known: {', '.join(names) or 'none'}."
+
+
+def misspelt(names: Iterable[str], known: Iterable[str]) -> str:
+    """The end of an error about names that are not there, one of which is nearly that of a known one; "" otherwise."""
+    by_case = {one.casefold(): one for one in known}
+    for name in names:
+        if close := difflib.get_close_matches(name.casefold(), by_case, n=1, cutoff=0.8):
+            return f" Did you mean {name!r} by {by_case[close[0]]!r}?"
+    return ""

@@ -121,7 +121,7 @@ def test_figures_without_labels_are_those_that_can_be_known() -> None:
 
 
 def test_alarms_behind_an_event_belong_to_it() -> None:
-    answer = AnomalyAnswer(("x",), level=(1.0,), threshold=1.0, rows_a_week=7.0)
+    answer = AnomalyAnswer(("x",), level=(1.0,), threshold=1.0, rows_a_week=7.0, window=2)
     truth = labels(NORMAL, NORMAL, ANOMALY, None, NORMAL, NORMAL)
     behind = anomaly_figures.of_scores(answer, truth, np.array([0.0, 0, 0, 2, 0, 0]), 1.0)
     assert (behind["events_found"], behind["false_alarms_a_week"]) == (1.0, 0.0)
@@ -197,3 +197,15 @@ def test_false_alarms_and_missed_anomalies_are_the_mistakes() -> None:
     found = worst_mistakes("anomaly", answer, windows, truth, residuals)
     assert [(one["row"], one["truth"], one["answer"]) for one in found] == [(1, ANOMALY, NORMAL), (0, NORMAL, ANOMALY)]
     assert found[0]["input"] == "4 numbers from 4.000 to 7.000"
+
+
+def test_rows_that_nobody_labelled_are_no_weeks_without_alarms_and_find_no_event() -> None:
+    answer = AnomalyAnswer(("x",), level=(1.0,), threshold=1.0, rows_a_week=7.0, window=3)
+    truth = labels(NORMAL, NORMAL, ANOMALY, None, None, NORMAL, NORMAL, *[None] * 70)
+    scores = np.zeros(len(truth))
+    scores[[0, 60]] = 2.0  # a false alarm, and one that is ten weeks behind all labels
+    found = anomaly_figures.of_scores(answer, truth, scores, 1.0)
+    assert (found["events"], found["events_found"]) == (1.0, 0.0)
+    assert found["false_alarms_a_week"] == pytest.approx(7 / 4)
+    scores[4] = 2.0
+    assert anomaly_figures.of_scores(answer, truth, scores, 1.0)["events_found"] == 1.0

@@ -74,6 +74,8 @@ RECIPE = Recipe(Rows(), TableFeatures(), Regression(unit="k$"), partial(network,
         ("[8]", tuple[int, ...], (8,)),
         ("", tuple[int, ...], ()),
         ("age, size m2", tuple[str, ...], ("age", "size m2")),
+        ("Length (cm)", tuple[str, ...], ("Length (cm)",)),
+        ("[age, Length (cm)]", tuple[str, ...], ("age", "Length (cm)")),
         ("0.5,1", tuple[float, ...], (0.5, 1.0)),
     ],
 )

@@ -31,10 +31,11 @@ _SECOND = np.timedelta64(1, "s")
 @dataclass(frozen=True)
 class StreamSplit(Split):
     """Windows of one part of a stream. `gap`: seconds; of rows that are further apart, one does not follow the other.
-    None where rows have no even steps.
+    None where rows have no even steps. `time`: the column of times; None where there is none.
     """
 
     gap: float | None = None
+    time: str | None = None
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,8 @@ class Stream:
         times = None if self.series.times is None else self.series.times[last][kept]
         targets = unknown(len(out)) if self.labels is None else self.labels[last]
         targets = np.where((part.touched & ~part.odd)[::stride], unknown(1), targets)[kept]
-        return StreamSplit(inputs, targets, times, None if self.gap is None else float(self.gap / _SECOND))
+        gap = None if self.gap is None else float(self.gap / _SECOND)
+        return StreamSplit(inputs, targets, times, gap, self.series.time)
 
 
 @dataclass(frozen=True)

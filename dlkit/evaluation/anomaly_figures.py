@@ -39,18 +39,27 @@ def of_scores(answer: AnomalyAnswer, targets: np.ndarray, scores: np.ndarray, th
     found = row_figures(scores[known], targets[known] == ANOMALY, threshold)
     if not answer.rows_a_week:
         return found
-    # The rows behind an anomaly whose windows still hold some of it belong to it.
-    runs = events(targets != NORMAL)
-    held = [bool((targets[first:last] == ANOMALY).any()) for first, last in runs]
-    for (first, last), anomalous in zip(runs, held, strict=True):
-        flags[first:last] &= anomalous
+    belongs = _of_events(targets, answer.window)
+    judged = known | belongs
     counted = count_events(
-        flags,
-        runs[np.array(held, bool)],
+        flags[judged],
+        events(belongs[judged]),
         rows_a_week=answer.rows_a_week,
         quiet=max(1, round(answer.rows_a_week / DAYS)),
     )
     return found | counted.figures()
+
+
+def _of_events(targets: np.ndarray, window: int) -> np.ndarray:
+    """(rows,) bool: the anomalous rows, and those behind them whose windows still hold some of an anomaly, so that
+    nobody knows whether they are normal.
+    """
+    belongs = targets == ANOMALY
+    for _, last in events(belongs):
+        behind = targets[last : last + window - 1]
+        known = np.flatnonzero(is_known(behind))
+        belongs[last : last + (known[0] if len(known) else len(behind))] = True
+    return belongs
 
 
 def is_known(targets: np.ndarray) -> np.ndarray:

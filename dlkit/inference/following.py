@@ -53,7 +53,7 @@ class Follower:
     def __init__(self, predictor: Predictor, *, say: Callable[[str], None]) -> None:
         self.scorer = StreamScorer(predictor)
         self.summary = Followed()
-        self._rows = StreamRows(self.scorer.kinds, say, self.scorer.ordered, self.scorer.gap)
+        self._rows = StreamRows(self.scorer.kinds, say, self.scorer.ordered, self.scorer.gap, self.scorer.clock)
 
     def follow(self, chunks: Iterator[bytes]) -> Iterator[Judged]:
         """Bytes as they come, b"" where the source was begun anew, to judged rows in their order.

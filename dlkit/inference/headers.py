@@ -26,13 +26,17 @@ class Header:
     others: tuple[int, ...] = ()
 
 
-def named(line: str, kinds: Mapping[str, str]) -> Header | None:
-    """How rows below this line are read; None where it does not name all columns."""
+def named(line: str, kinds: Mapping[str, str], clock: str | None = None) -> Header | None:
+    """How rows below this line are read; None where it does not name all columns. `clock`: the column of times, where
+    it is known.
+    """
     delimiter, names = names_in(line)
     if any(name not in names for name in kinds):
         return None
     others = tuple(place for place, name in enumerate(names) if name not in kinds)
-    time = next((place for place in others if names[place].lower() in NAMES), None)
+    time = next((place for place in others if names[place] == clock), None)
+    if time is None:
+        time = next((place for place in others if names[place].lower() in NAMES), None)
     return Header(delimiter, len(names), {name: names.index(name) for name in kinds}, time, others)
 
 

@@ -55,7 +55,7 @@ class Judged:
 class StreamScorer:
     """Scores of rows in the order in which they come: any number at a time gives what all at once would give.
 
-    `ordered`: rows are those of a stream, not each by itself. `gap`: see `StreamRows`.
+    `ordered`: rows are those of a stream, not each by itself. `gap`, `clock`: see `StreamRows`.
     """
 
     def __init__(self, predictor: Predictor) -> None:
@@ -68,7 +68,9 @@ class StreamScorer:
         self._transform, self._network = predictor.transform, predictor.network
         self.kinds = predictor.kinds
         self.ordered = isinstance(predictor.transform, ScaledWindows)
-        gap = predictor.transform.gap if isinstance(predictor.transform, ScaledWindows) else None
+        gap, self.clock = None, None
+        if isinstance(predictor.transform, ScaledWindows):
+            gap, self.clock = predictor.transform.gap, predictor.transform.time
         self.gap = None if gap is None else round(gap * 1e9)
         self.window = predictor.answer.window
         self.restart()
@@ -116,14 +118,15 @@ class StreamScorer:
 class StreamRows:
     """The lines of a CSV to rows, a header first. `skipped`: reason to the number of lines that are no row, and so left
     out; `say` is told of the first of each reason. `ordered`: times are to ascend. `gap`: nanoseconds; of rows that are
-    further apart, one does not follow the other. None: rows are taken as they come. `gaps`, `restarts`: how often one
-    was found, and the clock set back.
+    further apart, one does not follow the other. None: rows are taken as they come. `clock`: the column of times
+    that was learnt from. `gaps`, `restarts`: how often a gap was found, and the clock set back.
     """
 
     kinds: Mapping[str, str]
     say: Callable[[str], None]
     ordered: bool = True
     gap: int | None = None
+    clock: str | None = None
     skipped: Counter[str] = field(default_factory=Counter)
     restarts: int = 0
     gaps: int = 0
@@ -148,7 +151,7 @@ class StreamRows:
         start, name = 0, next(iter(self.kinds))
         for place, line in enumerate(lines):
             # A file that was begun anew, perhaps with other columns; a row may hold the name too.
-            if name in line and headers.holds_names(line) and (header := headers.named(line, self.kinds)):
+            if name in line and headers.holds_names(line) and (header := headers.named(line, self.kinds, self.clock)):
                 yield from self._parts(lines[start:place])
                 self._take(header)
                 start = place + 1
@@ -171,7 +174,7 @@ class StreamRows:
     def _begun(self, lines: Sequence[str]) -> list[str]:
         """The lines from the first row on, once one names the columns, or two in a row can be read in one way only."""
         for place, line in enumerate(lines):
-            if (header := headers.named(line, self.kinds)) is not None:
+            if (header := headers.named(line, self.kinds, self.clock)) is not None:
                 self._wait_on(self._held)
                 self._take(header)
                 return list(lines[place + 1 :])

@@ -32,12 +32,14 @@ class ScaledWindows(Plain):
     """Windows of `window` steps of one or several channels, each scaled: (x - shift) / scale.
 
     `numbers`: channel to how it is scaled; a missing number is filled with `fill`, the training rows' median. `gap`:
-    seconds; of rows of a stream that are further apart, one does not follow the other. None: any follows.
+    seconds; of rows of a stream that are further apart, one does not follow the other. None: any follows. `time`: the
+    column of times of the stream it was learnt from; None where there was none, or nobody knows.
     """
 
     window: int
     numbers: Mapping[str, NumberColumn]
     gap: float | None = None
+    time: str | None = None
 
     kind = "windows"
 
@@ -109,7 +111,7 @@ class ScaledWindows(Plain):
 
     def save(self, folder: Path) -> None:
         numbers = {name: vars(column) for name, column in self.numbers.items()}
-        settings = {"kind": self.kind, "window": self.window, "numbers": numbers, "gap": self.gap}
+        settings = {"kind": self.kind, "window": self.window, "numbers": numbers, "gap": self.gap, "time": self.time}
         write_json(folder / "preprocessing.json", settings)
 
     @classmethod
@@ -117,9 +119,10 @@ class ScaledWindows(Plain):
         numbers = settings["numbers"]
         if not isinstance(numbers, dict):
             raise TypeError("numbers is a JSON object")
-        gap = settings.get("gap")  # runs of streams had none once
+        gap, time = settings.get("gap"), settings.get("time")  # runs of streams had none once
         columns = {name: NumberColumn(**column) for name, column in numbers.items()}
-        return cls(int(str(settings["window"])), columns, None if gap is None else float(str(gap)))
+        whole = None if gap is None else float(str(gap))
+        return cls(int(str(settings["window"])), columns, whole, None if time is None else str(time))
 
 
 @dataclass(frozen=True)

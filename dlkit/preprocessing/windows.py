@@ -51,7 +51,8 @@ class ScaledRows:
         if len(steps) > 1:
             raise SettingsError(f"preprocessing: the channels have windows of different lengths: {sorted(steps)}.")
         numbers = {name: self._number(_every(train.inputs[name])) for name in kinds}
-        return ScaledWindows(steps.pop(), numbers, train.gap if isinstance(train, StreamSplit) else None)
+        gap, time = (train.gap, train.time) if isinstance(train, StreamSplit) else (None, None)
+        return ScaledWindows(steps.pop(), numbers, gap, time)
 
     def _number(self, values: np.ndarray, *, flag: bool = False) -> NumberColumn:
         present = values[np.isfinite(values)]

@@ -165,7 +165,7 @@ def test_a_misspelt_column_is_answered_with_the_nearest(tmp_path: Path) -> None:
         ("size,price\n" + "".join(f"{i % 4},5\n" for i in range(12)), "the target is 5 on all 12 rows"),
         (
             "size,price\n" + "".join(f"{i % 4},{'x' if i == 3 else i}\n" for i in range(12)),
-            "line 5, .*got 'x'.*task=label",
+            "line 5, .*got 'x'.*Classification",
         ),
         ("size,price\n" + "1,\n" * 20, "expected at least 10 rows with a target, got 0"),
         ("size,price\n" + "".join(f"a{i},{i}\n" for i in range(12)), "no column is left to predict 'price' from"),

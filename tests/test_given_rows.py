@@ -1,0 +1,103 @@
+"""Are rows that are given to a finished run read as those it has learnt from?"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dlkit import finished
+from dlkit.asking import items_from
+from dlkit.errors import DataError, InputError, SettingsError
+from dlkit.inference import load
+from dlkit.ordering import order
+from dlkit.run_folder import Run, make
+
+RECIPE = '''"""Mine: what does it cost?"""
+from dlkit import Recipe, Regression, TableData, TableFeatures, Training
+from dlkit.models import dense
+
+recipe = Recipe(
+    data=TableData(target="price", split_seed=0),
+    preprocessing=TableFeatures(),
+    task=Regression(target_scaling="standard"),
+    model=dense.mlp,
+    training=Training(epochs=2, batch_size=16),
+)
+'''
+PRICES = {"01": 1.0, "02": 5.0, "03": 9.0, "2A": 20.0}
+
+
+def rows(count: int, codes: list[str]) -> Iterator[str]:
+    yield "code,month,price"
+    for row in range(count):
+        code = codes[row % len(codes)]
+        yield f"{code},{row % 12 + 1},{PRICES[code] + 0.01 * row}"
+
+
+def table(path: Path, count: int, codes: list[str]) -> Path:
+    path.write_text("\n".join(rows(count, codes)) + "\n", encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    folder = tmp_path_factory.mktemp("given")
+    (folder / "mine.py").write_text(RECIPE, encoding="utf-8")
+    data = table(folder / "own.csv", 80, [*PRICES])
+    return make(order(str(folder / "mine.py"), data=data, changes=[], out=folder), say=lambda _: None)
+
+
+def test_codes_that_all_look_like_numbers_are_words_with_their_zeros(run: Run, tmp_path: Path) -> None:
+    data = table(tmp_path / "other.csv", 24, ["01", "02", "03"])
+    splits = finished.Finished(run.folder).judged(data, len)
+    assert splits.kinds == {"code": "category", "month": "number"} and len(splits.test) == 24
+    assert set(np.asarray(splits.test.inputs["code"])) == {"01", "02", "03"}
+
+
+def test_numbers_that_count_the_rows_here_are_numbers_all_the_same(run: Run, tmp_path: Path) -> None:
+    data = table(tmp_path / "year.csv", 12, ["01", "02", "03"])
+    assert sorted(np.asarray(finished.Finished(run.folder).judged(data, len).test.inputs["month"])) == [*range(1, 13)]
+
+
+def test_a_column_that_is_not_there_is_refused_with_the_one_that_may_be_meant(run: Run, tmp_path: Path) -> None:
+    data = table(tmp_path / "other.csv", 12, ["01"])
+    data.write_text(data.read_text(encoding="utf-8").replace("month", "Month", 1), encoding="utf-8")
+    with pytest.raises(InputError, match=r"lacks the columns \['month'\].*Did you mean 'month' by 'Month'"):
+        items_from([], data, None, load(run.folder).kinds)
+    with pytest.raises(DataError, match=r"lacks the columns \['month'\]"):
+        finished.Finished(run.folder).judged(data, len)
+
+
+def test_a_recipe_that_was_edited_since_splits_the_rows_as_it_did(run: Run) -> None:
+    before = finished.Finished(run.folder).splits(None, len)
+    file = Path(str(json.loads((run.folder / "run.json").read_text(encoding="utf-8"))["recipe_file"]))
+    file.write_text(RECIPE.replace("split_seed=0", "split_seed=7, test_fraction=0.5"), encoding="utf-8")
+    try:
+        after = finished.Finished(run.folder).splits(None, len)
+    finally:
+        file.write_text(RECIPE, encoding="utf-8")
+    np.testing.assert_array_equal(after.test.inputs["month"], before.test.inputs["month"])
+    np.testing.assert_array_equal(np.asarray(after.test.targets), np.asarray(before.test.targets))
+
+
+def test_figures_of_other_rows_do_not_stand_beside_those_of_the_run(run: Run, tmp_path: Path) -> None:
+    data, said = table(tmp_path / "other.csv", 24, ["01", "02", "03"]), list[str]()
+    found = finished.export(run.folder, "tflite", quantize="float16", data=data, say=said.append)
+    assert "test" not in found and found["source"] == str(data) and any("would not compare" in one for one in said)
+    again = finished.export(run.folder, "tflite", quantize="float16", data=None, say=said.append)
+    assert "mae" in again["test"] and "source" not in again
+
+
+@pytest.mark.parametrize(("given", "message"), [("label", "holds classes"), ("value", "holds numbers")])
+def test_a_target_of_another_kind_than_the_task_is_refused(tmp_path: Path, given: str, message: str) -> None:
+    text = RECIPE if given == "label" else RECIPE.replace("Regression", "Classification")
+    text = text.replace('target_scaling="standard"', "") if given == "value" else text
+    (tmp_path / "mine.py").write_text(text.replace('target="price"', f'target="code", task="{given}"'), "utf-8")
+    codes = ["01", "02"] if given == "value" else ["01", "2A"]
+    data = table(tmp_path / "own.csv", 40, codes)
+    with pytest.raises(SettingsError, match=message):
+        make(order(str(tmp_path / "mine.py"), data=data, changes=[], out=tmp_path), say=lambda _: None)
