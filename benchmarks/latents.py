@@ -18,7 +18,7 @@ EVERY_ROW = ("--set", "task.likelihood_rows=10000")
 LONGER = ("--set", "training.learning_rate=0.002", "--epochs", "700")
 FIFTY = ("--set", "model.samples=50", "--set", "model.resampled=5")
 SHORT = (*FIFTY, "--set", "training.learning_rate=0.001", "--epochs", "150")
-MOST = (*FIFTY, "--set", "training.learning_rate=0.002", "--epochs", "200")
+MOST = (*FIFTY, "--set", "training.learning_rate=0.0015", "--epochs", "250")
 CODE_32 = ("--set", "model.code=32")
 
 
