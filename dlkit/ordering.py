@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Literal
 
 from dlkit.catalog import entry, load
+from dlkit.data.paths import belongs_to
+from dlkit.data.tables import TableData
 from dlkit.errors import RunError, SettingsError
 from dlkit.inference.runs import ROOT, find_run, read_run
 from dlkit.recipe import Recipe
 from dlkit.settings import with_settings, with_values
+from dlkit.tasks import Regression
 
 GENTLER = 0.1
 """Learning rate of a training that goes on, as a share of that from the beginning."""
@@ -71,6 +74,8 @@ def order(
     place: Path | Literal["sample"] | None = None if data is None else Path(data)
     if str(data) == "sample":
         place = "sample"
+    if isinstance(place, Path) and not recipe.endswith(".py"):
+        resolved = _without_unit(resolved, place, changes)
     return Order(
         name=found.name,
         question=found.question,
@@ -85,6 +90,16 @@ def order(
         changes=tuple(changes) if epochs is None else (*changes, f"training.epochs={epochs}"),
         start=folder,
     )
+
+
+def _without_unit(recipe: Recipe, data: Path, changes: list[str]) -> Recipe:
+    """The recipe without the unit of its dataset's target where the data is another and nobody said its unit."""
+    task, rows = recipe.task, recipe.data
+    if not isinstance(task, Regression) or not task.unit or not isinstance(rows, TableData):
+        return recipe
+    if belongs_to(data, rows.dataset) or any(change.strip().startswith("task.unit") for change in changes):
+        return recipe
+    return with_values(recipe, {"task": {"unit": ""}})
 
 
 def _going_on(folder: Path, recipe: Recipe, model: str | None, changes: list[str]) -> tuple[str, list[str]]:

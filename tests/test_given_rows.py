@@ -101,3 +101,11 @@ def test_a_target_of_another_kind_than_the_task_is_refused(tmp_path: Path, given
     data = table(tmp_path / "own.csv", 40, codes)
     with pytest.raises(SettingsError, match=message):
         make(order(str(tmp_path / "mine.py"), data=data, changes=[], out=tmp_path), say=lambda _: None)
+
+
+@pytest.mark.parametrize(
+    ("data", "changes", "unit"),
+    [(None, [], "k$"), ("own.csv", [], ""), ("own.csv", ["task.unit=EUR"], "EUR"), ("sample", [], "k$")],
+)
+def test_the_unit_of_a_dataset_is_not_that_of_own_rows(data: str | None, changes: list[str], unit: str) -> None:
+    assert order("boston", data=data, changes=changes).recipe.task.unit == unit  # type: ignore[attr-defined]
