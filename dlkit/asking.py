@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from numpy.lib.stride_tricks import sliding_window_view
 
 from dlkit.contracts import ColumnKind
+from dlkit.data.paths import check_given
 from dlkit.errors import DataError, DataNotFoundError, InputError, SettingsError, misspelt
 from dlkit.inference import times as clock
 from dlkit.inference.latents import row_line
@@ -49,6 +50,7 @@ def items_from(
     one_text = list(kinds.values()) == ["text"]
     items: list[object] = [text if one_text else _row(text, kinds) for text in inputs]
     if file is not None:
+        check_given(file)
         if task == "anomaly":
             _check_length(file)
         items += _from_file(file, kinds, keep_blank=keep_blank)
@@ -102,8 +104,7 @@ def _recent(file: Path, made: SeriesInputs) -> dict[str, object]:
     from dlkit.data.series_files import last_rows
     from dlkit.inference.recent import recent
 
-    if not file.is_file():
-        raise DataNotFoundError(f"--file: {file} is {'a folder, no file' if file.is_dir() else 'not there'}.")
+    check_given(file)
     columns = [one.name for one in (*made.channels, *made.known)]
     try:  # twice the horizon: what lies ahead may be given further than is asked for
         block = last_rows(file, made.time, columns, made.window + 2 * made.horizon)
@@ -123,7 +124,9 @@ def _pictures(
     from dlkit.inference.images import SUFFIXES
 
     given = [*inputs]
-    if file is not None and file.suffix.lower() in (".csv", ".tsv") and file.is_file():
+    if file is not None:
+        check_given(file)
+    if file is not None and file.suffix.lower() in (".csv", ".tsv"):
         given += [str(path) for path in paths_in(file, next(iter(kinds)))]
     elif file is not None:
         listed = _from_file(file, kinds)
@@ -194,8 +197,6 @@ def _row(text: str, kinds: Mapping[str, ColumnKind]) -> object:
 
 
 def _from_file(file: Path, kinds: Mapping[str, ColumnKind], *, keep_blank: bool = False) -> list[object]:
-    if not file.is_file():
-        raise DataNotFoundError(f"--file: {file} is {'a folder, no file' if file.is_dir() else 'not there'}.")
     suffix = file.suffix.lower()
     if suffix in (".csv", ".tsv"):
         return _from_delimited(file, kinds)
@@ -256,7 +257,7 @@ MOST_WINDOWS, MOST_ROWS = 20_000, 100_000
 
 def _check_length(file: Path) -> None:
     """InputError where a table is too long to be answered as a whole: its lines are counted, not kept."""
-    if file.suffix.lower() not in (".csv", ".tsv") or not file.is_file():
+    if file.suffix.lower() not in (".csv", ".tsv"):
         return
     with contextlib.suppress(OSError), file.open("rb") as content:  # who reads it then says why it cannot be read
         rows = sum(block.count(b"\n") for block in iter(lambda: content.read(1 << 20), b"")) - 1
@@ -277,8 +278,7 @@ def windows_from(file: Path, made: ScaledWindows, say: Callable[[str], None]) ->
     """
     from dlkit.data.series_files import read_series
 
-    if not file.is_file():
-        raise DataNotFoundError(f"--file: {file} is {'a folder, no file' if file.is_dir() else 'not there'}.")
+    check_given(file)
     series = None
     try:
         with contextlib.suppress(SettingsError):  # rows may come without the column of times

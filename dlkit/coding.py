@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from dlkit.data.paths import check_given
 from dlkit.errors import DataError, DataNotFoundError, InputError, SettingsError
 from dlkit.inference.grids import png
 from dlkit.inference.latents import row_line
@@ -65,8 +66,7 @@ def codes_from(file: Path, *, label: str = LABEL) -> Codes:
     """Codes from a CSV (columns code_1, code_2, …, or columns of numbers alone) or from JSON as `dlkit encode` and
     `generate` write it, or a list of codes; with their labels from the CSV's column `label` or "label", or from JSON.
     """
-    if not file.is_file():
-        raise DataNotFoundError(f"--file: {file} is {'a folder, no file' if file.is_dir() else 'not there'}.")
+    check_given(file)
     suffix = file.suffix.lower()
     if suffix not in (".csv", ".json"):
         raise InputError(f"--file: {file} should be a .csv or .json of codes, as dlkit encode writes them.")

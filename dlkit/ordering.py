@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from dlkit.catalog import entry, load
-from dlkit.data.paths import belongs_to
+from dlkit.data.paths import belongs_to, present
 from dlkit.data.tables import TableData
 from dlkit.errors import RunError, SettingsError
 from dlkit.inference.runs import ROOT, find_run, read_run
 from dlkit.recipe import Recipe
-from dlkit.settings import with_settings, with_values
+from dlkit.settings import as_recorded, with_settings, with_values
 from dlkit.tasks import Regression
 
 GENTLER = 0.1
@@ -97,7 +97,7 @@ def _without_unit(recipe: Recipe, data: Path, changes: list[str]) -> Recipe:
     task, rows = recipe.task, recipe.data
     if not isinstance(task, Regression) or not task.unit or not isinstance(rows, TableData):
         return recipe
-    if belongs_to(data, rows.dataset) or any(change.strip().startswith("task.unit") for change in changes):
+    if belongs_to(present(data), rows.dataset) or any(change.strip().startswith("task.unit") for change in changes):
         return recipe
     return with_values(recipe, {"task": {"unit": ""}})
 
@@ -140,8 +140,7 @@ def _reading_as(folder: Path, recipe: Recipe) -> Recipe:
     recorded = settings.get("preprocessing") if isinstance(settings, dict) else None
     if not isinstance(recorded, dict):
         raise RunError(f"{folder / 'run.json'} is damaged: it has no preprocessing settings. Run the recipe again.")
-    known = {item.name for item in fields(recipe.preprocessing)}  # type: ignore[arg-type]  # settings are dataclasses
-    return with_values(recipe, {"preprocessing": {name: recorded[name] for name in recorded if name in known}})
+    return as_recorded(recipe, "preprocessing", recorded)
 
 
 def resolve(recipe: Recipe, model: str | None, changes: list[str], epochs: int | None) -> tuple[Recipe, str]:

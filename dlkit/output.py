@@ -124,7 +124,8 @@ def _message(error: BaseException) -> tuple[str, int]:
     elif isinstance(error, MemoryError):
         message, code = "the memory is not enough. Lower training.batch_size or give fewer rows.", 1
     elif isinstance(error, OSError):
-        message, code = f"{kind}: {first}", 1
+        where = f"{str(error.filename)[:200]}: cannot be read or written ({error.strerror}). Check the path."
+        message, code = where if error.filename else f"{kind}: {first}", 1
     else:
         message, code = f"unforeseen {kind}: {first}. DLKIT_TRACEBACK=1 shows where; please report it.", 1
     return message, code

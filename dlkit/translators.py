@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TextIO, get_type_hints
 
 from dlkit.asking import items_from
+from dlkit.data.paths import check_given
 from dlkit.errors import InputError, SettingsError, did_you_mean
 from dlkit.inference.decoding import Search
 from dlkit.inference.predictor import Predictor, load_answer
@@ -47,7 +48,9 @@ def texts_from(
     """
     (column,) = predictor.kinds
     language = _language(predictor.run)
-    if file is not None and file.is_file() and file.suffix.lower() in (".csv", ".tsv"):
+    if file is not None:
+        check_given(file)
+    if file is not None and file.suffix.lower() in (".csv", ".tsv"):
         return [*inputs, *_cells(file, (language, column), say)]
     items = items_from(inputs, file, standard_input, predictor.kinds, keep_blank=True)
     return [{column: item[language]} if isinstance(item, Mapping) and language in item else item for item in items]

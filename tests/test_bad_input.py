@@ -372,7 +372,10 @@ def test_a_line_of_a_text_file_ends_at_a_newline_only(cli, runs: Path, alone: Pa
     assert len(cli("predict", "imdb", "--file", "texts.txt", "--json").document["answers"]) == 2
 
 
-@pytest.mark.parametrize(("path", "said"), [("nowhere.csv", "not there"), (".", "a folder, no file")])
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [("nowhere.csv", "not there"), (".", "a folder, no file"), ("x" * 300 + ".csv", "cannot be looked at")],
+)
 def test_an_input_file_that_is_not_there_ends_with_4(cli, runs: Path, path: str, said: str):
     ended = cli("predict", "boston", "--file", path)
     assert ended.code == 4

@@ -107,5 +107,9 @@ def test_a_target_of_another_kind_than_the_task_is_refused(tmp_path: Path, given
     ("data", "changes", "unit"),
     [(None, [], "k$"), ("own.csv", [], ""), ("own.csv", ["task.unit=EUR"], "EUR"), ("sample", [], "k$")],
 )
-def test_the_unit_of_a_dataset_is_not_that_of_own_rows(data: str | None, changes: list[str], unit: str) -> None:
+def test_the_unit_of_a_dataset_is_not_that_of_own_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: str | None, changes: list[str], unit: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    table(tmp_path / "own.csv", 4, ["01", "02"])
     assert order("boston", data=data, changes=changes).recipe.task.unit == unit  # type: ignore[attr-defined]

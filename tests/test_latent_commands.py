@@ -138,6 +138,7 @@ def codes(folder: Path, content: object) -> Path:
         (["encode", "--out", "codes.png", "a.png"], "expected a file that ends in .csv, .json, got"),
         (["decode", "--file", "nowhere.csv", "--json"], "is not there"),
         (["decode", "--file", "codes.txt", "--json"], "is not there"),
+        (["decode", "--file", "x" * 300 + ".csv", "--json"], "cannot be looked at"),
     ],
 )
 def test_wrong_use_ends_in_one_message_and_leaves_no_file(

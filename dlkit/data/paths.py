@@ -73,6 +73,17 @@ def present(path: str | Path) -> Path:
     raise DataNotFoundError(f"--data {found}: no such file or folder. {hint}, or try: --data sample")
 
 
+def check_given(file: Path) -> None:
+    """DataNotFoundError where the file of `--file` is no regular file."""
+    try:
+        if file.is_file():
+            return
+        what = "a folder, no file" if file.is_dir() else "no regular file" if file.exists() else "not there"
+    except (OSError, ValueError) as error:
+        raise DataNotFoundError(f"--file {str(file)[:200]!r}: cannot be looked at ({_reason(error)}).") from error
+    raise DataNotFoundError(f"--file: {file} is {what}.")
+
+
 def belongs_to(path: Path, dataset: str) -> bool:
     """Whether `path` is a file of the named dataset, or a folder (or one above it) that holds them all."""
     wanted = source(dataset)
