@@ -40,7 +40,7 @@ from dlkit.pipeline import Prepared
 from dlkit.preprocessing.latents import wanted
 from dlkit.recipe import Recipe, Say
 from dlkit.run_folder import proof_entry
-from dlkit.settings import settings_of, with_values
+from dlkit.settings import as_recorded
 from dlkit.tasks import readable
 
 _ROWS_IN_BULK = 256
@@ -100,9 +100,10 @@ class Finished:
         argument = recorded.get("argument") if isinstance(recorded, dict) else None
         chosen = str(data) if data is not None else argument
         place: Path | Literal["sample"] | None = None if chosen is None else Path(chosen)
+        if chosen == "sample":
+            place = "sample"
         recipe = self.recipe()
-        where: Path | Literal["sample"] | None = "sample" if chosen == "sample" else place
-        loaded = as_learnt(recipe, self.transform, lambda settings: settings.load(where, say=say), say)
+        loaded = as_learnt(recipe, self.transform, lambda settings: settings.load(place, say=say), say)
         splits = readable(recipe.task, self._labelled(loaded))
         if data is None and isinstance(recorded, dict) and splits.fingerprint != recorded.get("fingerprint"):
             say(f"note: {splits.source} has changed since the run was made; its test rows may be others")
@@ -213,12 +214,7 @@ def _with_rows_of(record: Mapping[str, object], recipe: Recipe) -> Recipe:
     """
     settings = record.get("settings")
     data = settings.get("data") if isinstance(settings, dict) else None
-    known = settings_of(recipe)["data"]
-    if not isinstance(data, dict):
-        return recipe
-    recorded = {name: tuple(one) if isinstance(one, list) else one for name, one in data.items() if name in known}
-    changed = {name: one for name, one in recorded.items() if one != known[name]}
-    return with_values(recipe, {"data": changed}) if changed else recipe
+    return as_recorded(recipe, "data", data) if isinstance(data, dict) else recipe
 
 
 def _exported(finished: Finished, staged: Path, name: str, data: str | Path | None, say: Say) -> dict[str, Any]:

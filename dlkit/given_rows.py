@@ -15,6 +15,7 @@ from dlkit.contracts import ColumnKind, Split, Splits, Transform
 from dlkit.data.columns import strings
 from dlkit.data.delimited import has_column
 from dlkit.data.series import SeriesData
+from dlkit.data.series_windows import SeriesSplit
 from dlkit.data.tables import TableData
 from dlkit.data.texts import TextData
 from dlkit.errors import DataError, SettingsError
@@ -42,10 +43,7 @@ def as_learnt(recipe: Recipe, transform: Transform, loaded: Callable[[Any], Spli
     if not missing:
         return _of_kinds(splits, kinds)
     if [*kinds.values()] != ["text"] or [*splits.kinds.values()] != ["text"]:
-        raise DataError(
-            f"{splits.source} lacks the columns {missing} that the model reads; it has {[*splits.kinds]}. Call "
-            "them so, or give another file."
-        )
+        raise _lacking(splits, missing)
     (theirs,), (ours,) = splits.kinds, kinds
     if isinstance(recipe.data, TextData) and recipe.data.text is None and has_column(Path(splits.source), ours):
         return loaded(replace(recipe.data, text=ours))
@@ -54,6 +52,13 @@ def as_learnt(recipe: Recipe, transform: Transform, loaded: Callable[[Any], Spli
         Split({ours: part.inputs[theirs]}, part.targets) for part in (splits.train, splits.validation, splits.test)
     )
     return replace(splits, kinds=dict(kinds), train=first, validation=second, test=third)
+
+
+def _lacking(splits: Splits, missing: list[str]) -> DataError:
+    return DataError(
+        f"{splits.source} lacks the columns {missing} that the model reads; it has {[*splits.kinds]}. Call them so, or "
+        "give another file."
+    )
 
 
 def _loaded_by_kinds(recipe: Recipe, transform: Transform, loaded: Callable[[Any], Splits]) -> Splits:
@@ -90,11 +95,8 @@ def _series_as_learnt(data: SeriesData, made: SeriesInputs, loaded: Callable[[An
     except SettingsError as error:
         raise DataError(f"The model reads the columns {', '.join([*channels, *known])}. {error}") from None
     if missing := [name for name in channels if name not in splits.kinds]:
-        raise DataError(
-            f"{splits.source} lacks the columns {missing} that the model reads. Call them so, or give another file."
-        )
-    layout = getattr(splits.train, "layout", None)
-    step = None if layout is None else layout.step
+        raise _lacking(splits, missing)
+    step = splits.train.layout.step if isinstance(splits.train, SeriesSplit) else None
     if step is not None and made.step is not None and step != made.step:
         raise DataError(
             f"{splits.source}: rows are {clock.shown_step(step)} apart, and those that the model has learnt from "

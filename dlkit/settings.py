@@ -51,6 +51,13 @@ def with_values(recipe: Recipe, by_stage: Mapping[str, Mapping[str, object]]) ->
     return replace(recipe, members=members) if members else recipe
 
 
+def as_recorded(recipe: Recipe, stage: str, recorded: Mapping[str, object]) -> Recipe:
+    """The recipe with settings of a stage as `run.json` holds them; what the stage does not know is left out."""
+    known = _values(recipe, stage)
+    values = {name: tuple(one) if isinstance(one, list) else one for name, one in recorded.items() if name in known}
+    return with_values(recipe, {stage: {name: one for name, one in values.items() if one != known[name]}})
+
+
 def _values(recipe: Recipe, stage: str) -> dict[str, object]:
     if stage != "model":
         part = getattr(recipe, stage)

@@ -107,7 +107,8 @@ def numbers_in(fields: Fields, remedy: str) -> Column:
                 raise DataError(f"{fields.where(row)}: expected a number, got {value[:40]!r}. {remedy}")
             column[row] = number
     _check_finite(fields, column, remedy)
-    _check_one_decimal_mark(fields)
+    if fields.decimal_comma:
+        _one_decimal_mark(fields.path, fields.name, fields.values, fields.lines)
     return column
 
 
@@ -163,30 +164,20 @@ def _check_finite(fields: Fields, column: Column, remedy: str) -> None:
         )
 
 
-def _check_one_decimal_mark(fields: Fields) -> None:
-    if not fields.decimal_comma:
-        return
-    marks = {mark: [row for row, v in enumerate(fields.values) if v is not None and mark in v] for mark in ",."}
-    if all(marks.values()):
-        comma, point = (marks[mark][0] for mark in ",.")
-        raise DataError(
-            f"{fields.path}, column {fields.name!r}: {fields.values[comma]!r} on line {fields.lines[comma]} has a "
-            f"comma and {fields.values[point]!r} on line {fields.lines[point]} a point, so their decimals cannot "
-            "be told. Write all numbers of a column alike."
-        )
-
-
-def numbers_of(table: Delimited, name: str) -> np.ndarray:
-    """(rows,) float64, NaN where nothing stands; DataError with the line at what is no finite number."""
+def numbers_of(table: Delimited, name: str, marks: dict[str, str] | None = None) -> np.ndarray:
+    """(rows,) float64, NaN where nothing stands; DataError with the line at what is no finite number. `marks`: column
+    to the decimal mark of its rows so far, for a file that is read some rows at a time.
+    """
     fields, comma = table.columns[name], table.delimiter == ";"
+    if comma:
+        marks = {} if marks is None else marks
+        marks[name] = _one_decimal_mark(table.path, name, fields, table.lines, marks.get(name, ""))
     # Plain numbers alone are read all at once, thirty times as fast; numpy would also take "1_0" for a number.
     if not "".join(fields).translate(_PLAIN):
         with contextlib.suppress(ValueError):
             column = np.array(fields).astype(np.float64)
             if (np.abs(column) <= LARGEST_NUMBER).all():
                 return column
-    if comma:
-        check_one_decimal_mark(table, name)
     column = np.full(len(fields), np.nan)
     for row, value in enumerate(fields):
         text = value.strip()
@@ -203,19 +194,26 @@ def numbers_of(table: Delimited, name: str) -> np.ndarray:
     return column
 
 
-def check_one_decimal_mark(table: Delimited, name: str, *, before: str = "") -> None:
-    """DataError where a number has a comma and another one a point: one of them may part thousands. `before`: the mark
-    of the rows above.
+def _one_decimal_mark(path: Path, name: str, texts: Sequence[str | None], lines: np.ndarray, before: str = "") -> str:
+    """The mark of decimals in these numbers, "" where none has any; DataError where another number has the other mark,
+    or those of the rows above had it (`before`): one of them may part thousands.
     """
-    at = {mark: next((row for row, text in enumerate(table.columns[name]) if mark in text), None) for mark in ",."}
-    other = {",": ".", ".": ","}.get(before)
-    first = at[other] if other else (at[","] if at["."] is not None else None)
-    if first is not None:
+    at = {mark: [row for row, text in enumerate(texts) if text is not None and mark in text] for mark in ",."}
+    alike = "so their decimals cannot be told. Write all numbers of a column alike."
+    if all(at.values()):
+        comma, point = (at[mark][0] for mark in ",.")
         raise DataError(
-            f"{table.path}, column {name!r}: {table.columns[name][first]!r} on line {table.lines[first]} has a comma "
-            "and other numbers a point, or the other way round, so their decimals cannot be told. Write all numbers "
-            "of a column alike."
+            f"{path}, column {name!r}: {texts[comma]!r} on line {lines[comma]} has a comma and {texts[point]!r} on "
+            f"line {lines[point]} a point, {alike}"
         )
+    mark = next((mark for mark in ",." if at[mark]), before)
+    if before and mark != before:
+        row = at[mark][0]
+        raise DataError(
+            f"{path}, column {name!r}: {texts[row]!r} on line {lines[row]} has {mark!r} where numbers above have "
+            f"{before!r}, {alike}"
+        )
+    return mark
 
 
 def check_classes(where: str, labels: Sequence[str], *, what: str = "row", tested: bool = True) -> list[str]:
@@ -246,6 +244,11 @@ def check_classes(where: str, labels: Sequence[str], *, what: str = "row", teste
             "which is little to learn from and to judge by: add some, or join classes"
         )
     return notes
+
+
+def are_values(labels: Sequence[str]) -> bool:
+    """Whether labels are numbers of which most differ, and so no classes."""
+    return all(map(is_finite_number, labels)) and 2 * len(set(labels)) > len(labels) >= 4
 
 
 def is_finite_number(text: str) -> bool:

@@ -15,7 +15,7 @@ from typing import ClassVar
 import numpy as np
 
 from dlkit.contracts import Split, Splits
-from dlkit.data.columns import answered, check_known, fields_of, is_finite_number, strings
+from dlkit.data.columns import answered, are_values, check_known, fields_of, strings
 from dlkit.data.delimited import read_delimited
 from dlkit.data.image_tables import names_pictures
 from dlkit.data.images import ImageData, holds_table
@@ -73,7 +73,7 @@ class LatentData(ImageData):
             raise DataError(f"{path}: no column is left to learn from. {'; '.join(of_inputs)}")
         check_enough(str(path), len(rows), "rows to learn from", fewest=FEWEST)
         labels = strings(fields_of(file, self.target, rows).present) if self.target else None
-        if labels is not None and all(map(is_finite_number, labels)) and 2 * len({*labels}) > len(labels):
+        if labels is not None and are_values(labels.tolist()):
             labels = None
             of_inputs = [*of_inputs, f"column {self.target!r} holds numbers, no classes: it is left out"]
         parts = self._split({"train": Split(inputs, labels)}, None if labels is None else labels.tolist())

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dlkit.data.columns import MOSTLY, check_known, check_one_decimal_mark, numbers_of
+from dlkit.data.columns import MOSTLY, check_known, numbers_of
 from dlkit.data.delimited import Delimited, delimited_blocks, parse_number
 from dlkit.data.sources import Example, Examples
 from dlkit.errors import DataError
@@ -207,7 +207,7 @@ class _Layout:
     numbers: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     marks: dict[str, str] = field(default_factory=dict)
-    """Column to the decimal mark that its numbers have had so far, in a file whose fields a semicolon parts."""
+    """See `numbers_of`."""
 
     @property
     def zoned(self) -> bool | None:
@@ -221,21 +221,12 @@ class _Layout:
                 self._decide(table)
                 first = False
             times = None if self.time is None or self.style is None else self._times(table, self.time, self.style)
-            values = {name: self._numbers(table, name) for name in self.numbers}
+            values = {name: numbers_of(table, name, self.marks) for name in self.numbers}
             # Few words on many rows: each of them is held once.
             words = None if self.words is None else np.array([*map(sys.intern, table.columns[self.words])], object)
             yield Block(times, values, table.lines, words, self.zoned)
         if first:
             raise DataError(f"{self.path}: a header and no rows below it. Add rows of data.")
-
-    def _numbers(self, table: Delimited, name: str) -> np.ndarray:
-        """DataError too where an earlier block had the other decimal mark."""
-        if table.delimiter == ";":
-            fields = table.columns[name]
-            for mark in ",.":
-                if any(mark in field for field in fields):
-                    check_one_decimal_mark(table, name, before=self.marks.setdefault(name, mark))
-        return numbers_of(table, name)
 
     def _decide(self, table: Delimited) -> None:
         names = list(table.columns)

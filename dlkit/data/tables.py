@@ -18,11 +18,11 @@ from dlkit.contracts import Column, ColumnKind, Split, Splits
 from dlkit.data.columns import (
     Fields,
     answered,
+    are_values,
     check_classes,
     check_known,
     fields_of,
     inspect,
-    is_finite_number,
     numbers_in,
     strings,
 )
@@ -260,7 +260,7 @@ def _targets(fields: Fields, task: Goal) -> tuple[np.ndarray, list[str]]:
             raise DataError(f"{where}: the target is {values[0]:g} on all {len(values)} rows; nothing is to be learnt.")
         return values, []
     labels = fields.present
-    if all(is_finite_number(label) for label in labels) and 2 * len(set(labels)) > len(labels) >= 4:
+    if are_values(labels):
         raise DataError(
             f"{where}: {len(set(labels))} different numbers on {len(labels)} rows are no classes. To predict a number "
             "say --set data.task=value."

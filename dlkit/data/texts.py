@@ -66,18 +66,7 @@ class TextData(Parted, PathOrDataset):
         first, second, third = self._split(given, train.labels, groups)
         notes += unjudged(first, third, different)
         notes += self._too_many(parts, first, second)
-        return Splits(
-            train=first,
-            validation=second,
-            test=third,
-            kinds={files.text_name: "text"},
-            name=path.stem,
-            source=str(path),
-            fingerprint=files.fingerprint,
-            target_name=files.target_name,
-            notes=(*files.notes, *notes),
-            drawn="test" not in parts,
-        )
+        return _splits(path, files, (first, second, third), notes)
 
     def _own_to_judge(self, path: Path, say: Callable[[str], None]) -> Splits:
         """Nothing is learned from these rows: they may be few, and of one class."""
@@ -88,20 +77,10 @@ class TextData(Parted, PathOrDataset):
         pairs = [pair for part in parts for pair in zip(part.texts, part.labels, strict=True)]
         kept = [(text, label) for text, label in pairs if text.strip()]
         check_enough(str(path), len(kept), "texts to judge", fewest=1)
-        notes = [*files.notes, *([f"{len(pairs) - len(kept)} empty texts were left out"] * (len(kept) < len(pairs)))]
+        notes = [f"{len(pairs) - len(kept)} empty texts were left out"] * (len(kept) < len(pairs))
+        notes += [] if named else [f"{path.name} names no test rows: all are judged"]
         rows = Split({files.text_name: strings([text for text, _ in kept])}, strings([label for _, label in kept]))
-        return Splits(
-            train=rows,
-            validation=rows,
-            test=rows,
-            kinds={files.text_name: "text"},
-            name=path.stem,
-            source=str(path),
-            fingerprint=files.fingerprint,
-            target_name=files.target_name,
-            notes=(*notes, *([] if named else [f"{path.name} names no test rows: all are judged"])),
-            drawn=not named,
-        )
+        return _splits(path, files, (rows, rows, rows), notes)
 
     def _too_many(self, parts: Mapping[str, Labelled], train: Split, validation: Split) -> list[str]:
         """A note where the rows of `parts` are too few for `validation_rows`."""
@@ -166,6 +145,23 @@ class TextData(Parted, PathOrDataset):
 
 def _tables(files: Sequence[Path]) -> list[Path]:
     return [file for file in files if file.suffix.lower() in (".csv", ".tsv")]
+
+
+def _splits(path: Path, files: TextFiles, parts: tuple[Split, Split, Split], notes: Sequence[str]) -> Splits:
+    """Rows of the user's own: training, validation and test rows."""
+    train, validation, test = parts
+    return Splits(
+        train=train,
+        validation=validation,
+        test=test,
+        kinds={files.text_name: "text"},
+        name=path.stem,
+        source=str(path),
+        fingerprint=files.fingerprint,
+        target_name=files.target_name,
+        notes=(*files.notes, *notes),
+        drawn="test" not in files.parts,
+    )
 
 
 def _usable(path: Path, files: TextFiles) -> tuple[dict[str, Labelled], list[str]]:
