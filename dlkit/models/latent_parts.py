@@ -146,8 +146,8 @@ def likelihood_of(spec: Spec) -> Literal["bernoulli", "gaussian"]:
 def one_hot(spec: Spec, label: keras.KerasTensor | None) -> keras.KerasTensor | None:
     if label is None:
         return None
-    classes = spec.sizes["classes"]
-    return keras.layers.CategoryEncoding(classes, output_mode="one_hot")(label)
+    # Rows of a table: the 0 and 1 of a one-hot operation get ranges of their own in int8, and 0 then comes out as 0.5.
+    return keras.ops.take(np.eye(spec.sizes["classes"], dtype=np.float32), label, axis=0)
 
 
 def checked_code(spec: Spec, code: int | None, usual: int) -> int:

@@ -19,7 +19,7 @@ from dlkit.export.proof import AGREEMENT, TOLERANCE, Proof, prove
 from dlkit.inference.answers import ValueAnswer
 from dlkit.inference.forms import QUANTIZED
 from dlkit.inference.litert import LiteRT
-from dlkit.models import dense
+from dlkit.models import dense, latents
 from dlkit.training.fit import Objective, fit, outputs
 from dlkit.training.settings import Training
 
@@ -168,3 +168,22 @@ def test_every_row_that_calibrates_a_latent_model_has_noise_of_its_own() -> None
     assert len(np.unique(noise)) == noise.size == 120 and np.abs(noise).max() > 2
     again = litert._rows(Examples({"row": np.zeros((40, 2), np.float32)}), tensors, functions)
     np.testing.assert_array_equal(noise, np.concatenate([given["noise"] for name, given in again if "noise" in given]))
+
+
+def test_a_class_that_is_read_keeps_its_numbers_in_integers(tmp_path: Path) -> None:
+    """The converter quantizes the 0 and the 1 of a one-hot operation each by a range of its own: 0 then means 0.5."""
+    tensors = {"image": Tensor((4, 4, 1)), "label": Tensor((), "int32")}
+    model = latents.mlp(Spec(tensors, {}, {"classes": 3}), code=2, units=(16,))
+    random = np.random.default_rng(0)
+    pictures, labels = random.uniform(size=(90, 4, 4, 1)).astype(np.float32), np.arange(90, dtype=np.int32) % 3
+    # The class decides what is made: a network that reads a wrong one makes another picture.
+    pictures[labels == 1] = 1.0
+    model.compile(keras.optimizers.Adam(0.02))
+    model.fit({"image": pictures, "label": labels}, epochs=30, batch_size=30, verbose=0)
+    rows = Examples({"image": pictures, "label": labels})
+    write_litert(tmp_path / "model.tflite", model, tensors, quantize="int8", calibration=rows)
+    given = {"code": np.zeros((3, 2), np.float32), "label": np.arange(3, dtype=np.int32)}
+    made = LiteRT(tmp_path / "model.tflite").signature("decode")(**given)["outputs"]
+    expected = np.asarray(model.decode(given["code"], given["label"]))
+    assert np.abs(expected[1] - expected[0]).max() > 0.2
+    np.testing.assert_allclose(made, expected, atol=0.05)
