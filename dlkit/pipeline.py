@@ -28,6 +28,7 @@ from dlkit.inference.predictor import load_transform
 from dlkit.models.pooling import best_weights, pool, pooled
 from dlkit.preprocessing.joined import Joined, part_examples
 from dlkit.preprocessing.pairs import Pairs
+from dlkit.preprocessing.tables import TableFeatures
 from dlkit.recipe import Recipe, Say
 from dlkit.tasks import AnomalyDetection, Classification, Joint
 from dlkit.training.answering import answers_of
@@ -153,7 +154,7 @@ def prepare(recipe: Recipe, splits: Splits, *, start: Path | None = None) -> Pre
     network, training goes on with.
     """
     transform, answer, spec = fitted(recipe, splits.train, splits, None if start is None else load_transform(start))
-    if isinstance(recipe.preprocessing, Pairs):
+    if isinstance(recipe.preprocessing, Pairs | TableFeatures):
         train, notes = recipe.preprocessing.whole(transform, splits.train)
         splits = replace(splits, train=train, notes=(*splits.notes, *notes))
     examples = [recipe.preprocessing.examples(transform, one) for one in (splits.train, splits.validation, splits.test)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ MOSTLY = 0.8
 FEW = 10
 """Rows of a class below which next to nothing is learnt of it."""
 _PLAIN = str.maketrans("", "", "0123456789.+-eE")
+_DRESSED = re.compile(r"[$€£¥]?\s?[+-]?[0-9]+(?:[,.'’\u00a0\u202f ][0-9]{3})*(?:[.,][0-9]+)?\s?[%‰$€£¥]?")
+"""Numbers as people write them: "1,500.0", "12 %", "$5"."""
 MANY_CLASSES = 20
 """Where there are more, that most of them have few rows is said at the start; otherwise with the figures."""
 
@@ -137,6 +140,7 @@ def _number_column(fields: Fields, present: Sequence[str], wanted: str | None) -
 def _category_column(fields: Fields, present: Sequence[str], numbers: int, wanted: str | None) -> Inspected:
     name, different = fields.name, len(set(present))
     note = None
+    dressed = [value for value in present if _DRESSED.fullmatch(value) and not _is_number(fields, value)]
     if numbers >= MOSTLY * len(present):
         row = next(row for row, v in enumerate(fields.values) if v is not None and not _is_number(fields, v))
         note = (
@@ -146,12 +150,22 @@ def _category_column(fields: Fields, present: Sequence[str], numbers: int, wante
     elif wanted is None and different == len(present) > 1:
         return Inspected(
             note=f"column {name!r} holds a different word on every row; left out{fields.kept_by('data.categorical')}"
+            f"{_undress(dressed, present)}"
         )
+    elif wanted is None and _undress(dressed, present):
+        note = f"column {name!r} is taken as words{_undress(dressed, present)}"
     elif different == 1:
         note = f"column {name!r} is {present[0]!r} on every row"
     elif 2 * different > len(present):
         note = f"column {name!r} holds {different} different words on {len(present)} rows; consider data.ignore={name}"
     return Inspected("category", strings(fields.values), note)
+
+
+def _undress(dressed: Sequence[str], present: Sequence[str]) -> str:
+    """What to do about numbers with a sign or parted thousands, for a note; "" where the values are mostly none."""
+    if len(dressed) < MOSTLY * len(present):
+        return ""
+    return f"; to count with values such as {dressed[0][:40]!r}, write them as plain numbers, such as 1500.5"
 
 
 def _check_finite(fields: Fields, column: Column, remedy: str) -> None:

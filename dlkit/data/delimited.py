@@ -28,6 +28,8 @@ LARGEST_FIELD = 1 << 28
 LARGEST_NUMBER = 1e38
 """Networks count in float32, which ends at 3.4e38."""
 NUMBER = re.compile(r"[+-]?(?:(?:[0-9]+[.,]?[0-9]*|[.,][0-9]+)(?:[eE][+-]?[0-9]+)?|inf|infinity)", re.IGNORECASE)
+SAID = re.compile(r'"?sep=([\t|;,])"?\s*', re.IGNORECASE)
+"""The first line by which a spreadsheet may say what its fields are parted by."""
 BLOCK = 1 << 20
 BINARY = {b"PK\x03\x04": "a zip or Excel file", b"\x1f\x8b": "a gzip file", b"\x89PNG": "a picture",
           b"\xff\xd8\xff": "a picture", b"PAR1": "a Parquet file", b"%PDF": "a PDF file"}  # fmt: skip
@@ -187,6 +189,8 @@ def _delimiter(path: Path, encoding: str) -> str:
     """The one that splits most of the first rows as it splits the header."""
     with path.open(encoding=encoding, newline="") as file:
         start = list(islice(file, 60))
+    if start and (said := SAID.fullmatch(start[0])):
+        return said[1]
     best, best_score = ("\t" if path.suffix.lower() == ".tsv" else ","), (0.0, 1)
     for delimiter in DELIMITERS:
         # Not strict: a broken quotation mark is reported when the whole file is read.
@@ -223,6 +227,8 @@ def _row_blocks(
                 filled = row and row[0].strip("\x1a \t")  # the first field tells of nearly every row
                 if not filled and not any(field.strip("\x1a \t") for field in row):
                     continue  # a blank line, or the row of bare delimiters that spreadsheets leave at the end
+                if begins == 1 and SAID.fullmatch(delimiter.join(row)):
+                    continue
                 if not header:
                     header = [name.strip() for name in row]
                     _check_header(path, begins, header)

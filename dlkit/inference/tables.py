@@ -91,7 +91,8 @@ class TableRows(Plain):
             fine = {None, "", *known}
             for row, value in enumerate(inputs[name]):
                 if value not in fine:
-                    remarks[row] = f"column {name!r}: {value!r} was never seen in training; it is treated as missing"
+                    seen = "was never seen in training, or too seldom"
+                    remarks[row] = f"column {name!r}: {value!r} {seen}; it is treated as missing"
         return remarks
 
     def save(self, folder: Path) -> None:

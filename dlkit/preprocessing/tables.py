@@ -64,5 +64,16 @@ class TableFeatures:
         usable = np.isfinite(scale) and scale > 1e-12 * float(np.abs(present).max())
         return NumberColumn(float(np.median(present)), shift, scale if usable else 1.0, flag=len(present) < len(values))
 
+    def whole(self, transform: Transform, train: Split) -> tuple[Split, list[str]]:
+        """The training rows as they are, and a note on each column of which not all categories get a feature."""
+        known = transform.categories if isinstance(transform, TableRows) else {}
+        different = {name: len({*train.inputs[name]} - {None, ""}) for name in known}
+        return train, [
+            f"column {name!r} holds {different[name]} different words: the {len(values)} most frequent are told apart, "
+            "the others count as missing (preprocessing.max_categories)"
+            for name, values in known.items()
+            if len(values) < different[name]
+        ]
+
     def examples(self, transform: Transform, split: Split) -> Examples:
         return Examples(transform.encode(split.inputs), split.targets)

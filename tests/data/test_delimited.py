@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dlkit.data.delimited import parse_number, read_delimited
+from dlkit.data.delimited import delimited_blocks, parse_number, read_delimited
 from dlkit.errors import DataError, DataNotFoundError
 from dlkit.inference.missing import is_missing
 
@@ -27,6 +27,14 @@ def test_delimiter_is_found(tmp_path: Path, delimiter: str) -> None:
     assert table.delimiter == delimiter
     assert table.columns == {"name": ["Ada", "Bo"], "city": ["Köln", "Łódź"], "size": ["3", "4"]}
     assert table.notes == ()
+
+
+@pytest.mark.parametrize("line", ["sep=;\r\n", '"sep=;"\n', "SEP=;\n"])
+@pytest.mark.parametrize("read", [read_delimited, lambda path: next(delimited_blocks(path, 2))])
+def test_a_first_line_that_says_the_delimiter_is_heeded_and_no_header(tmp_path: Path, line: str, read) -> None:
+    table = read(written(tmp_path, line + "a,b;c\n1,5;x, y\n2;z\n"))
+    assert table.columns == {"a,b": ["1,5", "2"], "c": ["x, y", "z"]}
+    assert table.lines.tolist() == [3, 4]
 
 
 def test_commas_in_prose_do_not_hide_the_tab(tmp_path: Path) -> None:

@@ -95,6 +95,27 @@ def test_numbers_can_be_categories(tmp_path: Path) -> None:
     assert table.rows.inputs["size"][0] == "10"
 
 
+@pytest.mark.parametrize(
+    ("values", "counted"),
+    [
+        (["12 %", "7%"], "such as '12 %', write them as plain numbers"),
+        (['"12,000"', '"1,500.5"'], "such as '12,000', write them"),
+        (["$5", "€ 7.50"], "such as '$5', write them"),
+        (["3", "4-5"], None),
+        (["10-12", "7 rooms"], None),
+    ],
+)
+def test_numbers_with_signs_or_parted_thousands_are_words_and_noted(
+    tmp_path: Path, values: list[str], counted: str | None
+) -> None:
+    table = read(tmp_path, rate=[values[i % 2] for i in range(20)])
+    assert table.kinds["rate"] == "category"
+    notes = " | ".join(table.notes)
+    assert counted in notes if counted else "plain numbers" not in notes
+    key = read(tmp_path, rate=[f'"{i},000"' for i in range(20)])
+    assert "a different word on every row; left out" in key.notes[0] and "such as '0,000'" in key.notes[0]
+
+
 def test_columns_of_no_use_are_left_out_or_noted(tmp_path: Path) -> None:
     table = read(
         tmp_path,

@@ -102,6 +102,10 @@ def test_the_most_frequent_categories_get_a_feature_each() -> None:
     transform = TableFeatures(max_categories=2).fit(train, {"c": "category"})
     assert transform.categories == {"c": ("a", "b")}
     assert np.asarray(transform.encode({"c": column("a", "c", "b")})["features"]).tolist() == [[1, 0], [0, 0], [0, 1]]
+    rows, (note,) = TableFeatures(max_categories=2).whole(transform, train)
+    assert rows is train and note.startswith("column 'c' holds 3 different words: the 2 most frequent are told apart")
+    transform = TableFeatures(max_categories=3).fit(train, {"c": "category"})
+    assert TableFeatures(max_categories=3).whole(transform, train)[1] == []
 
 
 def test_the_vocabulary_is_the_most_frequent_words_with_ties_by_alphabet() -> None:
