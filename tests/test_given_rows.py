@@ -51,6 +51,27 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return make(order(str(folder / "mine.py"), data=data, changes=[], out=folder), say=lambda _: None)
 
 
+@pytest.mark.parametrize(
+    ("content", "figures"),
+    [
+        ("code,month,price\n01,3,1.5\n", {"mae", "mse", "rmse"}),
+        ("code,month,price\n01,3,1.5\n02,4,1.5\n", {"mae", "mse", "rmse"}),
+        ("code,month,price\n01,,1.5\n02,,5.5\n", {"mae", "mse", "rmse", "r2"}),
+    ],
+)
+def test_rows_to_judge_may_be_few_and_alike_and_their_columns_empty(
+    run: Run, tmp_path: Path, content: str, figures: set[str]
+) -> None:
+    (tmp_path / "few.csv").write_text(content, encoding="utf-8")
+    said: list[str] = []
+    found = finished.evaluate(run.folder, artefact="tflite", data=tmp_path / "few.csv", say=said.append)
+    assert set(found["test"]) == figures and found["rows"] == content.count("\n") - 1
+    assert "consider data.ignore" not in " ".join(said) and "all are judged" in said[-1]
+    (tmp_path / "none.csv").write_text("code,month,price\n", encoding="utf-8")
+    with pytest.raises(DataError, match="no rows below it"):
+        finished.evaluate(run.folder, artefact="tflite", data=tmp_path / "none.csv", say=len)
+
+
 def test_codes_that_all_look_like_numbers_are_words_with_their_zeros(run: Run, tmp_path: Path) -> None:
     data = table(tmp_path / "other.csv", 24, ["01", "02", "03"])
     splits = finished.Finished(run.folder).judged(data, len)

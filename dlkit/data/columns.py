@@ -89,9 +89,14 @@ def answered(file: Delimited, target: str) -> tuple[np.ndarray, list[str]]:
     return np.array(rows, np.int64), [f"{lost} rows without a {target} were left out{empty}"]
 
 
-def inspect(fields: Fields, wanted: Literal["number", "category"] | None = None) -> Inspected:
-    """Numbers where every value that is there is one, categories otherwise; `wanted` decides instead."""
+def inspect(fields: Fields, wanted: Literal["number", "category"] | None = None, *, empty: bool = False) -> Inspected:
+    """Numbers where every value that is there is one, categories otherwise; `wanted` decides instead. `empty`: whether
+    a column that is wanted is of use where it holds nothing.
+    """
     present = fields.present
+    if not present and empty and wanted:
+        column = np.full(len(fields.values), np.nan) if wanted == "number" else strings(fields.values)
+        return Inspected(wanted, column, f"column {fields.name!r} has no values")
     if not present:
         return Inspected(note=f"column {fields.name!r} has no values; left out")
     numbers = 0 if wanted == "category" else sum(_is_number(fields, value) for value in present)

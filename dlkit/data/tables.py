@@ -30,7 +30,15 @@ from dlkit.data.delimited import Delimited, read_delimited
 from dlkit.data.paths import PathOrDataset, one_table
 from dlkit.data.samples import sample, splits_of
 from dlkit.data.sources import source
-from dlkit.data.splitting import check_enough, check_fraction, check_names, check_seed, file_fingerprint, three_ways
+from dlkit.data.splitting import (
+    FEWEST_ROWS,
+    check_enough,
+    check_fraction,
+    check_names,
+    check_seed,
+    file_fingerprint,
+    three_ways,
+)
 from dlkit.errors import DataError, SettingsError
 from dlkit.inference.inputs import as_word
 
@@ -61,10 +69,12 @@ def read_table(
     numeric: tuple[str, ...] = (),
     categorical: tuple[str, ...] = (),
     ignore: tuple[str, ...] = (),
+    judged: bool = False,
 ) -> Table:
     """The table in a CSV or TSV file; `numeric`, `categorical` and `ignore` overrule what is found by looking.
 
-    `usual_target` is taken where no `target` is given and the file has a column of that name.
+    `usual_target` is taken where no `target` is given and the file has a column of that name. `judged`: nothing is
+    learned from the rows, so they may be few and of one class, and their columns may be empty.
     """
     file = read_delimited(path)
     if target is None and usual_target in file.columns:
@@ -77,11 +87,11 @@ def read_table(
     for setting, columns in said.items():
         check_known(f"data.{setting}", columns, file.columns, str(path))
     rows, notes = answered(file, target)
-    check_enough(f"{path}, column {target!r}", len(rows), "rows with a target")
-    targets, of_targets = _targets(fields_of(file, target, rows), task)
+    check_enough(f"{path}, column {target!r}", len(rows), "rows with a target", fewest=1 if judged else FEWEST_ROWS)
+    targets, of_targets = _targets(fields_of(file, target, rows), task, judged=judged)
     names = [name for name in file.columns if name != target and name not in ignore]
     wanted: dict[str, Kind] = {**dict.fromkeys(numeric, "number"), **dict.fromkeys(categorical, "category")}
-    inputs, kinds, of_inputs = inputs_of(file, names, rows, wanted)
+    inputs, kinds, of_inputs = inputs_of(file, names, rows, wanted, empty=judged)
     if not inputs:
         raise DataError(f"{path}: no column is left to predict {target!r} from. {'; '.join(of_inputs)}")
     return Table(
@@ -130,9 +140,18 @@ class TableData(PathOrDataset):
         check_seed("data.split_seed", self.split_seed)
 
     def _own(self, path: Path, say: Callable[[str], None]) -> Splits:
+        table = self._read(one_table(path), say)
+        return self._splits(one_table(path), table, *self._split({"train": table.rows}))
+
+    def _own_to_judge(self, path: Path, say: Callable[[str], None]) -> Splits:
         file = one_table(path)
+        table = self._read(file, say, judged=True)
+        splits = self._splits(file, table, table.rows, table.rows, table.rows)
+        return replace(splits, notes=(*splits.notes, f"{file.name} names no test rows: all are judged"))
+
+    def _read(self, file: Path, say: Callable[[str], None], *, judged: bool = False) -> Table:
         say(f"Reading {file}")
-        table = read_table(
+        return read_table(
             file,
             target=self.target,
             usual_target=source(self.dataset).target,
@@ -140,8 +159,10 @@ class TableData(PathOrDataset):
             numeric=self.numeric,
             categorical=self.categorical,
             ignore=self.ignore,
+            judged=judged,
         )
-        train, validation, test = self._split({"train": table.rows})
+
+    def _splits(self, file: Path, table: Table, train: Split, validation: Split, test: Split) -> Splits:
         return Splits(
             train=train,
             validation=validation,
@@ -234,17 +255,18 @@ class TableData(PathOrDataset):
 
 
 def inputs_of(
-    file: Delimited, names: Sequence[str], rows: np.ndarray, wanted: Mapping[str, Kind] | None
+    file: Delimited, names: Sequence[str], rows: np.ndarray, wanted: Mapping[str, Kind] | None, *, empty: bool = False
 ) -> tuple[dict[str, Column], dict[str, ColumnKind], list[str]]:
-    """`wanted`: what columns hold by the user's word; None where no setting says it."""
+    """`wanted`: what columns hold by the user's word; None where no setting says it. `empty`: see `inspect`."""
     inputs: dict[str, Column] = {}
     kinds: dict[str, ColumnKind] = {}
     missing: list[str] = []
     notes: list[str] = []
     for name in names:
         fields = replace(fields_of(file, name, rows), choosable=wanted is not None)
-        found = inspect(fields, (wanted or {}).get(name))
-        notes += [found.note] if found.note else []
+        found = inspect(fields, (wanted or {}).get(name), empty=empty)
+        # Whether a column is worth learning from matters in training alone.
+        notes += [found.note] if found.note and not (empty and fields.present) else []
         if found.column is not None:
             inputs[name], kinds[name] = found.column, found.kind
             count = fields.values.count(None)
@@ -252,14 +274,16 @@ def inputs_of(
     return inputs, kinds, notes + ([f"missing values in {', '.join(missing)}"] if missing else [])
 
 
-def _targets(fields: Fields, task: Goal) -> tuple[np.ndarray, list[str]]:
+def _targets(fields: Fields, task: Goal, *, judged: bool) -> tuple[np.ndarray, list[str]]:
     where = f"{fields.path}, column {fields.name!r}"
     if task == "value":
         values = numbers_in(fields, _NO_NUMBER)
-        if len(np.unique(values)) < 2:
+        if not judged and len(np.unique(values)) < 2:
             raise DataError(f"{where}: the target is {values[0]:g} on all {len(values)} rows; nothing is to be learnt.")
         return values, []
     labels = fields.present
+    if judged:
+        return strings(labels), []
     if are_values(labels):
         raise DataError(
             f"{where}: {len(set(labels))} different numbers on {len(labels)} rows are no classes. To predict a number "

@@ -237,7 +237,7 @@ def regression_figures(targets: np.ndarray, values: np.ndarray) -> dict[str, flo
     _check(targets, values)
     mse = float(mean_squared_error(targets, values))
     figures = {"mae": float(mean_absolute_error(targets, values)), "mse": mse, "rmse": math.sqrt(mse)}
-    if len(targets) > 1:
+    if np.ptp(targets) > 0:  # what of their spread is explained: of equal ones, nothing can be said
         figures["r2"] = float(r2_score(targets, values))
     return figures
 
