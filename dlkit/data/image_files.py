@@ -8,6 +8,7 @@ import zipfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -87,20 +88,21 @@ class _Tree:
         return sorted(name for name in self.folders if "/" not in name)
 
 
-def read_image_folder(folder: Path, *, broken: Broken, labelled: bool = True) -> ImageFiles:
+def read_image_folder(folder: Path, *, broken: Broken, labelled: bool = True, judging: bool = False) -> ImageFiles:
     """Pictures from `<class>/…/<name>.jpg`, or from `train/`, `test/` and `validation/` of such classes.
 
-    Unless `labelled`, a folder without classes, or with one, holds pictures without labels.
+    Unless `labelled`, a folder without classes, or with one, holds pictures without labels. `judging`: a single class,
+    and test/ without train/, will do.
     """
     try:
         found = dict(_walk(folder, "", (folder.resolve(),)))
     except OSError as error:
         raise unreadable(folder, error) from error
     files = {name: path if is_picture(name) else None for name, path in found.items() if not name.endswith("/")}
-    return _read_tree(_tree(str(folder), files, found), broken, labelled)
+    return _read_tree(_tree(str(folder), files, found), broken, labelled=labelled, judging=judging)
 
 
-def read_image_zip(path: Path, *, broken: Broken, labelled: bool = True) -> ImageFiles:
+def read_image_zip(path: Path, *, broken: Broken, labelled: bool = True, judging: bool = False) -> ImageFiles:
     """As `read_image_folder`, from a zip of such a folder, whose pictures stay encoded in memory."""
     names: list[str] = []
 
@@ -112,7 +114,7 @@ def read_image_zip(path: Path, *, broken: Broken, labelled: bool = True) -> Imag
     with zipfile.ZipFile(path) as archive:  # checked above; `members` leaves out folders, and one may be empty
         names += [name for name in map(member_name, archive.infolist()) if name.endswith("/")]
     files = {name: contents.get(name) for name in names if not name.endswith("/")}
-    return _read_tree(_tree(str(path), files, names), broken, labelled)
+    return _read_tree(_tree(str(path), files, names), broken, labelled=labelled, judging=judging)
 
 
 def is_picture(name: str) -> bool:
@@ -143,20 +145,19 @@ def _tree(root: str, files: Mapping[str, Path | bytes | None], names: Iterable[s
     return _Tree(root, kept, frozenset(name for name in folders if not is_hidden(name)))
 
 
-def _read_tree(tree: _Tree, broken: Broken, labelled: bool) -> ImageFiles:
+def _read_tree(tree: _Tree, broken: Broken, *, labelled: bool, judging: bool) -> ImageFiles:
     notes: list[str] = []
     tree = _unwrapped(tree, notes)
     found = {part: _split_folder(tree, part, labelled) for part in SPLIT_FOLDERS}
     names = {part: name for part, name in found.items() if name is not None}
-    top = tree.below(names["train"]) if "train" in names else tree
-    rows_of = _class_rows if labelled or len(top.tops()) > 1 else _loose_rows
-    if "train" in names:
+    first = names.get("train") or (names.get("test") if judging else None)
+    top = tree.below(first) if first else tree
+    rows_of = partial(_class_rows, fewest=1 if judging else 2) if labelled or len(top.tops()) > 1 else _loose_rows
+    if first:
         rows = [row for part, name in names.items() for row in rows_of(tree.below(name), part, f"{name}/", notes)]
         left = [name for name in tree.tops() if name not in names.values()]
         if left:
-            notes.append(
-                f"{', '.join(f'{name}/' for name in left)} beside {names['train']}/ left out: no split of classes"
-            )
+            notes.append(f"{', '.join(f'{name}/' for name in left)} beside {first}/ left out: no split of classes")
     elif "test" in names:
         raise DataError(
             f"{tree.root}/ holds {names['test']}/ and no train/ with class folders; there is nothing to learn from. "
@@ -167,7 +168,7 @@ def _read_tree(tree: _Tree, broken: Broken, labelled: bool) -> ImageFiles:
             notes.append(_taken_for_classes(tree, tops))
         rows = rows_of(tree, "train", "", notes)
     parts, digests = checked(tree.root, rows, broken, notes)
-    targets = ("label",) if rows_of is _class_rows else ()
+    targets = () if rows_of is _loose_rows else ("label",)
     return ImageFiles(parts, targets, fingerprint(in_order(digests)), tuple(notes))
 
 
@@ -208,9 +209,9 @@ def _split_folder(tree: _Tree, part: str, labelled: bool) -> str | None:
     return found[0] if found else None
 
 
-def _class_rows(tree: _Tree, part: str, start: str, notes: list[str]) -> list[Row]:
-    """`start`: what stands before the names of `tree` in those of the whole."""
-    _check_folders(tree)
+def _class_rows(tree: _Tree, part: str, start: str, notes: list[str], fewest: int) -> list[Row]:
+    """`start`: what stands before the names of `tree` in those of the whole. `fewest`: classes that there must be."""
+    _check_folders(tree, fewest)
     inside: dict[str, dict[str, Path | bytes]] = {place: {} for place in tree.tops()}
     for name, content in tree.pictures.items():
         place, slash, _ = name.partition("/")
@@ -253,7 +254,7 @@ def _loose_rows(tree: _Tree, part: str, start: str, notes: list[str]) -> list[Ro
     return [Row(part, start + name, (), content) for name, content in tree.pictures.items()]
 
 
-def _check_folders(tree: _Tree) -> None:
+def _check_folders(tree: _Tree, fewest: int) -> None:
     names = tree.tops()
     if not names:
         raise DataError(
@@ -261,7 +262,7 @@ def _check_folders(tree: _Tree) -> None:
             "class with pictures in it, such as cats/ and dogs/, a .zip of such folders, or a CSV file with paths and "
             "labels."
         )
-    if len(names) == 1:
+    if len(names) < fewest:
         raise DataError(
             f"{tree.root}/ holds 1 class folder ({names[0]!r}); classification needs at least 2. "
             f"Add e.g. {tree.root}/other/."

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
@@ -124,23 +124,22 @@ class ImageData(Parted, PathOrDataset):
                 f"{len(second)} of them validate"
             )
         first, fewer = self._fewer(first)
-        return Splits(
-            train=first,
-            validation=second,
-            test=third,
-            kinds={"image": "image"},
-            name=path.stem,
-            source=str(path),
-            fingerprint=files.fingerprint,
-            target_name=files.targets[0] if len(files.targets) == 1 else None,
-            notes=(*files.notes, *notes, *fewer),
-            drawn="test" not in given,
-        )
+        return _splits(path, files, (first, second, third), [*notes, *fewer])
 
     def _own_to_judge(self, path: Path, say: Callable[[str], None]) -> Splits:
-        return PathOrDataset._own_to_judge(replace(self, per_class=None), path, say)
+        """Nothing is learned from these pictures: they may be few, and of one class."""
+        say(f"Reading {path}")
+        files = self._read(path, judging=True)
+        named = "test" in files.parts
+        parts = [files.parts["test"]] if named else [*files.parts.values()]
+        pictures = [picture for part in parts for picture in part.pictures]
+        check_enough(str(path), len(pictures), "pictures to judge", fewest=1)
+        answers = [one for part in parts for one in part.answers]
+        rows = Split({"image": _column(pictures)}, targets_of(files.targets, answers))
+        notes = [] if named else [f"{path.name} names no test rows: all are judged"]
+        return _splits(path, files, (rows, rows, rows), notes)
 
-    def _read(self, path: Path) -> ImageFiles:
+    def _read(self, path: Path, *, judging: bool = False) -> ImageFiles:
         said = [name for name in ("image", "target") if getattr(self, name) is not None]
         is_zip = path.suffix.lower() == ".zip" and path.is_file()
         if not is_zip and holds_table(path, wanted=len(said) > 0):
@@ -157,7 +156,8 @@ class ImageData(Parted, PathOrDataset):
                 f"data.{said[0]}={getattr(self, said[0])!r} names a column of a CSV file, and {path} holds class "
                 "folders of pictures and no such file. Leave it out, or give a CSV file."
             )
-        return (read_image_zip if is_zip else read_image_folder)(path, broken=self.broken, labelled=self.labelled)
+        read = read_image_zip if is_zip else read_image_folder
+        return read(path, broken=self.broken, labelled=self.labelled, judging=judging)
 
     def _named(self, path: Path | None, say: Callable[[str], None], allow_download: bool) -> Splits:
         if len(self._targets) > 1:
@@ -214,6 +214,23 @@ def holds_table(path: Path, *, wanted: bool) -> bool:
     inside = listed(path)
     tables = [file for file in inside if file.suffix.lower() in (".csv", ".tsv")]
     return len(tables) > 0 and (wanted or sum(file.is_dir() for file in inside) < 2)
+
+
+def _splits(path: Path, files: ImageFiles, parts: tuple[Split, Split, Split], notes: Sequence[str]) -> Splits:
+    """Pictures of the user's own: training, validation and test rows."""
+    train, validation, test = parts
+    return Splits(
+        train=train,
+        validation=validation,
+        test=test,
+        kinds={"image": "image"},
+        name=path.stem,
+        source=str(path),
+        fingerprint=files.fingerprint,
+        target_name=files.targets[0] if len(files.targets) == 1 else None,
+        notes=(*files.notes, *notes),
+        drawn="test" not in files.parts,
+    )
 
 
 def _column(pictures: Sequence[Path | bytes]) -> Column:

@@ -19,7 +19,7 @@ from dlkit.data.columns import answered, are_values, check_known, fields_of, str
 from dlkit.data.delimited import read_delimited
 from dlkit.data.image_tables import names_pictures
 from dlkit.data.images import ImageData, holds_table
-from dlkit.data.paths import one_table
+from dlkit.data.paths import PathOrDataset, one_table
 from dlkit.data.samples import sample, splits_of
 from dlkit.data.splitting import check_enough, file_fingerprint
 from dlkit.data.tables import inputs_of
@@ -61,6 +61,10 @@ class LatentData(ImageData):
                 say(f"Reading {file}")
                 return self._table(file)
         return super()._own(path, say)
+
+    def _own_to_judge(self, path: Path, say: Callable[[str], None]) -> Splits:
+        """As they are learned from: figures of codes need some."""
+        return PathOrDataset._own_to_judge(replace(self, per_class=None), path, say)
 
     def _table(self, path: Path) -> Splits:
         file = read_delimited(path)

@@ -175,3 +175,20 @@ def test_all_pictures_of_another_folder_judge_a_run_whatever_number_it_learns_fr
     root = folder(tmp_path / "pets", 30)
     splits = ImageData(per_class=2).to_judge(root, say=SAID.append)
     assert len(splits.test) == 60 and len({*splits.test.inputs["image"]}) == 60
+
+
+@pytest.mark.parametrize("inside", ["", "test/"])
+@pytest.mark.parametrize("as_zip", [False, True])
+def test_pictures_to_judge_may_be_few_of_one_class_and_in_test_alone(
+    tmp_path: Path, inside: str, *, as_zip: bool
+) -> None:
+    place = tmp_path / "pets" / inside / "cat"
+    place.mkdir(parents=True)
+    (place / "0.png").write_bytes(picture(0))
+    files = {str(path.relative_to(tmp_path / "pets")): path.read_bytes() for path in (tmp_path / "pets").rglob("*.png")}
+    given = zipped(tmp_path / "pets.zip", files) if as_zip else tmp_path / "pets"
+    splits = ImageData().to_judge(given, say=SAID.append)
+    assert len(splits.test) == 1 and labels(splits.test) == ["cat"]
+    assert ("names no test rows" in " ".join(splits.notes)) == (inside == "") == splits.drawn
+    with pytest.raises(DataError, match=r"needs at least 2|nothing to learn from"):
+        load(given)
