@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import csv
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 
@@ -208,6 +208,8 @@ class _Layout:
     notes: list[str] = field(default_factory=list)
     marks: dict[str, str] = field(default_factory=dict)
     """See `numbers_of`."""
+    apart: tuple[str, str] | None = None
+    """Columns of days and of times of day, where they stand apart; together they are the times."""
 
     @property
     def zoned(self) -> bool | None:
@@ -216,7 +218,10 @@ class _Layout:
 
     def blocks(self, rows: int) -> Iterator[Block]:
         first = True
-        for table in delimited_blocks(self.path, rows):
+        for read in delimited_blocks(self.path, rows):
+            if first:
+                self._find_clock(read)
+            table = self._joined(read)
             if first:
                 self._decide(table)
                 first = False
@@ -248,6 +253,31 @@ class _Layout:
                 f"{self.path}: expected at least one column of numbers, got {', '.join(names)}. "
                 + "; ".join(self.notes)
             )
+
+    def _find_clock(self, table: Delimited) -> None:
+        """Days and times of day in two columns, unless one of them is ignored."""
+
+        def of_kind(name: str, is_kind: Callable[[str], bool]) -> bool:
+            present = [field for field in table.columns[name][:_LOOKED_AT] if not is_missing(field)]
+            return name not in (self.words, *self.ignored) and bool(present) and all(map(is_kind, present))
+
+        clocks = [name for name in table.columns if of_kind(name, clock.is_clock)]
+        days = [name for name in table.columns if of_kind(name, clock.is_day)]
+        if self.wanted_time is not None and self.wanted_time not in clocks:
+            days = [name for name in days if name == self.wanted_time]
+        if len(clocks) == 1 and days:
+            self.apart = days[0], clocks[0]
+            self.wanted_time = None if self.wanted_time is None else days[0]
+            self.notes.append(f"times are read from {days[0]!r} and {clocks[0]!r} together")
+
+    def _joined(self, table: Delimited) -> Delimited:
+        """The table with its times in the column of their days."""
+        if self.apart is None:
+            return table
+        day, of_day = self.apart
+        times = [*map(clock.joined, table.columns[day], table.columns[of_day])]
+        columns = {name: fields for name, fields in table.columns.items() if name != of_day}
+        return replace(table, columns={**columns, day: times})
 
     def _find_times(self, table: Delimited) -> None:
         likely = sorted(table.columns, key=lambda name: name.strip().lower() not in clock.NAMES)

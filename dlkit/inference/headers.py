@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from dlkit.inference.missing import is_missing
-from dlkit.inference.times import NAMES, written
+from dlkit.inference.times import NAMES, is_clock, is_day, joined, written
 
 _DELIMITERS = ",;\t|"
 
@@ -83,6 +83,24 @@ def holds_names(line: str) -> bool:
     return bool(names) and not any(
         is_missing(name) or is_dated(name) or math.isfinite(number_in(name, comma=True)) for name in names
     )
+
+
+def apart(row: Sequence[str], time: int, taken: Iterable[int]) -> tuple[int, int] | tuple[()]:
+    """The fields of the day and of the time of day where these stand apart, one of them in the column of times; those
+    that are `taken` are neither.
+    """
+    free = sorted(set(range(len(row))) - set(taken))
+    days, clocks = ([place for place in free if is_kind(row[place])] for is_kind in (is_day, is_clock))
+    found = [(day, clock) for day in days for clock in clocks if time in (day, clock)]
+    return found[0] if len(found) == 1 else ()
+
+
+def times_in(rows: Sequence[Sequence[str]], time: int, days: tuple[int, int] | tuple[()]) -> list[str]:
+    """Times as they are written, a time of day that stands apart joined to its day (`apart`)."""
+    if not days:
+        return [row[time] for row in rows]
+    day, clock = days
+    return [joined(row[day], row[clock]) for row in rows]
 
 
 def is_dated(field: str) -> bool:

@@ -136,6 +136,7 @@ class StreamRows:
     _otherwise: int = 0
     _lines: int = 0
     _time: int | None = None
+    _days: tuple[int, int] | tuple[()] | None = None
     _others: tuple[int, ...] = ()
     _style: Written | None = None
     _marks: dict[str, str] = field(default_factory=dict)
@@ -202,6 +203,7 @@ class StreamRows:
 
     def _take(self, header: Header) -> None:
         self._header, self._time, self._others = header, header.time, header.others
+        self._days = None
 
     def _parts(self, lines: Sequence[str]) -> Iterable[tuple[Columns, list[str], bool]]:
         """Lines below the header, as `parse` gives them."""
@@ -214,7 +216,7 @@ class StreamRows:
             # By any name: the first of them that holds a time.
             dated = (place for place in self._others if is_dated(rows[0][place]))
             self._time, self._others = next(dated, None), ()
-        times = [row[self._time] for row in rows] if self._time is not None else []
+        times = self._times(rows)
         keep, moments = self._in_order(times) if times and self.ordered else (range(len(rows)), None)
         columns, bad = self._columns([rows[row] for row in keep], header)
         good = [row for place, row in enumerate(keep) if place not in bad] if bad else keep
@@ -228,6 +230,15 @@ class StreamRows:
         for first, last in pairwise([*([] if 0 in anew else [0]), *anew, len(good)]):
             part = {name: column[first:last] for name, column in columns.items()}
             yield part, [times[row] for row in good[first:last]] if times else [], first in anew
+
+    def _times(self, rows: Sequence[Sequence[str]]) -> list[str]:
+        """As they are written, a time of day that stands apart joined to its day; none without a column of times."""
+        if self._time is None:
+            return []
+        if self._days is None:
+            taken = () if self._header is None else self._header.places.values()
+            self._days = headers.apart(rows[0], self._time, taken)
+        return headers.times_in(rows, self._time, self._days)
 
     def _rows(self, lines: Sequence[str], header: Header) -> tuple[list[list[str]], list[int]]:
         """Fields of each row, and the number of its line."""

@@ -31,6 +31,8 @@ _WRITTEN = re.compile(
 _EPOCH = re.compile(r"\d{9,19}(\.\d+)?")
 _COMPACT = re.compile(r"(?P<date>(?:19|20)\d{6})(?P<hour>\d\d)(?P<minute>\d\d)?(?P<second>\d\d)?")
 """Such as 202412312359. Counted since 1970, ten digits that are such a time would lie in 2030 or later."""
+_CLOCK_ALONE = re.compile(r"\d{1,2}(?::\d\d(?::\d\d(?:[.,]\d{1,9})?)?\s?(?:[AaPp]\.?[Mm]\.?)?|\.\d\d\.\d\d)")
+"""A time of day in a field of its own; some write 18.00.00."""
 FIRST_YEAR, LAST_YEAR = "1678", "2262"
 """Years that nanoseconds in 64 bits can count."""
 _SIGNS = {10: {4: "-", 7: "-"}}
@@ -124,6 +126,24 @@ def written(fields: Sequence[str]) -> list[Written]:
 def is_number(field: str) -> bool:
     """Whether a field could as well be a plain number: a time of such a column is told by the column's name."""
     return field.strip().replace(".", "", 1).isdigit()
+
+
+def is_clock(field: str) -> bool:
+    """Whether a field is a time of day alone: the day may stand in another one."""
+    return _CLOCK_ALONE.fullmatch(field.strip()) is not None
+
+
+def is_day(field: str) -> bool:
+    """Whether a field is a day without a time of day, and no plain number."""
+    return ":" not in field and not is_number(field) and bool(written([field]))
+
+
+def joined(day: str, clock: str) -> str:
+    """A time from its day and its time of day; "" where one of them is missing."""
+    if is_missing(day) or is_missing(clock):
+        return ""
+    clock = clock.strip()
+    return f"{day.strip()} {clock if ':' in clock else clock.replace('.', ':')}"
 
 
 def step_of(times: np.ndarray) -> np.timedelta64 | None:

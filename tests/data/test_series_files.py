@@ -127,3 +127,39 @@ def test_a_point_among_decimal_commas_may_part_thousands(
     (tmp_path / "a.csv").write_text("\n".join(["time;load", *rows]), encoding="utf-8")
     with pytest.raises(DataError, match=r"column 'load'.*their decimals cannot be told"):
         read_series(tmp_path / "a.csv")
+
+
+@pytest.mark.parametrize(
+    ("header", "style"),
+    [
+        ("date,time,load", "{day},{hour:02d}:00"),
+        ("Time,load,Date", None),
+        ("date;time;load", "{day};{hour:02d}.00.00"),
+    ],
+)
+@pytest.mark.parametrize("wanted", [None, "date", "time"])
+def test_days_and_times_of_day_in_two_columns_are_the_times(
+    tmp_path: Path, header: str, style: str | None, wanted: str | None
+) -> None:
+    rows = []
+    for row in range(40):
+        day, hour = f"{12 + row // 24}/02/2024", row % 24
+        rows.append(f"{hour:02d}:00:00,{row},{day}" if style is None else f"{style.format(day=day, hour=hour)}")
+        rows[-1] += "" if style is None else f"{';' if ';' in header else ','}{row}"
+    wanted = wanted.capitalize() if wanted and header[0] == "T" else wanted
+    series = read_series(file(tmp_path, rows, header), wanted)
+    assert list(series.values) == ["load"] and series.step == np.timedelta64(1, "h")
+    assert series.times is not None and series.times[-1] == np.datetime64("2024-02-13T15:00")
+    assert series.time is not None and series.time.lower() == "date" and "together" in series.notes[0]
+    last = last_rows(tmp_path / "series.csv", series.time, ["load"], 30)
+    np.testing.assert_array_equal(last.times, series.times[-30:])
+
+
+def test_a_day_without_its_time_of_day_is_refused_and_an_ignored_column_is_not_joined(tmp_path: Path) -> None:
+    rows = [f"2024-01-{day + 1:02d},12:00,{day}" for day in range(20)]
+    path = file(tmp_path, [*rows, "2024-01-21,,5"], "day,clock,load")
+    with pytest.raises(DataError, match=r"line 22, column 'day': expected a time, got nothing"):
+        read_series(path)
+    series = read_series(file(tmp_path, rows, "day,clock,load"), ignore=["clock"])
+    assert series.step == np.timedelta64(1, "D") and series.times is not None
+    assert series.times[0] == np.datetime64("2024-01-01")

@@ -231,6 +231,22 @@ def test_rows_behind_a_gap_do_not_follow_those_before_it(cut: int) -> None:
 
 
 @pytest.mark.parametrize("cut", [1, 40, 10_000])
+@pytest.mark.parametrize("header", [b"day,clock,heat,note,flow\n", b"clock,time,heat,note,flow\n"])
+def test_a_time_of_day_that_stands_apart_belongs_to_its_day(cut: int, header: bytes) -> None:
+    parted = csv(10) + csv(10, start=5_000)
+    if header.startswith(b"day"):
+        parted = parted.replace(b"T", b",")
+    else:
+        rows = [line.partition(b",") for line in parted.splitlines(keepends=True)]
+        parted = b"".join(b",".join([time[11:], time[:10], rest]) for time, _, rest in rows)
+    text = header + parted + parted[-40:].splitlines(keepends=True)[-1].replace(b"2024", b"")
+    one, _ = follower(gap=90.0)
+    found = judged(one, *[text[start : start + cut] for start in range(0, len(text), cut)])
+    assert np.flatnonzero(np.isnan(found.scores)).tolist() == [0, 1, 10, 11]
+    assert found.times[0] == "2024-01-01 00:00" and one.summary.gaps == 1
+
+
+@pytest.mark.parametrize("cut", [1, 40, 10_000])
 def test_a_line_of_garbage_in_the_place_of_a_row_is_no_gap(cut: int) -> None:
     lost = b"2024-01-01T00:10,warm,x,10\n2024-01-01T00:11,10\n"
     text = HEADER + csv(10) + lost + csv(10, start=12) + lost + csv(10, start=5_000)
