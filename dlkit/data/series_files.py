@@ -255,17 +255,20 @@ class _Layout:
             )
 
     def _find_clock(self, table: Delimited) -> None:
-        """Days and times of day in two columns, unless one of them is ignored."""
+        """Days and times of day in two columns, where days repeat, and unless one of the columns is ignored: what has
+        a row a day may have a column such as "sunrise" too.
+        """
 
         def of_kind(name: str, is_kind: Callable[[str], bool]) -> bool:
             present = [field for field in table.columns[name][:_LOOKED_AT] if not is_missing(field)]
             return name not in (self.words, *self.ignored) and bool(present) and all(map(is_kind, present))
 
         clocks = [name for name in table.columns if of_kind(name, clock.is_clock)]
-        days = [name for name in table.columns if of_kind(name, clock.is_day)]
+        likely = sorted(table.columns, key=lambda name: name.strip().lower() not in clock.NAMES)
+        days = [name for name in likely if of_kind(name, clock.is_day)]
         if self.wanted_time is not None and self.wanted_time not in clocks:
             days = [name for name in days if name == self.wanted_time]
-        if len(clocks) == 1 and days:
+        if len(clocks) == 1 and days and len({*table.columns[days[0]]}) < len(table):
             self.apart = days[0], clocks[0]
             self.wanted_time = None if self.wanted_time is None else days[0]
             self.notes.append(f"times are read from {days[0]!r} and {clocks[0]!r} together")

@@ -140,8 +140,9 @@ class TableData(PathOrDataset):
         check_seed("data.split_seed", self.split_seed)
 
     def _own(self, path: Path, say: Callable[[str], None]) -> Splits:
-        table = self._read(one_table(path), say)
-        return self._splits(one_table(path), table, *self._split({"train": table.rows}))
+        file = one_table(path)
+        table = self._read(file, say)
+        return self._splits(file, table, *self._split({"train": table.rows}))
 
     def _own_to_judge(self, path: Path, say: Callable[[str], None]) -> Splits:
         file = one_table(path)

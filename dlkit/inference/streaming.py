@@ -30,6 +30,8 @@ AT_ONCE = 4_096
 _MARKS = str.maketrans("", "", "-:T .")
 NO_TIME = int(np.datetime64("NaT", "ns").astype(np.int64))
 """In nanoseconds since 1970; before all times."""
+DAY = 86_400 * 10**9
+"""Nanoseconds. Rows of a day each are told apart without a time of day."""
 NEW_CLOCK = 100
 """So many rows in a row from before the newest time: the clock was set back, and the stream goes on from there."""
 BRIDGED = 10
@@ -237,7 +239,8 @@ class StreamRows:
             return []
         if self._days is None:
             taken = () if self._header is None else self._header.places.values()
-            self._days = headers.apart(rows[0], self._time, taken)
+            daily = self.gap is not None and self.gap >= DAY
+            self._days = () if daily else headers.apart(rows[0], self._time, taken)
         return headers.times_in(rows, self._time, self._days)
 
     def _rows(self, lines: Sequence[str], header: Header) -> tuple[list[list[str]], list[int]]:

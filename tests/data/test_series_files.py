@@ -156,10 +156,16 @@ def test_days_and_times_of_day_in_two_columns_are_the_times(
 
 
 def test_a_day_without_its_time_of_day_is_refused_and_an_ignored_column_is_not_joined(tmp_path: Path) -> None:
-    rows = [f"2024-01-{day + 1:02d},12:00,{day}" for day in range(20)]
+    rows = [f"2024-01-{row // 2 + 1:02d},{12 * (row % 2)}:00,{row}" for row in range(20)]
     path = file(tmp_path, [*rows, "2024-01-21,,5"], "day,clock,load")
     with pytest.raises(DataError, match=r"line 22, column 'day': expected a time, got nothing"):
         read_series(path)
-    series = read_series(file(tmp_path, rows, "day,clock,load"), ignore=["clock"])
-    assert series.step == np.timedelta64(1, "D") and series.times is not None
-    assert series.times[0] == np.datetime64("2024-01-01")
+    assert read_series(file(tmp_path, rows, "day,clock,load")).step == np.timedelta64(12, "h")
+    series = read_series(tmp_path / "series.csv", ignore=["clock"])
+    assert series.step == np.timedelta64(1, "D") and "10 times stand more than once" in " ".join(series.notes)
+
+
+def test_a_time_of_day_in_rows_of_a_day_each_is_no_part_of_their_times(tmp_path: Path) -> None:
+    rows = [f"2024-01-{day + 1:02d},0{day % 3 + 5}:1{day % 10},{day}" for day in range(20)]
+    series = read_series(file(tmp_path, rows, "day,sunrise,load"))
+    assert series.step == np.timedelta64(1, "D") and "'sunrise' holds words; left out" in " ".join(series.notes)
