@@ -7,6 +7,7 @@ import json
 import math
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -126,10 +127,8 @@ def _pictures(
     given = [*inputs]
     if file is not None:
         check_given(file)
-    if file is not None and file.suffix.lower() in (".csv", ".tsv"):
-        given += [str(path) for path in paths_in(file, next(iter(kinds)))]
-    elif file is not None:
-        listed = _from_file(file, kinds)
+        is_table = file.suffix.lower() in (".csv", ".tsv")
+        listed = paths_in(file, next(iter(kinds))) if is_table else _from_file(file, kinds)
         given += [str(next(iter(one.values())) if isinstance(one, Mapping) else one) for one in listed]
     if not given and standard_input is not None:
         given += [line for line in read_in(standard_input).split("\n") if line.strip()]
@@ -279,15 +278,16 @@ def windows_from(file: Path, made: ScaledWindows, say: Callable[[str], None]) ->
     from dlkit.data.series_files import read_series
 
     check_given(file)
-    series = None
+    read, series = partial(read_series, file, columns=list(made.numbers), sort=True, empty=True), None
     try:
         with contextlib.suppress(SettingsError):  # rows may come without the column of times
-            series = read_series(file, made.time, columns=list(made.numbers))
-        series = series or read_series(file, columns=list(made.numbers))
+            series = read(made.time)
+        series = series or read()
     except SettingsError as error:  # a column that the model was trained with is not there
         raise InputError(str(error).replace("data.columns=", "Column ")) from None
-    count = len(series) - made.window + 1
-    if count < 1:
+    for note in series.notes:
+        say(f"note: {note}")
+    if (count := len(series) - made.window + 1) < 1:
         raise InputError(f"{file}: a window is {made.window} rows, and the file has {len(series)}. Give more rows.")
     if count > MOST_WINDOWS:
         raise _too_long(file, len(series))

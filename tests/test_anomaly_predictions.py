@@ -71,13 +71,28 @@ def test_what_cannot_be_cut_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         asking.windows_from(stream(tmp_path), MADE, print)
 
 
+def test_rows_are_put_in_order_and_a_dead_channel_is_filled_and_both_are_said(tmp_path: Path) -> None:
+    ordered, _ = asking.windows_from(stream(tmp_path), MADE, print)
+    header, *rows = (tmp_path / "stream.csv").read_text().splitlines()
+    dead = [f"{row.rpartition(',')[0]}," for row in reversed(rows)]
+    (tmp_path / "stream.csv").write_text("\n".join([header, *dead]) + "\n")
+    said: list[str] = []
+    items, times = asking.windows_from(tmp_path / "stream.csv", MADE, said.append)
+    assert times[0] == "2024-03-01T00:03" and len(items) == 7
+    for item, one in zip(items, ordered, strict=True):
+        assert isinstance(item, dict) and isinstance(one, dict)
+        np.testing.assert_array_equal(item["bar"], one["bar"])
+        assert np.isnan(item["flow"]).all()
+    assert "put in the order of their times: 9 of them" in said[0] and "'flow' has no values" in said[1]
+
+
 def test_windows_with_a_gap_are_left_out_and_counted(tmp_path: Path) -> None:
     path, said = stream(tmp_path), []
     lines = path.read_text().splitlines(keepends=True)
     path.write_text("".join(lines[:6] + lines[7:]))
     items, times = asking.windows_from(path, replace(MADE, gap=90.0), said.append)
     assert len(items) == 3 and times == ["2024-03-01T00:03", "2024-03-01T00:04", "2024-03-01T00:09"]
-    assert said == [f"{path}: 3 of 6 windows hold a gap (rows more than 90 seconds apart); left out"]
+    assert said[-1] == f"{path}: 3 of 6 windows hold a gap (rows more than 90 seconds apart); left out"
     with pytest.raises(InputError, match=r"9 of 9 windows hold a gap.*put in those that are missing"):
         asking.windows_from(stream(tmp_path, rows=12), replace(MADE, gap=50.0), print)
 

@@ -70,12 +70,14 @@ def read_series(
     ignore: Sequence[str] = (),
     words: str | None = None,
     sort: bool = False,
+    empty: bool = False,
 ) -> Series:
     """All rows of a CSV or TSV file.
 
     `time`: the column of times; found by looking where it is None. `columns`: of numbers; all others that hold numbers
     where it is None, but for those in `ignore`. `words`: a column of labels, read as text. `sort`: put rows in
-    the order of their times; DataError otherwise where they are not.
+    the order of their times; DataError otherwise where they are not. `empty`: `columns` may hold nothing; DataError
+    otherwise.
     """
     layout = _Layout(path, time, columns, tuple(ignore), words)
     blocks = list(layout.blocks(BLOCK_ROWS))
@@ -93,7 +95,7 @@ def read_series(
             times, values = times[order], {name: column[order] for name, column in values.items()}
             labels = None if labels is None else labels[order]
             notes.append(f"the rows were put in the order of their times: {len(back)} of them went back")
-    values = _usable(path, values, columns, notes)
+    values = _usable(path, values, columns, notes, empty=empty)
     step = None if times is None else clock.step_of(times)
     if times is not None:
         notes += irregularities(times, step)
@@ -364,13 +366,16 @@ def _unordered(path: Path, name: str, times: np.ndarray, lines: np.ndarray, back
 
 
 def _usable(
-    path: Path, values: dict[str, np.ndarray], wanted: Sequence[str] | None, notes: list[str]
+    path: Path, values: dict[str, np.ndarray], wanted: Sequence[str] | None, notes: list[str], *, empty: bool
 ) -> dict[str, np.ndarray]:
     """Columns with at least one number; a note on those that are empty, constant or in part missing."""
     missing = []
     for name, column in list(values.items()):
         lost = int(np.isnan(column).sum())
         if lost == len(column):
+            if wanted is not None and empty:
+                notes.append(f"column {name!r} has no values")
+                continue
             if wanted is not None:
                 raise DataError(f"{path}, column {name!r}: no row holds a number. Choose another column.")
             notes.append(f"column {name!r} has no values; left out")
