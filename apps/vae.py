@@ -14,8 +14,9 @@ as keras.io's example does.
 MNIST, seed 0, 10,000 test digits whose pixels are drawn once (`--set task.likelihood_rows=10000`), nats by 500
 importance samples, one core of an AMD EPYC: `mlp` 87.3 after 400 epochs (19 minutes of processor time), 86.5 after 700
 more (35 minutes; Burda et al. have 86.8); `iwae` of 50 samples that goes on from the first of these 85.7 after 150
-epochs (77 minutes; theirs 84.8). ELBO of `convolutional` -93.0, with `--epochs 80` -91.0 (31 minutes); of `plane`, on
-grey values, -145.4. All models: docs/latents.md.
+epochs (77 minutes), from the second 85.1 after 250 at a rate of 0.0015 (2.5 hours of one core of an Intel Xeon), and
+84.7 by 5,000 importance samples, as Burda et al. take them (theirs 84.8). ELBO of `convolutional` -93.0, with `--epochs
+80` -91.0 (31 minutes); of `plane`, on grey values, -145.4. All models: docs/latents.md.
 """
 
 from __future__ import annotations

@@ -58,7 +58,9 @@ COSTS = {*DECODERS, "units", "epochs", "train, s", "processor, s"}
 PUBLISHED = (
     "Published, on the same images with another order and draw of pixels: NLL 86.76 of a VAE and 84.78 of an "
     "importance-weighted one with 50 samples, both 200-200-50 (Burda et al. 2016, table 1); keras.io's example of a "
-    "code of 2 numbers ends at a training loss of 146.95, of grey values."
+    "code of 2 numbers ends at a training loss of 146.95, of grey values. Theirs are by 5,000 importance samples: by "
+    "as many (`--set task.samples=5000`) the longer `iwae` has an NLL of 84.69, half of the digits on each core "
+    "of an Intel Xeon with matrix units in 6 minutes; there it was trained, 33 to 38 s an epoch of one core, 2.5 hours."
 )
 
 
