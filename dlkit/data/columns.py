@@ -145,7 +145,7 @@ def _number_column(fields: Fields, present: Sequence[str], wanted: str | None) -
 def _category_column(fields: Fields, present: Sequence[str], numbers: int, wanted: str | None) -> Inspected:
     name, different = fields.name, len(set(present))
     note = None
-    dressed = [value for value in present if _DRESSED.fullmatch(value) and not _is_number(fields, value)]
+    plainly = _undress(fields, present) if wanted is None else ""
     if numbers >= MOSTLY * len(present):
         row = next(row for row, v in enumerate(fields.values) if v is not None and not _is_number(fields, v))
         note = (
@@ -155,10 +155,10 @@ def _category_column(fields: Fields, present: Sequence[str], numbers: int, wante
     elif wanted is None and different == len(present) > 1:
         return Inspected(
             note=f"column {name!r} holds a different word on every row; left out{fields.kept_by('data.categorical')}"
-            f"{_undress(dressed, present)}"
+            f"{plainly}"
         )
-    elif wanted is None and _undress(dressed, present):
-        note = f"column {name!r} is taken as words{_undress(dressed, present)}"
+    elif plainly:
+        note = f"column {name!r} is taken as words{plainly}"
     elif different == 1:
         note = f"column {name!r} is {present[0]!r} on every row"
     elif 2 * different > len(present):
@@ -166,8 +166,9 @@ def _category_column(fields: Fields, present: Sequence[str], numbers: int, wante
     return Inspected("category", strings(fields.values), note)
 
 
-def _undress(dressed: Sequence[str], present: Sequence[str]) -> str:
+def _undress(fields: Fields, present: Sequence[str]) -> str:
     """What to do about numbers with a sign or parted thousands, for a note; "" where the values are mostly none."""
+    dressed = [value for value in present if _DRESSED.fullmatch(value) and not _is_number(fields, value)]
     if len(dressed) < MOSTLY * len(present):
         return ""
     return f"; to count with values such as {dressed[0][:40]!r}, write them as plain numbers, such as 1500.5"

@@ -28,7 +28,7 @@ from dlkit.data.image_targets import (
     strata_in,
     targets_of,
 )
-from dlkit.data.paths import PathOrDataset, belongs_to, listed, one_table
+from dlkit.data.paths import PathOrDataset, belongs_to, listed, one_table, own_splits
 from dlkit.data.samples import sample, splits_of
 from dlkit.data.sources import labelled_column, source
 from dlkit.data.splitting import FEWEST_ROWS, Parted, check_enough, check_names, check_rows
@@ -218,19 +218,8 @@ def holds_table(path: Path, *, wanted: bool) -> bool:
 
 def _splits(path: Path, files: ImageFiles, parts: tuple[Split, Split, Split], notes: Sequence[str]) -> Splits:
     """Pictures of the user's own: training, validation and test rows."""
-    train, validation, test = parts
-    return Splits(
-        train=train,
-        validation=validation,
-        test=test,
-        kinds={"image": "image"},
-        name=path.stem,
-        source=str(path),
-        fingerprint=files.fingerprint,
-        target_name=files.targets[0] if len(files.targets) == 1 else None,
-        notes=(*files.notes, *notes),
-        drawn="test" not in files.parts,
-    )
+    target = files.targets[0] if len(files.targets) == 1 else None
+    return own_splits(path, files, parts, notes, kinds={"image": "image"}, target_name=target)
 
 
 def _column(pictures: Sequence[Path | bytes]) -> Column:

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
-from dlkit.contracts import Splits
+from dlkit.contracts import ColumnKind, Split, Splits
 from dlkit.data.sources import source
 from dlkit.errors import DataNotFoundError
 
 ARCHIVES = (".tar.gz", ".tgz", ".tar", ".zip")
+
+
+class OwnFiles(Protocol):
+    """What readers of the user's own texts and pictures give."""
+
+    @property
+    def parts(self) -> Mapping[str, object]: ...
+    @property
+    def fingerprint(self) -> str: ...
+    @property
+    def notes(self) -> tuple[str, ...]: ...
 
 
 class PathOrDataset:
@@ -57,6 +68,31 @@ class PathOrDataset:
 
     def _named(self, path: Path | None, say: Callable[[str], None], allow_download: bool) -> Splits:
         raise NotImplementedError
+
+
+def own_splits(
+    path: Path,
+    files: OwnFiles,
+    parts: tuple[Split, Split, Split],
+    notes: Sequence[str],
+    *,
+    kinds: Mapping[str, ColumnKind],
+    target_name: str | None,
+) -> Splits:
+    """Training, validation and test rows of the user's own."""
+    train, validation, test = parts
+    return Splits(
+        train=train,
+        validation=validation,
+        test=test,
+        kinds=kinds,
+        name=path.stem,
+        source=str(path),
+        fingerprint=files.fingerprint,
+        target_name=target_name,
+        notes=(*files.notes, *notes),
+        drawn="test" not in files.parts,
+    )
 
 
 def present(path: str | Path) -> Path:

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from dlkit.contracts import Split, Splits
+from dlkit.contracts import ColumnKind, Split, Splits
 from dlkit.data.columns import check_classes, strings
-from dlkit.data.paths import PathOrDataset, listed, one_table
+from dlkit.data.paths import PathOrDataset, listed, one_table, own_splits
 from dlkit.data.samples import sample, splits_of
 from dlkit.data.sources import labelled_column, source
 from dlkit.data.splitting import Parted, check_enough, check_names
@@ -149,19 +149,8 @@ def _tables(files: Sequence[Path]) -> list[Path]:
 
 def _splits(path: Path, files: TextFiles, parts: tuple[Split, Split, Split], notes: Sequence[str]) -> Splits:
     """Rows of the user's own: training, validation and test rows."""
-    train, validation, test = parts
-    return Splits(
-        train=train,
-        validation=validation,
-        test=test,
-        kinds={files.text_name: "text"},
-        name=path.stem,
-        source=str(path),
-        fingerprint=files.fingerprint,
-        target_name=files.target_name,
-        notes=(*files.notes, *notes),
-        drawn="test" not in files.parts,
-    )
+    kinds: dict[str, ColumnKind] = {files.text_name: "text"}
+    return own_splits(path, files, parts, notes, kinds=kinds, target_name=files.target_name)
 
 
 def _usable(path: Path, files: TextFiles) -> tuple[dict[str, Labelled], list[str]]:
