@@ -266,8 +266,7 @@ class _Layout:
             return name not in (self.words, *self.ignored) and bool(present) and all(map(is_kind, present))
 
         clocks = [name for name in table.columns if of_kind(name, clock.is_clock)]
-        likely = sorted(table.columns, key=lambda name: name.strip().lower() not in clock.NAMES)
-        days = [name for name in likely if of_kind(name, clock.is_day)]
+        days = [name for name in _likely(table) if of_kind(name, clock.is_day)]
         if self.wanted_time is not None and self.wanted_time not in clocks:
             days = [name for name in days if name == self.wanted_time]
         if len(clocks) == 1 and days and len({*table.columns[days[0]]}) < len(table):
@@ -285,8 +284,7 @@ class _Layout:
         return replace(table, columns={**columns, day: times})
 
     def _find_times(self, table: Delimited) -> None:
-        likely = sorted(table.columns, key=lambda name: name.strip().lower() not in clock.NAMES)
-        for name in likely if self.wanted_time is None else [self.wanted_time]:
+        for name in _likely(table) if self.wanted_time is None else [self.wanted_time]:
             named = name == self.wanted_time or name.strip().lower() in clock.NAMES
             fields = table.columns[name]
             if not named and all(clock.is_number(value) for value in fields[:10]):
@@ -346,6 +344,11 @@ class _Layout:
             self.notes.append(f"column {name!r} holds words; left out")
             return False
         return True
+
+
+def _likely(table: Delimited) -> list[str]:
+    """The columns, those first that are called as times are."""
+    return sorted(table.columns, key=lambda name: name.strip().lower() not in clock.NAMES)
 
 
 def _check_not_times(path: Path, names: Sequence[str]) -> None:
