@@ -97,7 +97,7 @@ def _series_as_learnt(data: SeriesData, made: SeriesInputs, loaded: Callable[[An
     if missing := [name for name in channels if name not in splits.kinds]:
         raise _lacking(splits, missing)
     step = splits.train.layout.step if isinstance(splits.train, SeriesSplit) else None
-    if step is not None and made.step is not None and step != made.step:
+    if step is not None and made.step is not None and not clock.are_equal(step, made.step):
         raise DataError(
             f"{splits.source}: rows are {clock.shown_step(step)} apart, and those that the model has learnt from "
             f"{clock.shown_step(made.step)}. Give rows in that step."

@@ -21,7 +21,8 @@ from dlkit.data.anomaly_streams import Stream, parted, unknown
 from dlkit.data.anomaly_tables import read_rows
 from dlkit.data.delimited import parse_number
 from dlkit.data.paths import PathOrDataset, one_table
-from dlkit.data.series_files import Series, holds_times, irregularities, read_series
+from dlkit.data.series_files import Series, holds_times, read_series
+from dlkit.data.series_gaps import irregularities
 from dlkit.data.sources import source
 from dlkit.data.splitting import (
     FEWEST_ROWS,

@@ -54,8 +54,7 @@ class Stream:
         times, step = self.series.times, self.series.step
         if step is None or breaks(times, step) is None:
             return None
-        longest = int(step / np.timedelta64(1, "M")) * np.timedelta64(31, "D") if clock.in_months(step) else step
-        return np.timedelta64(int(longest / np.timedelta64(1, "ns")) * 3 // 2, "ns")
+        return clock.longest(step)
 
     def part(self, name: str, rows: slice, window: int) -> _Part:
         """The windows in these rows, all of them."""

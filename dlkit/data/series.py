@@ -17,7 +17,7 @@ from dlkit.contracts import Splits
 from dlkit.data import series_gaps
 from dlkit.data.columns import check_known
 from dlkit.data.paths import PathOrDataset, one_table
-from dlkit.data.series_files import Series, irregularities, read_series
+from dlkit.data.series_files import Series, read_series
 from dlkit.data.series_gaps import Fill
 from dlkit.data.series_samples import series_sample
 from dlkit.data.series_windows import Layout, Measured, SeriesSplit, every_nth, thinned, windows
@@ -38,14 +38,15 @@ class SeriesData(PathOrDataset):
 
     `dataset`: taken where no path is given. `targets`: columns to forecast, all that hold numbers where empty; `known`:
     columns whose future is known beforehand; `ignore`: columns left out; all others are looked at. `time`: column of
-    times, found by looking where None. `window`, `horizon`: steps looked at and forecast; where None, 336 and 96, or
-    fewer of a short series. `stride`: a window to train on begins every so many steps. `season`: steps of one, from the
-    step of the times where None. `scale`: "log" counts in logarithms, for a series above 0 that grows by a factor a
-    year. `sort`: puts rows in the order of their times. `fill`: puts in rows and values that are missing, as the one
-    before or on a line between neighbours, and brings rows beside the grid of steps onto it; otherwise windows that
-    would hold them are left out. No forecast is judged by what was filled, or made from what was filled from later.
-    `validation_fraction`, `test_fraction`: shares of all steps, the last ones test, where a dataset has no parts of its
-    own.
+    times, found by looking where None; where some days of the week are missing throughout, a step is from one working
+    day to the next, and up to seven of them that are missing in a row are holidays. `window`, `horizon`: steps looked
+    at and forecast; where None, 336 and 96, or fewer of a short series. `stride`: a window to train on begins every so
+    many steps. `season`: steps of one, from the step of the times where None. `scale`: "log" counts in logarithms, for
+    a series above 0 that grows by a factor a year. `sort`: puts rows in the order of their times. `fill`: puts in rows
+    and values that are missing, as the one before or on a line between neighbours, and brings rows beside the grid of
+    steps onto it; otherwise windows that would hold them are left out. No forecast is judged by what was filled, or
+    made from what was filled from later. `validation_fraction`, `test_fraction`: shares of all steps, the last ones
+    test, where a dataset has no parts of its own.
     """
 
     dataset: str = "etth1"
@@ -124,7 +125,9 @@ class SeriesData(PathOrDataset):
         fields = columns.pop(times[0]).tolist()
         moments = clock.written(fields)[0].parse(fields)
         step = clock.step_of(moments)
-        series = Series(moments, columns, step, (*loaded.notes, *irregularities(moments, step)), times[0], zoned=False)
+        series = Series(
+            moments, columns, step, (*loaded.notes, *series_gaps.irregularities(moments, step)), times[0], zoned=False
+        )
         sizes = tuple(len(part[times[0]]) for part in parts)
         origin = {"name": self.dataset, "source": loaded.source, "fingerprint": loaded.fingerprint}
         return self._splits(series, (sizes[0], sizes[1], sizes[2]), origin)

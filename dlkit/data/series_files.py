@@ -17,6 +17,7 @@ import numpy as np
 
 from dlkit.data.columns import MOSTLY, check_known, numbers_of
 from dlkit.data.delimited import Delimited, delimited_blocks, parse_number
+from dlkit.data.series_gaps import irregularities
 from dlkit.data.sources import Example, Examples
 from dlkit.errors import DataError
 from dlkit.inference import times as clock
@@ -38,7 +39,7 @@ class Series:
 
     times: np.ndarray | None
     values: dict[str, np.ndarray]
-    step: np.timedelta64 | None
+    step: clock.Step | None
     notes: tuple[str, ...] = ()
     time: str | None = None
     words: np.ndarray | None = None
@@ -142,34 +143,6 @@ def holds_times(path: Path, time: str | None = None) -> bool:
             layout._find_times(table)
         return time is not None or layout.time is not None
     return False
-
-
-def irregularities(times: np.ndarray, step: np.timedelta64 | None) -> list[str]:
-    """What a user should know of times in ascending order: repeated ones, gaps, those beside the grid of steps."""
-    notes = []
-    repeated = np.flatnonzero(np.diff(times) == np.timedelta64(0))
-    if len(repeated):
-        what = "time stands" if len(repeated) == 1 else "times stand"
-        notes.append(f"{len(repeated)} {what} more than once, the first {clock.shown(times[repeated[:1]])[0]}")
-    if step is None:
-        return notes
-    counts = clock.steps_between(times, step)
-    whole = np.abs(counts - np.round(counts)) < 1e-6
-    gaps = np.flatnonzero(whole & (counts > 1.5))
-    if len(gaps):
-        missing = int(np.round(counts[gaps]).sum()) - len(gaps)
-        longest = gaps[counts[gaps].argmax()]
-        notes.append(
-            f"gaps: {missing} rows are missing in {len(gaps)} places from a step of {clock.shown_step(step)}; the "
-            f"longest gap follows {clock.shown(times[longest : longest + 1])[0]}"
-        )
-    beside = np.flatnonzero(~whole)
-    if len(beside):
-        notes.append(
-            f"{len(beside)} of {len(counts)} steps are no multiple of {clock.shown_step(step)}, the first after "
-            f"{clock.shown(times[beside[:1]])[0]}"
-        )
-    return notes
 
 
 def parts_of(path: Path, columns: Sequence[str], rows: Mapping[str, int]) -> Examples:

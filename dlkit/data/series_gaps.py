@@ -8,6 +8,7 @@ import numpy as np
 
 from dlkit.errors import DataError
 from dlkit.inference import times as clock
+from dlkit.inference.weeks import HOLIDAYS, WorkingDays
 
 Fill = Literal["none", "previous", "linear"]
 LARGEST_GRID = 20
@@ -18,7 +19,7 @@ _ON_IT = 1e-6
 
 
 def on_grid(
-    times: np.ndarray, values: np.ndarray, step: np.timedelta64, how: Fill
+    times: np.ndarray, values: np.ndarray, step: clock.Step, how: Fill
 ) -> tuple[np.ndarray, np.ndarray, list[str]]:
     """Times and values (rows, columns) with a row for every step from the first time on, and what was done.
 
@@ -29,7 +30,7 @@ def on_grid(
     kept = np.append(np.diff(times) > np.timedelta64(0), True)
     repeated = len(times) - int(kept.sum())
     times, values = times[kept], values[kept]
-    places = _places(times, step)
+    places = clock.places(times, step)
     on_it = np.abs(places - np.round(places)) < _ON_IT
     rows = int(places[-1] + _ON_IT) + 1
     if rows > LARGEST_GRID * len(times):
@@ -51,14 +52,6 @@ def on_grid(
         )
     empty = int(np.isnan(whole).all(axis=1).sum() - np.isnan(values[on_it]).all(axis=1).sum())
     return grid, whole, [*notes, *([f"{empty} missing rows were put in"] if empty > 0 else [])]
-
-
-def _places(times: np.ndarray, step: np.timedelta64) -> np.ndarray:
-    """(rows,) float64: where times lie, in steps from the first."""
-    if clock.in_months(step):
-        months = times.astype("datetime64[M]")
-        return (months - months[0]) / step
-    return (times - times[0]) / step
 
 
 def _resampled(whole: np.ndarray, places: np.ndarray, values: np.ndarray, how: Fill) -> int:
@@ -114,28 +107,61 @@ def filled(values: np.ndarray, how: Fill, before: np.ndarray | None = None) -> n
     return found
 
 
-def breaks(times: np.ndarray | None, step: np.timedelta64 | None) -> np.ndarray | None:
+def breaks(times: np.ndarray | None, step: clock.Step | None) -> np.ndarray | None:
     """(rows - 1,) bool: does the next row follow by more or less than a step? None where rows have no even steps.
 
     Where more than half of the steps are uneven, there is no grid that a window could leave.
     """
     if times is None or step is None or len(times) < 2:
         return None
-    uneven = np.abs(clock.steps_between(times, step) - 1) > 1e-6
+    uneven = clock.apart(times, step)
     return None if uneven.mean() > 0.5 else uneven
 
 
-def season_of(step: np.timedelta64 | None) -> int:
+def irregularities(times: np.ndarray, step: clock.Step | None) -> list[str]:
+    """What a user should know of times in ascending order: repeated ones, gaps, those beside the grid of steps."""
+    notes = []
+    repeated = np.flatnonzero(np.diff(times) == np.timedelta64(0))
+    if len(repeated):
+        what = "time stands" if len(repeated) == 1 else "times stand"
+        notes.append(f"{len(repeated)} {what} more than once, the first {clock.shown(times[repeated[:1]])[0]}")
+    if step is None:
+        return notes
+    if isinstance(step, WorkingDays):
+        notes.append(
+            f"rows are a {step} apart; a forecast is of such days, and up to {HOLIDAYS} of them in a row may be "
+            "missing, as holidays"
+        )
+    counts = clock.steps_between(times, step)
+    whole = np.abs(counts - np.round(counts)) < 1e-6
+    gaps = np.flatnonzero(whole & (counts > 1.5))
+    if len(gaps):
+        missing = int(np.round(counts[gaps]).sum()) - len(gaps)
+        longest = gaps[counts[gaps].argmax()]
+        notes.append(
+            f"gaps: {missing} rows are missing in {len(gaps)} places from a step of {clock.shown_step(step)}; the "
+            f"longest gap follows {clock.shown(times[longest : longest + 1])[0]}"
+        )
+    beside = np.flatnonzero(~whole)
+    if len(beside):
+        notes.append(
+            f"{len(beside)} of {len(counts)} steps are no multiple of {clock.shown_step(step)}, the first after "
+            f"{clock.shown(times[beside[:1]])[0]}"
+        )
+    return notes
+
+
+def season_of(step: clock.Step | None) -> int:
     """Steps of the season that rows of such a step usually have: a day of hours, a week of days, a year of months."""
     if step is None:
         return 1
+    if isinstance(step, WorkingDays):
+        return step.a_week
     if clock.in_months(step):
         return {1: 12, 3: 4}.get(int(step / np.timedelta64(1, "M")), 1)
     seconds = step / np.timedelta64(1, "s")
-    if seconds == _DAY:
-        return 7
-    if seconds == 7 * _DAY:
-        return 52
+    if seconds in (_DAY, 7 * _DAY):
+        return 7 if seconds == _DAY else 52
     if 60 <= seconds < _DAY and _DAY % seconds == 0:
         return int(_DAY / seconds)
     return 1

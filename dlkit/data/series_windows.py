@@ -11,6 +11,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from dlkit.contracts import ColumnKind, Split
 from dlkit.data import series_gaps
 from dlkit.errors import DataError
+from dlkit.inference.times import Step
 from dlkit.inference.windows import holding
 
 _MOST_JUDGED, _MOST_VALUES = 20_000, 20_000_000
@@ -34,7 +35,7 @@ class Layout:
     others: tuple[str, ...] = ()
     known: tuple[str, ...] = ()
     time: str | None = None
-    step: np.timedelta64 | None = None
+    step: Step | None = None
     season: int = 1
     logarithm: bool = False
     zoned: bool | None = None

@@ -9,6 +9,7 @@ import numpy as np
 from dlkit.errors import InputError
 from dlkit.inference import times as clock
 from dlkit.inference.series import SeriesInputs
+from dlkit.inference.weeks import WorkingDays
 
 
 def recent(
@@ -86,17 +87,18 @@ def _check_steps(times: np.ndarray, made: SeriesInputs, where: str) -> None:
         )
     if made.step is None or len(times) < 2:
         return
-    uneven = np.flatnonzero(np.abs(clock.steps_between(times, made.step) - 1) > 1e-6)
+    uneven = np.flatnonzero(clock.apart(times, made.step))
     if not len(uneven):
         return
-    if len(uneven) > len(times) // 2:
-        own = clock.step_of(times)
+    own, most = clock.step_of(times), len(times) // 2
+    another = own is not None and not clock.are_equal(own, made.step) and (~clock.apart(times, own)).sum() > most
+    if own is not None and another and (len(uneven) > most or _on_free_days(times, made.step)):
+        raise InputError(
+            f"{where}: rows are {clock.shown_step(own)} apart, and those of training were "
+            f"{clock.shown_step(made.step)}. Give rows in that step."
+        )
+    if len(uneven) > most:
         # A series whose steps are uneven throughout was learnt from as it is.
-        if own is not None and 2 * (np.abs(clock.steps_between(times, own) - 1) < 1e-6).sum() > len(times):
-            raise InputError(
-                f"{where}: rows are {clock.shown_step(own)} apart, and those of training were "
-                f"{clock.shown_step(made.step)}. Give rows in that step."
-            )
         return
     before, after = clock.shown(times[uneven[0] : uneven[0] + 2])
     looked_at = f"the last {made.window} rows" + (f" and the {made.horizon} ahead" if made.known else "")
@@ -104,3 +106,8 @@ def _check_steps(times: np.ndarray, made: SeriesInputs, where: str) -> None:
         f"{where}: {after} follows {before}; expected a step of {clock.shown_step(made.step)} between {looked_at}. "
         "Put in the missing rows, or take out those that come twice."
     )
+
+
+def _on_free_days(times: np.ndarray, step: clock.Step) -> bool:
+    """Whether rows are of more days than the working ones: a step too short at each weekend, and even in between."""
+    return isinstance(step, WorkingDays) and bool(step.free(times).any())

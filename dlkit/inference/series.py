@@ -14,9 +14,11 @@ from dlkit.errors import InputError
 from dlkit.inference import times as clock
 from dlkit.inference.plain import Plain
 from dlkit.inference.runs import write_json
+from dlkit.inference.weeks import WorkingDays
 
 CYCLES = {"day": 86_400, "week": 604_800, "year": 31_556_952}
 """Seconds of what a calendar repeats; the year is that of the Gregorian calendar on average."""
+_WEEK = "week"
 _FAR = 10.0
 """Standard deviations from the training mean beyond which a window is unlike all that was learnt."""
 
@@ -48,7 +50,7 @@ class SeriesInputs(Plain):
     targets: int
     known: tuple[Channel, ...] = ()
     time: str | None = None
-    step: np.timedelta64 | None = None
+    step: clock.Step | None = None
     season: int = 1
     cycles: tuple[str, ...] = ()
     logarithm: bool = False
@@ -68,9 +70,8 @@ class SeriesInputs(Plain):
     @property
     def tick(self) -> Literal["s", "ns"]:
         """In what a SavedModel counts times since 1970: seconds, or nanoseconds where a step is no whole second."""
-        if self.step is None or clock.in_months(self.step):
-            return "s"
-        return "ns" if self.step % np.timedelta64(1, "s") else "s"
+        step = clock.fixed(self.step)
+        return "ns" if step is not None and step % np.timedelta64(1, "s") else "s"
 
     @property
     def tensors(self) -> Mapping[str, Tensor]:
@@ -160,8 +161,9 @@ class SeriesInputs(Plain):
                 f"Item {missing[0] + 1}, column {self.time!r}: the model looks at the calendar, so it needs the time "
                 "of the last step, such as 2024-12-31 23:00."
             )
-        step = 0.0 if self.step is None else self.step / np.timedelta64(1, "s")
-        offsets = np.arange(-self.window + 1, self.horizon + 1) * step
+        step = clock.fixed(self.step)
+        seconds = 0.0 if step is None else step / np.timedelta64(1, "s")
+        offsets = np.arange(-self.window + 1, self.horizon + 1) * seconds
         return Calendar(last, offsets, tuple(CYCLES[cycle] for cycle in self.cycles))
 
     def following(self, inputs: Columns) -> list[list[str] | None]:
@@ -195,12 +197,7 @@ class SeriesInputs(Plain):
         ]
 
     def save(self, folder: Path) -> None:
-        step = None
-        if self.step is not None:
-            months = clock.in_months(self.step)
-            one = np.timedelta64(1, "M") if months else np.timedelta64(1, "ns")
-            step = [int(self.step / one), "M" if months else "ns"]
-        settings = {"kind": self.kind, **asdict(self), "step": step}
+        settings = {"kind": self.kind, **asdict(self), "step": None if self.step is None else _kept(self.step)}
         write_json(folder / "preprocessing.json", settings)
 
     @classmethod
@@ -214,7 +211,7 @@ class SeriesInputs(Plain):
             channels=_channels(settings["channels"]),
             known=_channels(settings["known"]),
             time=None if settings["time"] is None else str(settings["time"]),
-            step=None if step is None else np.timedelta64(int(step[0]), "M" if step[1] == "M" else "ns"),
+            step=None if step is None else _step(*step),
             cycles=tuple(map(str, cycles)),
             logarithm=bool(settings["logarithm"]),
             zoned=None if zoned is None else bool(zoned),
@@ -294,6 +291,20 @@ class ScaledSteps:
         values = self.values[indices]
         values = np.log(values) if self.logarithm else values
         return ((values - self.mean) / self.scale).astype(np.float32)
+
+
+def _kept(step: clock.Step) -> list[int | str]:
+    """A step as JSON has it: a number of months or nanoseconds, or the working days of a week, and which."""
+    if isinstance(step, WorkingDays):
+        return [step.week, _WEEK]
+    unit: Literal["M", "ns"] = "M" if clock.in_months(step) else "ns"
+    return [int(step / np.timedelta64(1, unit)), unit]
+
+
+def _step(value: int | str, unit: str) -> clock.Step:
+    if unit == _WEEK:
+        return WorkingDays(str(value))
+    return np.timedelta64(int(value), "M" if unit == "M" else "ns")
 
 
 def _channels(settings: object) -> tuple[Channel, ...]:

@@ -14,7 +14,10 @@ from typing import Literal
 import numpy as np
 
 from dlkit.inference.missing import is_missing
+from dlkit.inference.weeks import HOLIDAYS, WorkingDays, working_days
 
+Step = np.timedelta64 | WorkingDays
+"""Nanoseconds, calendar months, or from a working day to the next."""
 Style = Literal["iso", "day first", "month first", "year first", "compact", "epoch"]
 
 NAMES = frozenset({"time", "timestamp", "date", "datetime", "ds", "day", "month", "year", "hour", "epoch", "unix", "t"})
@@ -41,6 +44,8 @@ _SIGNS[19] = _SIGNS[16] | {16: ":"}
 """Length of a time to the places in it that hold no digit, and what may stand there."""
 _UNITS = {"day": 86_400 * 10**9, "hour": 3_600 * 10**9, "minute": 60 * 10**9, "second": 10**9, "millisecond": 10**6}
 _MONTH = np.timedelta64(1, "M")
+_EVEN = 1e-6
+"""Shares of a step by which a row may come early or late."""
 
 
 class TimeFormatError(ValueError):
@@ -146,8 +151,9 @@ def joined(day: str, clock: str) -> str:
     return f"{day.strip()} {clock if ':' in clock else clock.replace('.', ':')}"
 
 
-def step_of(times: np.ndarray) -> np.timedelta64 | None:
-    """The commonest difference between neighbours, of times in ascending order; months where they are calendar months.
+def step_of(times: np.ndarray) -> Step | None:
+    """The commonest difference between neighbours, of times in ascending order; months where they are calendar months,
+    working days where whole days of the week are missing.
 
     A whole number of seconds to nanoseconds as `timedelta64[ns]`, or `timedelta64[M]`; None where there is none.
     """
@@ -159,26 +165,69 @@ def step_of(times: np.ndarray) -> np.timedelta64 | None:
     months = _months_between(times)
     if months is not None:
         return months * _MONTH
+    if (week := working_days(times)) is not None:
+        return week
     values, counts = np.unique(gaps.astype(np.int64), return_counts=True)
     return np.timedelta64(int(values[counts.argmax()]), "ns")
 
 
-def in_months(step: np.timedelta64) -> bool:
+def in_months(step: Step) -> bool:
     """Whether a step counts calendar months, which are of no one length."""
-    return np.datetime_data(step.dtype)[0] == "M"
+    return isinstance(step, np.timedelta64) and np.datetime_data(step.dtype)[0] == "M"
 
 
-def steps_between(times: np.ndarray, step: np.timedelta64) -> np.ndarray:
+def fixed(step: Step | None) -> np.timedelta64 | None:
+    """The step, where all are of one length."""
+    return step if isinstance(step, np.timedelta64) and not in_months(step) else None
+
+
+def are_equal(step: Step, other: Step) -> bool:
+    # A day of 24 hours is no working day, and no number of days is a month.
+    return type(step) is type(other) and in_months(step) == in_months(other) and bool(step == other)
+
+
+def places(times: np.ndarray, step: Step) -> np.ndarray:
+    """(rows,) float64: where times lie, in steps from the first; not whole where one lies beside the grid."""
+    if isinstance(step, WorkingDays):
+        return step.places(times)
+    if in_months(step):
+        times = times.astype("datetime64[M]")
+    return (times - times[0]) / step
+
+
+def steps_between(times: np.ndarray, step: Step) -> np.ndarray:
     """(rows - 1,) float64: differences between neighbours in steps; not whole where a time lies beside the grid."""
+    if isinstance(step, WorkingDays):
+        return step.between(times)
     if in_months(step):
         return np.diff(times.astype("datetime64[M]")) / step
     return np.diff(times) / step
 
 
-def following(last: np.datetime64, step: np.timedelta64, count: int) -> np.ndarray:
+def apart(times: np.ndarray, step: Step) -> np.ndarray:
+    """(rows - 1,) bool: does the next row follow by more or less than a step? Of working days some are holidays, and
+    now and then one is worked on that is usually free.
+    """
+    steps = steps_between(times, step)
+    if isinstance(step, WorkingDays):
+        return (steps <= 0) | (steps > 1 + HOLIDAYS)
+    return np.asarray(np.abs(steps - 1) > _EVEN)
+
+
+def longest(step: Step) -> np.timedelta64:
+    """What lies between two neighbours, at most, where the later one comes late at all: one and a half steps."""
+    if isinstance(step, WorkingDays):
+        return step.longest.astype("timedelta64[ns]")
+    usual = int(step / _MONTH) * np.timedelta64(31, "D") if in_months(step) else step
+    return np.timedelta64(int(usual / np.timedelta64(1, "ns")) * 3 // 2, "ns")
+
+
+def following(last: np.datetime64, step: Step, count: int) -> np.ndarray:
     """The `count` times after `last`, (count,) datetime64[ns]; the end of a month is followed by ends of months."""
     ahead = np.arange(1, count + 1)
     last = last.astype("datetime64[ns]")
+    if isinstance(step, WorkingDays):
+        return step.following(last, count)
     if not in_months(step):
         return last + ahead * step
     month = last.astype("datetime64[M]")
@@ -202,8 +251,10 @@ def shown(times: np.ndarray, *, zoned: bool = False) -> list[str]:
     return [f"{time}{'Z' * zoned}" for time in times]
 
 
-def shown_step(step: np.timedelta64) -> str:
-    """A step for a person: "1 hour", "30 minutes", "1 month"."""
+def shown_step(step: Step) -> str:
+    """A step for a person: "1 hour", "30 minutes", "1 month", "1 working day (Monday to Friday)"."""
+    if isinstance(step, WorkingDays):
+        return f"1 {step}"
     if in_months(step):
         count = int(step / _MONTH)
         return _counted(count // 12, "year") if count % 12 == 0 else _counted(count, "month")

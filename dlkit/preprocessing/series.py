@@ -38,10 +38,11 @@ class SeriesWindows:
         layout = train.layout
         if self.calendar and (layout.time is None or layout.step is None):
             raise SettingsError("preprocessing.calendar needs a series with times; this one has none.")
-        if self.calendar and layout.step is not None and clock.in_months(layout.step):
+        if self.calendar and layout.step is not None and clock.fixed(layout.step) is None:
+            months = clock.in_months(layout.step)
             raise SettingsError(
-                "preprocessing.calendar needs steps of one length, and months are not. Leave it out: a window of a "
-                "year holds the season."
+                f"preprocessing.calendar needs steps of one length, and {'months' if months else 'working days'} are "
+                f"not. Leave it out: a window of a {'year' if months else 'week'} holds the season."
             )
         return SeriesInputs(
             channels=tuple(channel_of(train, name) for name in (*layout.targets, *layout.others)),

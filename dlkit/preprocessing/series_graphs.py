@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from dlkit.inference import times as clock
 from dlkit.inference.series import CYCLES, Channel, SeriesInputs
+from dlkit.inference.weeks import WorkingDays
 
 _SECONDS_A_DAY = 86_400
 _TICKS = {"s": 1, "ns": 10**9}
@@ -69,9 +70,10 @@ class SeriesInputsGraph(tf.Module):
 
     def _calendar(self, raw: Mapping[str, tf.Tensor]) -> list[tf.Tensor]:
         made = self._transform
-        if not made.cycles or made.time is None or made.step is None:
+        step = clock.fixed(made.step)
+        if not made.cycles or made.time is None or step is None:
             return []
-        offsets = np.arange(-made.window + 1, made.horizon + 1) * (made.step / np.timedelta64(1, "s"))
+        offsets = np.arange(-made.window + 1, made.horizon + 1) * (step / np.timedelta64(1, "s"))
         a_second = _TICKS[made.tick]
         last = raw[made.time]
         # Whole seconds first: nanoseconds since 1970 are more than float64 counts.
@@ -87,6 +89,9 @@ class SeriesInputsGraph(tf.Module):
             return {}
         ahead = np.arange(1, made.horizon + 1)
         last = raw[made.time][:, tf.newaxis]
+        if isinstance(made.step, WorkingDays):
+            of_week = (last[:, 0] // _SECONDS_A_DAY + 3) % 7  # 1 January 1970 was a Thursday
+            return {"time": last + tf.gather(tf.constant(made.step.ahead(made.horizon) * _SECONDS_A_DAY), of_week)}
         if not clock.in_months(made.step):
             return {"time": last + tf.constant(ahead * (made.step // np.timedelta64(1, made.tick)), tf.int64)}
         return {"time": _months_after(last, tf.constant(ahead * int(made.step / np.timedelta64(1, "M")), tf.int64))}

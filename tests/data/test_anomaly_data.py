@@ -116,6 +116,12 @@ def test_months_are_no_gap(tmp_path: Path) -> None:
     assert len(splits.train) == 161 and not splits.train.inputs["a"].flags.owndata
 
 
+def test_weekends_and_holidays_are_no_gap_of_working_days(tmp_path: Path) -> None:
+    days = np.delete(np.busday_offset("2020-01-01", np.arange(301)), 40)
+    splits = loaded(written(tmp_path, [f"{day},{row},{row % 7}" for row, day in enumerate(days)]))
+    assert len(splits.train) == 161
+
+
 def test_where_gaps_leave_no_windows_it_is_said(tmp_path: Path) -> None:
     rows = [line for row, line in enumerate(lines(600)) if row % 6]
     with pytest.raises(DataError, match=r"train part: expected at least 10 windows of 8 rows without a gap.*\(data"):

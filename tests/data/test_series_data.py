@@ -14,6 +14,7 @@ from dlkit.data.series_gaps import ahead_of, filled, on_grid
 from dlkit.data.series_windows import SeriesSplit
 from dlkit.errors import DataError, DlkitError, SettingsError
 from dlkit.forecasting import Forecasting
+from dlkit.inference.weeks import WorkingDays
 from dlkit.preprocessing.series import SeriesWindows
 
 
@@ -181,6 +182,37 @@ def test_a_duplicate_leaves_the_frequency_of_months(tmp_path: Path) -> None:
     splits = load(tmp_path, [*months[:50], *months[49:]], targets=("load",), window=10, horizon=2, fill="linear")
     train = part(splits, "train")
     assert train.layout.step == np.timedelta64(1, "M") and train.layout.season == 12 and len(train) == 140 - 12 + 1
+
+
+def working_days(*, without: tuple[int, ...] = (), count: int = 400) -> list[str]:
+    days = np.busday_offset("2022-01-03", np.arange(count), weekmask="1111110")
+    return [f"{day},{row},{row % 7}" for row, day in enumerate(days) if row not in without]
+
+
+def test_windows_reach_over_weekends_and_holidays_but_not_over_weeks(tmp_path: Path) -> None:
+    splits = load(tmp_path, working_days(without=(50, 51, 320)), targets=("load",), window=30, horizon=5)
+    layout = part(splits, "train").layout
+    assert layout.step == WorkingDays("1111110") and layout.season == 6
+    assert (
+        sum(map(len, (splits.train, splits.validation, splits.test))) == 397 - 34 - 4 - 4
+    )  # no window is without a step
+    assert any("gaps: 3 rows are missing in 2 places from a step of 1 working" in note for note in splits.notes)
+    assert any("rows are a working day (Monday to Saturday) apart" in note for note in splits.notes)
+    longer = load(tmp_path, working_days(without=tuple(range(50, 58))), targets=("load",), window=30, horizon=5)
+    assert len(longer.train) == len(part(longer, "train").part["load"]) - 34 - 34
+
+
+def test_working_days_that_are_missing_are_filled_and_no_free_ones(tmp_path: Path) -> None:
+    lines = working_days(without=(50, 51))
+    sunday = "2022-02-06,99,0"  # worked on for once, between rows 29 and 30
+    lines.insert(30, sunday)
+    splits = load(tmp_path, lines, targets=("load",), window=30, horizon=5, fill="linear")
+    train = part(splits, "train")
+    assert train.part["load"][[29, 30, 49, 50, 51, 52]].tolist() == [29, 30, 49, 50, 51, 52]
+    assert train.times is not None
+    expected = np.busday_offset("2022-01-03", np.arange(29, 34), weekmask="1111110")
+    np.testing.assert_array_equal(train.times[:5], expected)
+    assert any("1 rows lie beside the grid of 1 working day" in note for note in splits.notes)
 
 
 def test_covariates_reach_over_the_steps_ahead(tmp_path: Path) -> None:

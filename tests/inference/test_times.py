@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from dlkit.inference import times as clock
+from dlkit.inference.weeks import WorkingDays
 
 
 def read(*fields: str) -> list[str]:
@@ -96,6 +97,66 @@ def test_a_time_that_comes_twice_leaves_the_step_of_months() -> None:
     assert clock.step_of(months[[3, 3]]) is None
 
 
+def days_of(week: str, first: str = "2024-01-01", count: int = 200) -> np.ndarray:
+    days = np.datetime64(first, "D") + np.arange(count)
+    return days[np.is_busday(days, weekmask=week)].astype("datetime64[ns]")
+
+
+@pytest.mark.parametrize("week", ["1111100", "1111110", "1111001", "1010100", "0011111"])
+def test_days_of_the_week_without_rows_are_free_days(week: str) -> None:
+    times = days_of(week)
+    step = clock.step_of(times)
+    assert step == WorkingDays(week)
+    assert (clock.steps_between(times, step) == 1).all() and not clock.apart(times, step).any()
+    assert clock.places(times, step).tolist() == [*range(len(times))]
+    for row in range(7):
+        np.testing.assert_array_equal(clock.following(times[row], step, 30), times[row + 1 : row + 31])
+
+
+def test_holidays_and_a_day_worked_on_though_free_are_no_gap() -> None:
+    times = days_of("1111100")
+    kept = np.delete(times, [20, 60, 61, *range(90, 97)])
+    saturday = np.datetime64("2024-02-17", "ns")
+    with_it = np.sort(np.append(kept, saturday))
+    for some in (kept, with_it):
+        step = clock.step_of(some)
+        assert step == WorkingDays("1111100") and not clock.apart(some, step).any()
+    assert clock.steps_between(kept, step)[[19, 58, 86]].tolist() == [2, 3, 8]
+    longer = np.delete(times, range(90, 98))
+    assert np.flatnonzero(clock.apart(longer, step)).tolist() == [89]
+    assert (np.diff(kept) <= clock.longest(step)).all() and not (np.diff(longer) <= clock.longest(step)).all()
+    assert clock.shown(clock.following(saturday, step, 2)) == ["2024-02-19", "2024-02-20"]
+
+
+def test_midnight_of_a_zone_is_the_evening_before_in_summer_and_winter() -> None:
+    days = days_of("1111100").astype("datetime64[D]")
+    summer = (days >= np.datetime64("2024-03-31")).astype(int)
+    times = days.astype("datetime64[ns]") - (1 + summer) * np.timedelta64(1, "h")
+    step = clock.step_of(times)
+    assert step == WorkingDays("1111001") and clock.shown_step(step) == "1 working day (Sunday to Thursday)"
+    assert clock.shown(clock.following(times[-1], step, 1)) == ["2024-07-18T22:00"]
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        days_of("1111100", count=12),  # two weekends, but not two weeks
+        days_of("1111111"),
+        days_of("1111100")[::2],
+        np.delete(days_of("1111111"), np.arange(5, 150, 7)[::2]),  # every other Saturday
+        np.sort(np.concatenate([days_of("1111100"), days_of("1111100") + np.timedelta64(8, "h")])),
+    ],
+)  # fmt: skip
+def test_what_leaves_no_days_of_the_week_out_has_a_step_of_one_length(times: np.ndarray) -> None:
+    assert isinstance(clock.step_of(times), np.timedelta64)
+
+
+def test_a_working_day_is_no_day_and_a_month_is_no_number_of_days() -> None:
+    steps = [WorkingDays("1111100"), WorkingDays("1111110"), np.timedelta64(86_400, "s"), np.timedelta64(1, "M")]
+    assert [[clock.are_equal(one, other) for other in steps] for one in steps] == np.eye(4, dtype=bool).tolist()
+    assert clock.are_equal(steps[2], np.timedelta64(86_400 * 10**9, "ns"))
+
+
 def test_times_of_utc_are_shown_with_its_sign() -> None:
     times = np.array(["2024-02-29T00:00", "2024-03-01T00:00"], "M8[ns]")
     assert clock.shown(times) == ["2024-02-29", "2024-03-01"]
@@ -106,3 +167,9 @@ def test_times_of_utc_are_shown_with_its_sign() -> None:
 def test_a_step_is_said_in_words() -> None:
     steps = [np.timedelta64(1, "M"), np.timedelta64(24, "M"), np.timedelta64(30, "m"), np.timedelta64(86_400, "s")]
     assert [clock.shown_step(step) for step in steps] == ["1 month", "2 years", "30 minutes", "1 day"]
+    weeks = [WorkingDays("1111110"), WorkingDays("1100111"), WorkingDays("1010100")]
+    assert [clock.shown_step(step) for step in weeks] == [
+        "1 working day (Monday to Saturday)",
+        "1 working day (Friday to Tuesday)",
+        "1 working day (Monday, Wednesday, Friday)",
+    ]

@@ -15,8 +15,10 @@ from dlkit.data.series_windows import SeriesSplit
 from dlkit.errors import InputError, SettingsError
 from dlkit.inference import times as clock
 from dlkit.inference.predictor import _TRANSFORMS
+from dlkit.inference.recent import recent
 from dlkit.inference.runs import read_json
 from dlkit.inference.series import Channel, SeriesInputs
+from dlkit.inference.weeks import WorkingDays
 from dlkit.preprocessing.graphs import graph_of, raw_tensors
 from dlkit.preprocessing.series import SeriesWindows
 from dlkit.preprocessing.series_graphs import SeriesInputsGraph
@@ -75,10 +77,20 @@ def test_the_calendar_of_a_step_is_that_of_its_own_time() -> None:
     np.testing.assert_allclose(known[:, 4], np.cos(2 * np.pi * hours / 168), atol=1e-6)
 
 
-@pytest.mark.parametrize("step", [np.timedelta64(1, "M"), np.timedelta64(3, "M"), np.timedelta64(86_400, "s")])
-def test_the_graph_knows_the_times_that_follow(step: np.timedelta64) -> None:
+@pytest.mark.parametrize(
+    "step",
+    [
+        np.timedelta64(1, "M"),
+        np.timedelta64(3, "M"),
+        np.timedelta64(86_400, "s"),
+        WorkingDays("1111100"),
+        WorkingDays("1010001"),
+    ],
+)
+def test_the_graph_knows_the_times_that_follow(step: clock.Step) -> None:
     made = SeriesInputs((Channel("load"),), window=2, horizon=30, targets=1, time="at", step=step)
-    lasts = np.array(["1899-12-31", "1969-12-31", "2023-12-31", "2024-01-30", "2024-02-29", "2100-03-01"], "M8[ns]")
+    days = ["1899-12-31", "1969-12-31", "2023-12-31", "2024-01-30", "2024-02-29", "2100-03-01", "2024-03-02T16:30"]
+    lasts = np.array(days, "M8[ns]")
     graph = graph_of(made)
     assert isinstance(graph, SeriesInputsGraph)
     seconds = lasts.astype("datetime64[s]").astype(np.int64)
@@ -87,10 +99,28 @@ def test_the_graph_knows_the_times_that_follow(step: np.timedelta64) -> None:
         np.testing.assert_array_equal(found[row], clock.following(last, step, 30))
 
 
-def test_it_is_the_same_once_saved_and_loaded(tmp_path: Path) -> None:
-    INPUTS.save(tmp_path)
+@pytest.mark.parametrize("step", [INPUTS.step, np.timedelta64(3, "M"), WorkingDays("1111110"), None])
+def test_it_is_the_same_once_saved_and_loaded(step: clock.Step | None, tmp_path: Path) -> None:
+    made = replace(INPUTS, step=step)
+    made.save(tmp_path)
     settings = read_json(tmp_path / "preprocessing.json")
-    assert _TRANSFORMS[str(settings["kind"])](tmp_path, settings) == INPUTS
+    assert _TRANSFORMS[str(settings["kind"])](tmp_path, settings) == made
+
+
+def test_recent_working_days_may_lack_holidays_but_no_weeks() -> None:
+    made = SeriesInputs((Channel("load"),), window=30, horizon=5, targets=1, time="at", step=WorkingDays("1111100"))
+    days = np.busday_offset("2024-01-01", np.arange(60)).astype("datetime64[ns]")
+    without = np.delete(days, [40, 50, 51])
+    item = recent({"load": np.arange(57.0)}, without, made, where="own.csv")
+    times = np.asarray(item["at"])[-1:]
+    assert made.following({"load": np.ones((1, 57)), "at": times}) == [
+        ["2024-03-25", "2024-03-26", "2024-03-27", "2024-03-28", "2024-03-29"]
+    ]
+    with pytest.raises(InputError, match=r"2024-03-05 follows 2024-02-21; expected a step of 1 working day"):
+        recent({"load": np.arange(52.0)}, np.delete(days, range(38, 46)), made, where="own.csv")
+    every_day = np.datetime64("2024-01-01", "ns") + np.arange(60) * 24 * HOUR
+    with pytest.raises(InputError, match=r"rows are 1 day apart, and those of training were 1 working day"):
+        recent({"load": np.arange(60.0)}, every_day, made, where="own.csv")
 
 
 def test_scales_are_those_of_the_training_part_alone() -> None:
@@ -184,5 +214,11 @@ def test_rows_drawn_at_random_are_refused() -> None:
 
 
 def test_a_calendar_needs_even_steps() -> None:
+    splits = SeriesData(window=24, horizon=4).load("sample", say=lambda _: None)
+    assert isinstance(splits.train, SeriesSplit)
+    for step, named in ((np.timedelta64(1, "M"), "months are not"), (WorkingDays("1111100"), "working days are not")):
+        train = replace(splits.train, layout=replace(splits.train.layout, step=step))
+        with pytest.raises(SettingsError, match=named):
+            SeriesWindows(calendar=("day",)).fit(train, splits.kinds)
     with pytest.raises(SettingsError, match=r"unknown 'hour'"):
         SeriesWindows(calendar=("hour",))
