@@ -23,8 +23,8 @@ MOSTLY = 0.8
 FEW = 10
 """Rows of a class below which next to nothing is learnt of it."""
 _PLAIN = str.maketrans("", "", "0123456789.+-eE")
-_DRESSED = re.compile(r"[$€£¥]?\s?[+-]?[0-9]+(?:[,.'’\u00a0\u202f ][0-9]{3})*(?:[.,][0-9]+)?\s?[%‰$€£¥]?")
-"""Numbers as people write them: "1,500.0", "12 %", "$5"."""
+_DRESSED = re.compile(r"[$€£¥]?\s?[+-]?[0-9]+(?:[,.'’\u00a0\u202f ][0-9]{3})*(?:[.,][0-9]+)?\s?[%‰$€£¥KMB]?")
+"""Numbers as people write them: "1,500.0", "12 %", "$5", "1.5M"."""
 MANY_CLASSES = 20
 """Where there are more, that most of them have few rows is said at the start; otherwise with the figures."""
 
@@ -145,7 +145,7 @@ def _number_column(fields: Fields, present: Sequence[str], wanted: str | None) -
 def _category_column(fields: Fields, present: Sequence[str], numbers: int, wanted: str | None) -> Inspected:
     name, different = fields.name, len(set(present))
     note = None
-    plainly = _undress(fields, present) if wanted is None else ""
+    plainly = undressed(present, decimal_comma=fields.decimal_comma) if wanted is None else ""
     if numbers >= MOSTLY * len(present):
         row = next(row for row, v in enumerate(fields.values) if v is not None and not _is_number(fields, v))
         note = (
@@ -166,10 +166,11 @@ def _category_column(fields: Fields, present: Sequence[str], numbers: int, wante
     return Inspected("category", strings(fields.values), note)
 
 
-def _undress(fields: Fields, present: Sequence[str]) -> str:
+def undressed(present: Sequence[str], *, decimal_comma: bool) -> str:
     """What to do about numbers with a sign or parted thousands, for a note; "" where the values are mostly none."""
-    dressed = [value for value in present if _DRESSED.fullmatch(value) and not _is_number(fields, value)]
-    if len(dressed) < MOSTLY * len(present):
+    alike = [value for value in present if _DRESSED.fullmatch(value)]  # below a thousand, also plain ones
+    dressed = [value for value in alike if parse_number(value, decimal_comma=decimal_comma) is None]
+    if not dressed or len(alike) < MOSTLY * len(present):
         return ""
     return f"; to count with values such as {dressed[0][:40]!r}, write them as plain numbers, such as 1500.5"
 

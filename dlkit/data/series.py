@@ -100,6 +100,10 @@ class SeriesData(PathOrDataset):
         say(f"Reading {file}")
         wanted = [*self.targets, *self.known]
         series = read_series(file, self.time, None, ignore=self.ignore, sort=self.sort)
+        for name in wanted:
+            said = [note for note in series.notes if note.startswith(f"column {name!r} ")]
+            if name not in series.values and said:
+                raise DataError(f"{file}: data.targets and data.known are columns of numbers, and {'; '.join(said)}.")
         check_known("data.targets and data.known", wanted, series.values, str(file))
         check_enough(str(file), len(series), "steps")
         origin = {"name": file.stem, "source": str(file), "fingerprint": file_fingerprint(file)}

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dlkit.data.columns import MOSTLY, check_known, numbers_of
+from dlkit.data.columns import MOSTLY, check_known, numbers_of, undressed
 from dlkit.data.delimited import Delimited, delimited_blocks, parse_number
 from dlkit.data.series_gaps import irregularities
 from dlkit.data.sources import Example, Examples
@@ -312,9 +312,10 @@ class _Layout:
     def _holds_numbers(self, table: Delimited, name: str) -> bool:
         """Whether a column that nobody asked for is one of numbers, by its first rows."""
         present = [value.strip() for value in table.columns[name][:_LOOKED_AT] if not is_missing(value)]
-        numbers = sum(parse_number(value, decimal_comma=table.delimiter == ";") is not None for value in present)
+        comma = table.delimiter == ";"
+        numbers = sum(parse_number(value, decimal_comma=comma) is not None for value in present)
         if present and numbers < MOSTLY * len(present):
-            self.notes.append(f"column {name!r} holds words; left out")
+            self.notes.append(f"column {name!r} holds words; left out{undressed(present, decimal_comma=comma)}")
             return False
         return True
 

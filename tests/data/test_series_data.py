@@ -215,6 +215,12 @@ def test_working_days_that_are_missing_are_filled_and_no_free_ones(tmp_path: Pat
     assert any("1 rows lie beside the grid of 1 working day" in note for note in splits.notes)
 
 
+def test_a_target_written_with_parted_thousands_is_said_to_be_no_number(tmp_path: Path) -> None:
+    lines = [f'{line.split(",")[0]},"1,{100 + row}.5",{row}' for row, line in enumerate(rows())]
+    with pytest.raises(DataError, match=r"data\.targets.*'load' holds words.*such as '1,\d+\.5', write them as plain"):
+        load(tmp_path, lines, targets=("load",), window=20, horizon=5)
+
+
 def test_covariates_reach_over_the_steps_ahead(tmp_path: Path) -> None:
     train = part(load(tmp_path, rows(), targets=("load",), known=("wind",), window=20, horizon=5), "train")
     assert train.inputs["wind"].shape == (len(train), 25) and train.inputs["load"].shape == (len(train), 20)

@@ -101,6 +101,8 @@ def test_numbers_can_be_categories(tmp_path: Path) -> None:
         (["12 %", "7%"], "such as '12 %', write them as plain numbers"),
         (['"12,000"', '"1,500.5"'], "such as '12,000', write them"),
         (["$5", "€ 7.50"], "such as '$5', write them"),
+        (["913.08", '"1,413.08"'], "such as '1,413.08', write them"),
+        (["4.05M", "900K"], "such as '4.05M', write them"),
         (["3", "4-5"], None),
         (["10-12", "7 rooms"], None),
     ],
