@@ -257,7 +257,8 @@ class _Layout:
         return replace(table, columns={**columns, day: times})
 
     def _find_times(self, table: Delimited) -> None:
-        for name in _likely(table) if self.wanted_time is None else [self.wanted_time]:
+        likely = [name for name in _likely(table) if name not in self.ignored]
+        for name in likely if self.wanted_time is None else [self.wanted_time]:
             named = name == self.wanted_time or name.strip().lower() in clock.NAMES
             fields = table.columns[name]
             if not named and all(clock.is_number(value) for value in fields[:10]):

@@ -221,6 +221,14 @@ def test_a_target_written_with_parted_thousands_is_said_to_be_no_number(tmp_path
         load(tmp_path, lines, targets=("load",), window=20, horizon=5)
 
 
+def test_rows_that_share_their_times_are_no_series_unless_taken_in_their_order(tmp_path: Path) -> None:
+    lines = [f"{line[:10]},{line.partition(',')[2]}" for line in rows()]
+    with pytest.raises(DataError, match=r"'time': 191 of 200 rows have the time of the row before.*data\.ignore=time"):
+        load(tmp_path, lines, targets=("load",), window=20, horizon=5)
+    layout = part(load(tmp_path, lines, targets=("load",), ignore=("time",), window=20, horizon=5), "train").layout
+    assert layout.time is None and layout.step is None and layout.columns == ("load", "wind")
+
+
 def test_covariates_reach_over_the_steps_ahead(tmp_path: Path) -> None:
     train = part(load(tmp_path, rows(), targets=("load",), known=("wind",), window=20, horizon=5), "train")
     assert train.inputs["wind"].shape == (len(train), 25) and train.inputs["load"].shape == (len(train), 20)
