@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import json
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,6 +65,16 @@ def same_start() -> None:
     """Every test draws the same random numbers, whichever tests ran before it."""
     if keras := sys.modules.get("keras"):  # who has not imported it does not draw from it
         keras.utils.set_random_seed(0)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def young_heap() -> Iterator[None]:
+    """What a module's tests leave behind is looked at once, not in every later collection: LiteRT's converter asks for
+    a whole one each time, over all the graphs that older tests have made.
+    """
+    yield
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture
