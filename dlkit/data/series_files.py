@@ -239,6 +239,10 @@ class _Layout:
             return name not in (self.words, *self.ignored) and bool(present) and all(map(is_kind, present))
 
         clocks = [name for name in table.columns if of_kind(name, clock.is_clock)]
+        if not clocks:
+            # What a model looks at as a number is no part of its times.
+            free = [name for name in table.columns if name.lower() in clock.HOURS and name not in (self.wanted or ())]
+            clocks = [name for name in free if of_kind(name, clock.is_hour)]
         days = [name for name in _likely(table) if of_kind(name, clock.is_day)]
         if self.wanted_time is not None and self.wanted_time not in clocks:
             days = [name for name in days if name == self.wanted_time]

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from dlkit.inference.missing import is_missing
-from dlkit.inference.times import NAMES, is_clock, is_day, joined, written
+from dlkit.inference.times import HOURS, NAMES, is_clock, is_day, is_hour, joined, written
 
 _DELIMITERS = ",;\t|"
 
@@ -16,7 +16,8 @@ _DELIMITERS = ",;\t|"
 @dataclass(frozen=True)
 class Header:
     """How rows are read. `width`: fields of a row. `places`: the model's columns to the number of their field. `time`:
-    that of the times; None where none is named so, then the first of `others` that holds one may be.
+    that of the times; None where none is named so, then the first of `others` that holds one may be. `hours`: of a
+    column that may hold the hours of the times; None where none is named so.
     """
 
     delimiter: str
@@ -24,6 +25,7 @@ class Header:
     places: Mapping[str, int]
     time: int | None
     others: tuple[int, ...] = ()
+    hours: int | None = None
 
 
 def named(line: str, kinds: Mapping[str, str], clock: str | None = None) -> Header | None:
@@ -37,7 +39,8 @@ def named(line: str, kinds: Mapping[str, str], clock: str | None = None) -> Head
     time = next((place for place in others if names[place] == clock), None)
     if time is None:
         time = next((place for place in others if names[place].lower() in NAMES), None)
-    return Header(delimiter, len(names), {name: names.index(name) for name in kinds}, time, others)
+    hours = next((place for place in others if names[place].lower() in HOURS), None)
+    return Header(delimiter, len(names), {name: names.index(name) for name in kinds}, time, others, hours)
 
 
 def names_in(line: str) -> tuple[str, list[str]]:
@@ -85,12 +88,14 @@ def holds_names(line: str) -> bool:
     )
 
 
-def apart(row: Sequence[str], time: int, taken: Iterable[int]) -> tuple[int, int] | tuple[()]:
+def apart(row: Sequence[str], time: int, taken: Iterable[int], hours: int | None = None) -> tuple[int, int] | tuple[()]:
     """The fields of the day and of the time of day where these stand apart, one of them in the column of times; those
-    that are `taken` are neither.
+    that are `taken` are neither. `hours`: the field that may be a whole hour.
     """
     free = sorted(set(range(len(row))) - set(taken))
     days, clocks = ([place for place in free if is_kind(row[place])] for is_kind in (is_day, is_clock))
+    if not clocks and hours in free and is_hour(row[hours]):
+        clocks = [hours]
     found = [(day, clock) for day in days for clock in clocks if time in (day, clock)]
     return found[0] if len(found) == 1 else ()
 

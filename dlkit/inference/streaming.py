@@ -238,9 +238,9 @@ class StreamRows:
         if self._time is None:
             return []
         if self._days is None:
-            taken = () if self._header is None else self._header.places.values()
+            taken, hours = ((), None) if self._header is None else (self._header.places.values(), self._header.hours)
             daily = self.gap is not None and self.gap >= DAY
-            self._days = () if daily else headers.apart(rows[0], self._time, taken)
+            self._days = () if daily else headers.apart(rows[0], self._time, taken, hours)
         return headers.times_in(rows, self._time, self._days)
 
     def _rows(self, lines: Sequence[str], header: Header) -> tuple[list[list[str]], list[int]]:

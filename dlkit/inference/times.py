@@ -22,6 +22,9 @@ Style = Literal["iso", "day first", "month first", "year first", "compact", "epo
 
 NAMES = frozenset({"time", "timestamp", "date", "datetime", "ds", "day", "month", "year", "hour", "epoch", "unix", "t"})
 """Columns called so, in any case, are looked at first when the times are searched."""
+HOURS = frozenset({"hour", "hours", "hr", "h", "hour_of_day", "hour of day"})
+"""Columns called so, in any case, may hold the hour of a day that stands in another one."""
+_HOUR = re.compile(r"[01]?\d|2[0-3]")
 _ZONE = r"(?P<zone>\s?Z|\s?UTC|\s?[+-]\d\d:?\d\d)?"
 _CLOCK = (
     r"(?:[T ]+(?P<hour>\d{1,2}):(?P<minute>\d\d)(?::(?P<second>\d\d)(?P<part>[.,]\d{1,9})?)?"
@@ -138,6 +141,11 @@ def is_clock(field: str) -> bool:
     return _CLOCK_ALONE.fullmatch(field.strip()) is not None
 
 
+def is_hour(field: str) -> bool:
+    """Whether a field is a whole hour of a day, from 0 to 23."""
+    return _HOUR.fullmatch(field.strip()) is not None
+
+
 def is_day(field: str) -> bool:
     """Whether a field is a day without a time of day, and no plain number."""
     return ":" not in field and not is_number(field) and bool(written([field]))
@@ -148,6 +156,8 @@ def joined(day: str, clock: str) -> str:
     if is_missing(day) or is_missing(clock):
         return ""
     clock = clock.strip()
+    if is_hour(clock):
+        clock += ":00"
     return f"{day.strip()} {clock if ':' in clock else clock.replace('.', ':')}"
 
 

@@ -155,6 +155,22 @@ def test_days_and_times_of_day_in_two_columns_are_the_times(
     np.testing.assert_array_equal(last.times, series.times[-30:])
 
 
+@pytest.mark.parametrize("header", ["dteday,hr,load", "Hour,day,load"])
+def test_an_hour_that_stands_apart_belongs_to_its_day(tmp_path: Path, header: str) -> None:
+    rows = [(f"2024-01-{hour // 24 + 1:02d}", f"{hour % 24}") for hour in range(100) if hour != 50]
+    fields = [pair if header.startswith("d") else pair[::-1] for pair in rows]
+    series = read_series(file(tmp_path, [",".join([*pair, str(row)]) for row, pair in enumerate(fields)], header))
+    assert list(series.values) == ["load"] and series.step == np.timedelta64(1, "h")
+    assert series.times is not None and series.times[-1] == np.datetime64("2024-01-05T03:00")
+    learnt = read_series(tmp_path / "series.csv", columns=["load", header.split(",")[header.startswith("d")]])
+    assert learnt.step == np.timedelta64(1, "D") and len(learnt.values) == 2, "a model of old looks at the hour"
+
+
+def test_hours_from_1_to_24_are_numbers_like_others(tmp_path: Path) -> None:
+    rows = [f"2024-01-{hour // 24 + 1:02d},{hour % 24 + 1},{hour}" for hour in range(100)]
+    assert [*read_series(file(tmp_path, rows, "day,hour,load")).values] == ["hour", "load"]
+
+
 def test_a_day_without_its_time_of_day_is_refused_and_an_ignored_column_is_not_joined(tmp_path: Path) -> None:
     rows = [f"2024-01-{row // 2 + 1:02d},{12 * (row % 2)}:00,{row}" for row in range(20)]
     path = file(tmp_path, [*rows, "2024-01-21,,5"], "day,clock,load")

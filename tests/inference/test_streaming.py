@@ -246,6 +246,14 @@ def test_a_time_of_day_that_stands_apart_belongs_to_its_day(cut: int, header: by
     assert found.times[0] == "2024-01-01 00:00" and one.summary.gaps == 1
 
 
+def test_an_hour_in_a_column_named_so_belongs_to_its_day() -> None:
+    rows = [f"2024-01-{1 + hour // 24:02d},{hour % 24},warm,{hour % 9},10\n" for hour in range(60) if hour != 40]
+    one, lines = follower(gap=5_400.0)
+    found = judged(one, ("date,HR,note,heat,flow\n" + "".join(rows)).encode())
+    assert np.flatnonzero(np.isnan(found.scores)).tolist() == [0, 1, 40, 41] and one.summary.gaps == 1
+    assert found.times[30] == "2024-01-02 6:00" and "a gap of 2 hours" in lines[-1]
+
+
 @pytest.mark.parametrize("cut", [1, 40, 10_000])
 def test_a_line_of_garbage_in_the_place_of_a_row_is_no_gap(cut: int) -> None:
     lost = b"2024-01-01T00:10,warm,x,10\n2024-01-01T00:11,10\n"
