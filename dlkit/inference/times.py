@@ -22,7 +22,7 @@ Style = Literal["iso", "day first", "month first", "year first", "compact", "epo
 
 NAMES = frozenset({"time", "timestamp", "date", "datetime", "ds", "day", "month", "year", "hour", "epoch", "unix", "t"})
 """Columns called so, in any case, are looked at first when the times are searched."""
-HOURS = frozenset({"hour", "hours", "hr", "h", "hour_of_day", "hour of day"})
+HOURS = frozenset({"hour", "hours", "hr", "hour_of_day", "hour of day"})
 """Columns called so, in any case, may hold the hour of a day that stands in another one."""
 _HOUR = re.compile(r"[01]?\d|2[0-3]")
 _ZONE = r"(?P<zone>\s?Z|\s?UTC|\s?[+-]\d\d:?\d\d)?"
