@@ -28,7 +28,7 @@ from dlkit.data.image_targets import (
     strata_in,
     targets_of,
 )
-from dlkit.data.paths import PathOrDataset, belongs_to, listed, one_table, own_splits
+from dlkit.data.paths import PathOrDataset, all_judged, belongs_to, listed, one_table, own_splits
 from dlkit.data.samples import sample, splits_of
 from dlkit.data.sources import labelled_column, source
 from dlkit.data.splitting import FEWEST_ROWS, Parted, check_enough, check_names, check_rows
@@ -136,7 +136,7 @@ class ImageData(Parted, PathOrDataset):
         check_enough(str(path), len(pictures), "pictures to judge", fewest=1)
         answers = [one for part in parts for one in part.answers]
         rows = Split({"image": _column(pictures)}, targets_of(files.targets, answers))
-        notes = [] if named else [f"{path.name} names no test rows: all are judged"]
+        notes = [] if named else [all_judged(path)]
         return _splits(path, files, (rows, rows, rows), notes)
 
     def _read(self, path: Path, *, judging: bool = False) -> ImageFiles:

@@ -14,7 +14,7 @@ from dlkit.contracts import Split, Splits
 from dlkit.data.columns import strings
 from dlkit.data.pair_files import PairFiles, Sided, read_pairs
 from dlkit.data.pair_samples import pair_sample
-from dlkit.data.paths import PathOrDataset
+from dlkit.data.paths import PathOrDataset, all_judged
 from dlkit.data.sources import Source, source
 from dlkit.data.splitting import Parted, check_enough, check_names, fingerprint
 from dlkit.data.text_notes import key
@@ -74,7 +74,7 @@ class PairData(Parted, PathOrDataset):
         if "test" in files.parts:
             return self._splits({"test": files.parts["test"]}, files, path.stem, str(path))
         every = Sided(*([text for part in files.parts.values() for text in getattr(part, side)] for side in SIDES))
-        files = replace(files, notes=(*files.notes, f"{path.name} names no test rows: all are judged"))
+        files = replace(files, notes=(*files.notes, all_judged(path)))
         return replace(self._splits({"test": every}, files, path.stem, str(path)), drawn=True)
 
     def _named(self, path: Path | None, say: Callable[[str], None], allow_download: bool) -> Splits:

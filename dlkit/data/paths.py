@@ -55,7 +55,7 @@ class PathOrDataset:
         if not splits.drawn:
             return splits
         every = splits.train.joined(splits.validation).joined(splits.test)
-        return replace(splits, test=every, notes=(*splits.notes, f"{path.name} names no test rows: all are judged"))
+        return replace(splits, test=every, notes=(*splits.notes, all_judged(path)))
 
     def _is_named(self, path: Path) -> bool:
         return self.dataset is not None and belongs_to(path, self.dataset)
@@ -68,6 +68,11 @@ class PathOrDataset:
 
     def _named(self, path: Path | None, say: Callable[[str], None], allow_download: bool) -> Splits:
         raise NotImplementedError
+
+
+def all_judged(path: Path) -> str:
+    """A note on rows of the user's own that judge a finished run."""
+    return f"{path.name} names no test rows: all are judged"
 
 
 def own_splits(

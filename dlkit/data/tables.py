@@ -27,7 +27,7 @@ from dlkit.data.columns import (
     strings,
 )
 from dlkit.data.delimited import Delimited, read_delimited
-from dlkit.data.paths import PathOrDataset, one_table
+from dlkit.data.paths import PathOrDataset, all_judged, one_table
 from dlkit.data.samples import sample, splits_of
 from dlkit.data.sources import source
 from dlkit.data.splitting import (
@@ -148,7 +148,7 @@ class TableData(PathOrDataset):
         file = one_table(path)
         table = self._read(file, say, judged=True)
         splits = self._splits(file, table, table.rows, table.rows, table.rows)
-        return replace(splits, notes=(*splits.notes, f"{file.name} names no test rows: all are judged"))
+        return replace(splits, notes=(*splits.notes, all_judged(file)))
 
     def _read(self, file: Path, say: Callable[[str], None], *, judged: bool = False) -> Table:
         say(f"Reading {file}")

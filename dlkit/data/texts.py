@@ -13,7 +13,7 @@ import numpy as np
 
 from dlkit.contracts import ColumnKind, Split, Splits
 from dlkit.data.columns import check_classes, strings
-from dlkit.data.paths import PathOrDataset, listed, one_table, own_splits
+from dlkit.data.paths import PathOrDataset, all_judged, listed, one_table, own_splits
 from dlkit.data.samples import sample, splits_of
 from dlkit.data.sources import labelled_column, source
 from dlkit.data.splitting import Parted, check_enough, check_names
@@ -78,7 +78,7 @@ class TextData(Parted, PathOrDataset):
         kept = [(text, label) for text, label in pairs if text.strip()]
         check_enough(str(path), len(kept), "texts to judge", fewest=1)
         notes = [f"{len(pairs) - len(kept)} empty texts were left out"] * (len(kept) < len(pairs))
-        notes += [] if named else [f"{path.name} names no test rows: all are judged"]
+        notes += [] if named else [all_judged(path)]
         rows = Split({files.text_name: strings([text for text, _ in kept])}, strings([label for _, label in kept]))
         return _splits(path, files, (rows, rows, rows), notes)
 
