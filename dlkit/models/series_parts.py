@@ -94,7 +94,9 @@ def forecast(
     if effect and "known" in inputs:
         ahead = series_layers.Part(spec.sizes["window"], name="known_ahead")(inputs["known"])
         added = keras.layers.Dense(answers(spec), use_bias=False, kernel_initializer="zeros", name="effect")(ahead)
-        steps = keras.layers.Add()([steps, added])
+        # Added flat: of one number a step LiteRT's converter turns one of the two round, and then they do not fit.
+        flat = keras.layers.Add()([keras.layers.Flatten()(part) for part in (steps, added)])
+        steps = keras.layers.Reshape((spec.sizes["horizon"], answers(spec)))(flat)
     if scale is not None:
         steps = series_layers.ScaledBack(targets, quantiles, name="scaled_back")(steps, *scale)
     return keras.Model(list(inputs.values()) if len(inputs) > 1 else inputs["past"], steps)

@@ -47,10 +47,10 @@ EVERY = {**MODELS, **ALL_TARGETS}
 LEARNING = [name for name in EVERY if name not in {"naive", "seasonal_naive"}]
 
 
-def spec(name: str, *, quantiles: int = 1, known: int = 0, horizon: int = HORIZON) -> Spec:
-    """Three channels, two of them targets where the network takes that."""
-    targets = 3 if name in ALL_TARGETS else 2
-    inputs = {"past": Tensor((WINDOW, 3))}
+def spec(name: str, *, quantiles: int = 1, known: int = 0, horizon: int = HORIZON, channels: int = 3) -> Spec:
+    """Of three channels two are targets where the network takes that; of one, the one."""
+    targets = 2 if channels == 3 and name not in ALL_TARGETS else channels
+    inputs = {"past": Tensor((WINDOW, channels))}
     if known:
         inputs["known"] = Tensor((WINDOW + horizon, known))
     sizes = {"window": WINDOW, "horizon": horizon, "targets": targets, "quantiles": quantiles}
@@ -72,14 +72,15 @@ def answers(model: keras.Model, rows: dict[str, np.ndarray]) -> np.ndarray:
     return np.asarray(model(rows if len(rows) > 1 else rows["past"], training=False))
 
 
-@pytest.mark.parametrize(("quantiles", "known"), [(1, 0), (3, 2)])
+@pytest.mark.parametrize(("channels", "quantiles", "known"), [(3, 1, 0), (3, 3, 2), (1, 1, 1)])
 @pytest.mark.parametrize("name", EVERY)
 def test_litert_forecasts_as_keras_does_with_builtin_operations(
-    name: str, quantiles: int, known: int, tmp_path: Path
+    name: str, channels: int, quantiles: int, known: int, tmp_path: Path
 ) -> None:
-    model, rows = built(name, quantiles=quantiles, known=known)
+    sizes = {"channels": channels, "quantiles": quantiles, "known": known}
+    model, rows = built(name, **sizes)
     expected = answers(model, rows)
-    its = spec(name, quantiles=quantiles, known=known)
+    its = spec(name, **sizes)
     assert expected.shape == (5, HORIZON, its.head.units)
     write_litert(tmp_path / "model.tflite", model, its.inputs)
     together = LiteRT(tmp_path / "model.tflite").run(rows)
