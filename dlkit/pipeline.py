@@ -118,7 +118,7 @@ class Prepared:
         task, answer, weights = self.recipe.task, self.answer, None
         if isinstance(task, Classification) and isinstance(answer, ClassAnswer):
             weights = task.class_weight(answer, self.train.targets)
-        shares = task.weights if isinstance(task, Joint) else None
+        shares = task.loss_weights if isinstance(task, Joint) else None
         return Objective(task.loss(self.answer), task.metrics(self.answer), weights, shares)
 
 
@@ -224,6 +224,12 @@ def train(
         raise SettingsError(
             "training.balance=true and task.class_weights=balanced both make up for rare classes; together they would "
             "count these twice. Leave one of them out."
+        )
+    if getattr(recipe.data, "per_class", None) is not None and (settings.folds or settings.refit):
+        raise SettingsError(
+            "data.per_class leaves so many training rows of each class, and training.folds and training.refit learn "
+            "from all validation rows too. Leave data.per_class out, or say --set training.folds=0 --set "
+            "training.refit=false."
         )
     folds, beside = _folds(prepared, seed=seed, say=say, checkpoints=checkpoints) if settings.folds else (None, {})
     trained = fit(

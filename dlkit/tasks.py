@@ -9,12 +9,10 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from dlkit.contracts import Head, Split, Splits, Targets, Task, Transform
-from dlkit.data.delimited import parse_number
-from dlkit.data.image_targets import matched
+from dlkit.data.image_targets import as_labels, as_numbers, matched
 from dlkit.errors import DataError, SettingsError, did_you_mean
 from dlkit.inference.anomalies import RULES, AnomalyAnswer, Rule, check_both_kinds
 from dlkit.inference.answers import ClassAnswer, JointAnswer, ValueAnswer
-from dlkit.inference.inputs import as_word
 from dlkit.inference.tables import TableRows
 from dlkit.inference.windows import ANOMALY, ScaledWindows
 
@@ -46,7 +44,6 @@ class Classification:
             raise SettingsError(f"task.class_weights: expected none or balanced, got {self.class_weights!r}.")
         if self.targets not in ("sparse", "one_hot"):
             raise SettingsError(f"task.targets: expected sparse or one_hot, got {self.targets!r}.")
-
         if self.loss_name not in ("crossentropy", "margin"):
             raise SettingsError(f"task.loss_name: expected crossentropy or margin, got {self.loss_name!r}.")
         if self.loss_name == "margin" and self.targets != "sparse":
@@ -214,6 +211,11 @@ class Joint:
     def loss(self, answer: JointAnswer) -> dict[str, str]:
         return {name: task.loss(answer.parts[name]) for name, task in self.tasks.items()}  # type: ignore[arg-type]  # as above
 
+    @property
+    def loss_weights(self) -> dict[str, float]:
+        """The weight of each target's loss: Keras wants one for every output."""
+        return {name: self.weights.get(name, 1.0) for name in self.tasks}
+
     def metrics(self, answer: JointAnswer) -> dict[str, list[str]]:
         return {name: task.metrics(answer.parts[name]) for name, task in self.tasks.items()}  # type: ignore[arg-type]  # as above
 
@@ -253,7 +255,7 @@ class Joint:
                 f"{','.join(sorted(self.tasks))}."
             )
         return {
-            name: (_as_labels if isinstance(task, Classification) else _as_numbers)(targets[name], name)
+            name: (as_labels if isinstance(task, Classification) else as_numbers)(targets[name], name)
             for name, task in sorted(self.tasks.items())
         }
 
@@ -369,29 +371,6 @@ def readable(task: Task[Any], splits: Splits) -> Splits:
             "Say --set data.task=label."
         )
     return task.readable(splits) if hasattr(task, "readable") else splits
-
-
-def _as_labels(column: np.ndarray, name: str) -> np.ndarray:
-    """Labels as `str`, numbers among them as a file would have them: "4", not "4.0"."""
-    labels = np.empty(len(column), object)
-    for row, value in enumerate(column.tolist()):
-        if not isinstance(value, str) and not np.isfinite(value):
-            raise DataError(f"The target {name!r} is a class, and row {row} holds {value}. Leave the row out.")
-        labels[row] = as_word(value)
-    return labels
-
-
-def _as_numbers(column: np.ndarray, name: str) -> np.ndarray:
-    numbers = np.empty(len(column))
-    for row, value in enumerate(column.tolist()):
-        number = parse_number(value.strip()) if isinstance(value, str) else value
-        if number is None:
-            raise DataError(
-                f"The target {name!r} is a number, and row {row} holds {str(value)[:40]!r}, which is none. Correct it, "
-                f"or give {name!r} the task Classification."
-            )
-        numbers[row] = number
-    return numbers
 
 
 def _array(targets: Targets) -> np.ndarray:

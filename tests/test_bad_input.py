@@ -18,6 +18,7 @@ from dlkit.errors import InputError, TrainingError
 HEAD = "area,heating,price\n"
 ROWS = "".join(f"{40 + 3 * i}.5,{'gas' if i % 3 else 'oil'},{20 + i * 1.5}\n" for i in range(60))
 BALANCED = ("--set", "training.balance=true", "--set", "task.class_weights=balanced")
+FEW = ("--set", "data.per_class=9")
 OWN = ("--epochs", "1", "--set", "training.folds=0", "--set", "data.target=price")
 REACHED = "training was reached"
 
@@ -183,6 +184,10 @@ def test_a_dataset_that_is_nowhere_ends_with_4_and_the_ways_on(cli, monkeypatch:
             2,
             "training.balance=true and task.class_weights=balanced both make up for rare classes",
         ),
+        *[
+            (["run", "cifar10", "--data", "sample", *FEW, "--set", setting], 2, "data.per_class leaves so many")
+            for setting in ("training.refit=true", "training.folds=2")
+        ],
         (
             ["run", "imdb", "--model", "ensemble", "--data", "sample", "--set", "training.folds=2"],
             2,

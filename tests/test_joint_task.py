@@ -5,15 +5,21 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 from PIL import Image
 
-from dlkit.contracts import Head, Split, Splits
+from dlkit.contracts import Head, Spec, Split, Splits
 from dlkit.data.columns import strings
+from dlkit.data.images import ImageData
 from dlkit.errors import DataError, SettingsError
 from dlkit.inference.answers import ClassAnswer, JointAnswer, ValueAnswer
+from dlkit.pipeline import prepare, train
+from dlkit.preprocessing.images import Images
+from dlkit.recipe import Recipe
 from dlkit.tasks import Classification, Joint, Regression
+from dlkit.training.settings import Training
 
 FACES = Joint({"gender": Classification(), "age": Regression("years", target_scaling="standard")})
 TARGETS = {"gender": strings(["male", "female", "male", "male"]), "age": np.array([20.0, 40.0, 30.0, 30.0])}
@@ -210,3 +216,26 @@ def test_weights_are_of_targets_and_above_0() -> None:
     for weight in (0.0, -1.0, float("inf"), float("nan")):
         with pytest.raises(SettingsError, match=rf"expected a number above 0 for 'age', got {weight}"):
             Joint(FACES.tasks, {"age": weight})
+
+
+def two_answers(spec: Spec) -> keras.Model:
+    inputs = keras.Input(spec.inputs["pixels"].shape, name="pixels")
+    mean = keras.layers.GlobalAveragePooling2D()(keras.layers.Rescaling(1 / 255)(inputs))
+    heads = {name: keras.layers.Dense(one.units, one.activation, name=name) for name, one in spec.heads.items()}
+    return keras.Model(inputs, {name: head(mean) for name, head in heads.items()})
+
+
+@pytest.mark.parametrize("weights", [{}, {"age": 3.0}, {"age": 0.5, "gender": 4.0}], ids=str)
+def test_a_loss_without_a_weight_counts_once_in_training(weights: dict[str, float]) -> None:
+    recipe = Recipe(
+        data=ImageData(None, target="age,gender", sample="people"),
+        preprocessing=Images(size=8),
+        task=Joint(FACES.tasks, weights),
+        model=two_answers,
+        training=Training(epochs=1, batch_size=256, tensorboard=False),
+    )
+    prepared = prepare(recipe, recipe.data.load("sample", say=lambda _: None))
+    (epoch,) = train(prepared, seed=0, say=lambda _: None).trained.history
+    parts = {name: epoch[f"val_{name}_loss"] for name in ("age", "gender")}
+    assert epoch["val_loss"] == pytest.approx(sum(weights.get(name, 1) * one for name, one in parts.items()), rel=1e-4)
+    assert min(parts.values()) > 0.1, "otherwise a weight would tell nothing"

@@ -14,7 +14,8 @@ from dlkit.contracts import Split, Targets
 from dlkit.data.columns import MOSTLY, answered, check_known, fields_of, numbers_in, strings
 from dlkit.data.delimited import Delimited, parse_number
 from dlkit.data.samples import Sample
-from dlkit.errors import SettingsError
+from dlkit.errors import DataError, SettingsError
+from dlkit.inference.inputs import as_word
 
 Answers = tuple[str | float, ...]
 """What is to be told from one picture: a label, or what each of several columns says of it."""
@@ -173,6 +174,30 @@ def chosen_targets(said: str, sample: Sample, names: Sequence[str]) -> Sample:
 
 def _is_of(figure: str, name: str) -> bool:
     return figure.startswith(f"{name}_")
+
+
+def as_labels(column: np.ndarray, name: str) -> np.ndarray:
+    """Labels as `str`, numbers among them as a file would have them: "4", not "4.0"."""
+    labels = np.empty(len(column), object)
+    for row, value in enumerate(column.tolist()):
+        if not isinstance(value, str) and not np.isfinite(value):
+            raise DataError(f"The target {name!r} is a class, and row {row} holds {value}. Leave the row out.")
+        labels[row] = as_word(value)
+    return labels
+
+
+def as_numbers(column: np.ndarray, name: str) -> np.ndarray:
+    """(rows,) float64; DataError with the row at what is written as no number."""
+    numbers = np.empty(len(column))
+    for row, value in enumerate(column.tolist()):
+        number = parse_number(value.strip()) if isinstance(value, str) else value
+        if number is None:
+            raise DataError(
+                f"The target {name!r} is a number, and row {row} holds {str(value)[:40]!r}, which is none. Correct it, "
+                f"or give {name!r} the task Classification."
+            )
+        numbers[row] = number
+    return numbers
 
 
 def few_of_each(train: Split, per_class: int, seed: int) -> tuple[Split, list[str]]:
