@@ -99,7 +99,7 @@ class SeriesData(PathOrDataset):
         file = one_table(path)
         say(f"Reading {file}")
         wanted = [*self.targets, *self.known]
-        series = read_series(file, self.time, None, ignore=self.ignore, sort=self.sort)
+        series = read_series(file, self.time, None, ignore=self.ignore, kept=wanted, sort=self.sort)
         for name in wanted:
             said = [note for note in series.notes if note.startswith(f"column {name!r} ")]
             if name not in series.values and said:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from dlkit.data.columns import MOSTLY, check_known, numbers_of, undressed
+from dlkit.data.day_columns import days_and_clocks, hour_that_is_none, likely, moments
 from dlkit.data.delimited import Delimited, delimited_blocks, parse_number
 from dlkit.data.series_gaps import irregularities
 from dlkit.data.sources import Example, Examples
@@ -69,18 +70,21 @@ def read_series(
     columns: Sequence[str] | None = None,
     *,
     ignore: Sequence[str] = (),
+    kept: Sequence[str] = (),
     words: str | None = None,
     sort: bool = False,
     empty: bool = False,
+    within_a_day: bool = False,
 ) -> Series:
     """All rows of a CSV or TSV file.
 
     `time`: the column of times; found by looking where it is None. `columns`: of numbers; all others that hold numbers
-    where it is None, but for those in `ignore`. `words`: a column of labels, read as text. `sort`: put rows in
-    the order of their times; DataError otherwise where they are not. `empty`: `columns` may hold nothing; DataError
-    otherwise.
+    where it is None, but for those in `ignore`. `kept`: columns of numbers, also where they are a part of the times.
+    `words`: a column of labels, read as text. `sort`: put rows in the order of their times; DataError otherwise where
+    they are not. `empty`: `columns` may hold nothing; DataError otherwise. `within_a_day`: rows are known to follow
+    each other within a day; DataError where days alone are written.
     """
-    layout = _Layout(path, time, columns, tuple(ignore), words)
+    layout = _Layout(path, time, columns, tuple(ignore), words, tuple(kept), within_a_day)
     blocks = list(layout.blocks(BLOCK_ROWS))
     values = {name: np.concatenate([block.values[name] for block in blocks]) for name in layout.numbers}
     times = None if layout.time is None else np.concatenate([block.times for block in blocks])
@@ -103,9 +107,12 @@ def read_series(
     return Series(times, values, step, tuple(notes), layout.time, labels, layout.zoned)
 
 
-def last_rows(path: Path, time: str | None, columns: Sequence[str], rows: int) -> Block:
-    """The last `rows` rows of a file of any length, or all where it has fewer; times must ascend through all of it."""
-    layout = _Layout(path, time, columns)
+def last_rows(path: Path, time: str | None, columns: Sequence[str], rows: int, *, within_a_day: bool = False) -> Block:
+    """The last `rows` rows of a file of any length, or all where it has fewer; times must ascend through all of it.
+
+    `within_a_day`: see `read_series`.
+    """
+    layout = _Layout(path, time, columns, within_a_day=within_a_day)
     kept: list[Block] = []
     for block in layout.blocks(BLOCK_ROWS):
         if block.times is not None:
@@ -177,6 +184,8 @@ class _Layout:
     wanted: Sequence[str] | None
     ignored: tuple[str, ...] = ()
     words: str | None = None
+    kept: tuple[str, ...] = ()
+    within_a_day: bool = False
     time: str | None = None
     style: clock.Written | None = None
     numbers: list[str] = field(default_factory=list)
@@ -219,6 +228,7 @@ class _Layout:
         check_known("data.ignore", self.ignored, names, str(self.path))
         check_known("data.label", [self.words] if self.words else [], names, str(self.path))
         self._find_times(table)
+        self._check_days(table)
         for name in names if self.wanted is None else self.wanted:
             left_out = name in (self.time, self.words, *self.ignored)
             if not left_out and (self.wanted is not None or self._holds_numbers(table, name)):
@@ -230,39 +240,28 @@ class _Layout:
             )
 
     def _find_clock(self, table: Delimited) -> None:
-        """Days and times of day in two columns, where days repeat, and unless one of the columns is ignored: what has
-        a row a day may have a column such as "sunrise" too.
-        """
-
-        def of_kind(name: str, is_kind: Callable[[str], bool]) -> bool:
-            present = [field for field in table.columns[name][:_LOOKED_AT] if not is_missing(field)]
-            return name not in (self.words, *self.ignored) and bool(present) and all(map(is_kind, present))
-
-        clocks = [name for name in table.columns if of_kind(name, clock.is_clock)]
-        if not clocks:
-            # What a model looks at as a number is no part of its times.
-            free = [name for name in table.columns if name.lower() in clock.HOURS and name not in (self.wanted or ())]
-            clocks = [name for name in free if of_kind(name, clock.is_hour)]
-        days = [name for name in _likely(table) if of_kind(name, clock.is_day)]
-        if self.wanted_time is not None and self.wanted_time not in clocks:
-            days = [name for name in days if name == self.wanted_time]
-        if len(clocks) == 1 and days and len({*table.columns[days[0]]}) < len(table):
-            self.apart = days[0], clocks[0]
-            self.wanted_time = None if self.wanted_time is None else days[0]
-            self.notes.append(f"times are read from {days[0]!r} and {clocks[0]!r} together")
+        taken = {name for name in (*self.ignored, self.words) if name is not None}
+        pair = days_and_clocks(table, self.wanted_time, taken=taken, within_a_day=self.within_a_day)
+        if pair is not None and self.wanted_time is None and (whole := moments(table, taken)):
+            self.wanted_time = whole[0]
+        elif pair is not None:
+            self.apart = pair
+            self.wanted_time = None if self.wanted_time is None else pair[0]
+            self.notes.append(f"times are read from {pair[0]!r} and {pair[1]!r} together")
 
     def _joined(self, table: Delimited) -> Delimited:
-        """The table with its times in the column of their days."""
+        """The table with its times in the column of their days; an hour that is one of the numbers stays as well."""
         if self.apart is None:
             return table
         day, of_day = self.apart
         times = [*map(clock.joined, table.columns[day], table.columns[of_day])]
-        columns = {name: fields for name, fields in table.columns.items() if name != of_day}
+        stays = of_day in self.kept or of_day in (self.wanted or ())
+        columns = {name: fields for name, fields in table.columns.items() if stays or name != of_day}
         return replace(table, columns={**columns, day: times})
 
     def _find_times(self, table: Delimited) -> None:
-        likely = [name for name in _likely(table) if name not in self.ignored]
-        for name in likely if self.wanted_time is None else [self.wanted_time]:
+        free = [name for name in likely(table) if name not in self.ignored]
+        for name in free if self.wanted_time is None else [self.wanted_time]:
             named = name == self.wanted_time or name.strip().lower() in clock.NAMES
             fields = table.columns[name]
             if not named and all(clock.is_number(value) for value in fields[:10]):
@@ -279,6 +278,19 @@ class _Layout:
                 "2024-12-31 23:59:00, or as seconds since 1970."
             )
         self.notes.append("no column of times was found, so rows are taken in their order; data.time names one")
+
+    def _check_days(self, table: Delimited) -> None:
+        """DataError where rows follow each other within a day, and days alone say when."""
+        if not self.within_a_day or self.time is None or self.apart is not None:
+            return
+        fields = [field for field in table.columns[self.time] if not is_missing(field)]
+        hour = hour_that_is_none(table)
+        # One day alone may be a row of midnight.
+        if all(map(clock.is_day, fields)) and (hour or len({*fields}) < len(fields)):
+            raise DataError(
+                f"{self.path}, column {self.time!r}: rows follow each other within a day, and it has days without a "
+                f"time of day{hour}. Write 2024-12-31 23:00, or the hours 0 to 23 in a column called hour."
+            )
 
     def _one_style(self, table: Delimited, name: str, ways: list[clock.Written]) -> clock.Written:
         """The only way to read these times, or the only one in which they ascend."""
@@ -323,11 +335,6 @@ class _Layout:
             self.notes.append(f"column {name!r} holds words; left out{undressed(present, decimal_comma=comma)}")
             return False
         return True
-
-
-def _likely(table: Delimited) -> list[str]:
-    """The columns, those first that are called as times are."""
-    return sorted(table.columns, key=lambda name: name.strip().lower() not in clock.NAMES)
 
 
 def _check_not_times(path: Path, names: Sequence[str]) -> None:

@@ -25,11 +25,13 @@ def on_grid(
 
     Of rows with the same time the last one counts. Where rows lie beside the grid of steps, a step between two that are
     less than two steps apart takes its value from them: on the line between them in time, or the earlier one. A step
-    that has none is a row of NaN.
+    that has none is a row of NaN. The first time is on the grid: rows of free days before it are left out.
     """
     kept = np.append(np.diff(times) > np.timedelta64(0), True)
     repeated = len(times) - int(kept.sum())
     times, values = times[kept], values[kept]
+    early = int((clock.places(times, step) < 0).sum())
+    times, values = times[early:], values[early:]
     places = clock.places(times, step)
     on_it = np.abs(places - np.round(places)) < _ON_IT
     rows = int(places[-1] + _ON_IT) + 1
@@ -42,7 +44,9 @@ def on_grid(
     whole = np.full((rows, values.shape[1]), np.nan)
     whole[np.round(places[on_it]).astype(np.int64)] = values[on_it]
     grid = np.concatenate([times[:1], clock.following(times[0], step, rows - 1)])
+    repeated += int(on_it.sum()) - len(np.unique(np.round(places[on_it])))
     notes = [f"of {repeated} rows with the time of the next the later one was taken"] if repeated else []
+    notes += [f"{early} rows of free days before the first working day were left out"] if early else []
     if not on_it.all():
         moved = _resampled(whole, places, values, how)
         line = "on the line between its neighbours, so that it looks ahead to the later one (fill=previous does not)"
@@ -142,7 +146,7 @@ def irregularities(times: np.ndarray, step: clock.Step | None) -> list[str]:
             f"gaps: {missing} rows are missing in {len(gaps)} places from a step of {clock.shown_step(step)}; the "
             f"longest gap follows {clock.shown(times[longest : longest + 1])[0]}"
         )
-    beside = np.flatnonzero(~whole)
+    beside = np.flatnonzero((~whole | (counts < 0.5)) & (np.diff(times) > np.timedelta64(0)))
     if len(beside):
         notes.append(
             f"{len(beside)} of {len(counts)} steps are no multiple of {clock.shown_step(step)}, the first after "

@@ -39,7 +39,7 @@ def named(line: str, kinds: Mapping[str, str], clock: str | None = None) -> Head
     time = next((place for place in others if names[place] == clock), None)
     if time is None:
         time = next((place for place in others if names[place].lower() in NAMES), None)
-    hours = next((place for place in others if names[place].lower() in HOURS), None)
+    hours = next((place for place, name in enumerate(names) if name.lower() in HOURS), None)
     return Header(delimiter, len(names), {name: names.index(name) for name in kinds}, time, others, hours)
 
 
@@ -90,11 +90,11 @@ def holds_names(line: str) -> bool:
 
 def apart(row: Sequence[str], time: int, taken: Iterable[int], hours: int | None = None) -> tuple[int, int] | tuple[()]:
     """The fields of the day and of the time of day where these stand apart, one of them in the column of times; those
-    that are `taken` are neither. `hours`: the field that may be a whole hour.
+    that are `taken` are neither. `hours`: the field that may be a whole hour, which a model may look at as well.
     """
     free = sorted(set(range(len(row))) - set(taken))
     days, clocks = ([place for place in free if is_kind(row[place])] for is_kind in (is_day, is_clock))
-    if not clocks and hours in free and is_hour(row[hours]):
+    if not clocks and hours is not None and is_hour(row[hours]):
         clocks = [hours]
     found = [(day, clock) for day in days for clock in clocks if time in (day, clock)]
     return found[0] if len(found) == 1 else ()

@@ -11,6 +11,9 @@ from dlkit.inference import times as clock
 from dlkit.inference.series import SeriesInputs
 from dlkit.inference.weeks import WorkingDays
 
+_FEW_HOLIDAYS = 3
+"""More steps over missing days than rows around a turn of the year have."""
+
 
 def recent(
     values: Mapping[str, np.ndarray],
@@ -87,16 +90,16 @@ def _check_steps(times: np.ndarray, made: SeriesInputs, where: str) -> None:
         )
     if made.step is None or len(times) < 2:
         return
+    own, most = clock.step_of(times), len(times) // 2
+    if _are_rare(times, made.step) and own is not None:
+        raise _another_step(own, made, where)
+    _check_repeated(times, made, where)
     uneven = np.flatnonzero(clock.apart(times, made.step))
     if not len(uneven):
         return
-    own, most = clock.step_of(times), len(times) // 2
     another = own is not None and not clock.are_equal(own, made.step) and (~clock.apart(times, own)).sum() > most
     if own is not None and another and (len(uneven) > most or _on_free_days(times, made.step)):
-        raise InputError(
-            f"{where}: rows are {clock.shown_step(own)} apart, and those of training were "
-            f"{clock.shown_step(made.step)}. Give rows in that step."
-        )
+        raise _another_step(own, made, where)
     if len(uneven) > most:
         # A series whose steps are uneven throughout was learnt from as it is.
         return
@@ -106,6 +109,34 @@ def _check_steps(times: np.ndarray, made: SeriesInputs, where: str) -> None:
         f"{where}: {after} follows {before}; expected a step of {clock.shown_step(made.step)} between {looked_at}. "
         "Put in the missing rows, or take out those that come twice."
     )
+
+
+def _another_step(own: clock.Step, made: SeriesInputs, where: str) -> InputError:
+    expected = "" if made.step is None else clock.shown_step(made.step)
+    return InputError(
+        f"{where}: rows are {clock.shown_step(own)} apart, and those of training were {expected}. Give rows in that "
+        "step."
+    )
+
+
+def _check_repeated(times: np.ndarray, made: SeriesInputs, where: str) -> None:
+    """InputError where most rows have the time of the row before: days alone, as a rule, of rows within a day."""
+    repeated = int((np.diff(times) == np.timedelta64(0)).sum())
+    if made.step is None or 2 * repeated < len(times):
+        return
+    raise InputError(
+        f"{where}, column {made.time!r}: {repeated} of the last {len(times)} rows have the time of the row before, "
+        f"{clock.shown(times[-1:])[0]}; expected a step of {clock.shown_step(made.step)}. Write the time of day beside "
+        "each day, such as 2024-12-31 23:00, or as hours 0 to 23 in a column called hour."
+    )
+
+
+def _are_rare(times: np.ndarray, step: clock.Step) -> bool:
+    """Whether working days are missing throughout, as in rows of a week each, and not now and then as holidays are."""
+    if not isinstance(step, WorkingDays):
+        return False
+    late = clock.steps_between(times, step) > 1.5
+    return bool(late.sum() >= _FEW_HOLIDAYS and 2 * late.sum() > len(late))
 
 
 def _on_free_days(times: np.ndarray, step: clock.Step) -> bool:

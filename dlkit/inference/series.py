@@ -68,6 +68,12 @@ class SeriesInputs(Plain):
         return len(self.known) + 2 * len(self.cycles)
 
     @property
+    def within_a_day(self) -> bool:
+        """Whether rows are known to follow each other within a day, so that a day alone is no time."""
+        step = clock.fixed(self.step)
+        return step is not None and step < np.timedelta64(1, "D")
+
+    @property
     def tick(self) -> Literal["s", "ns"]:
         """In what a SavedModel counts times since 1970: seconds, or nanoseconds where a step is no whole second."""
         step = clock.fixed(self.step)

@@ -22,7 +22,7 @@ from dlkit.inference import headers
 from dlkit.inference.anomalies import AnomalyAnswer
 from dlkit.inference.headers import Header, fields_of, is_dated, number_in
 from dlkit.inference.predictor import Predictor
-from dlkit.inference.times import FIRST_YEAR, LAST_YEAR, TimeFormatError, Written, shown_step, written
+from dlkit.inference.times import FIRST_YEAR, LAST_YEAR, TimeFormatError, Written, is_day, shown_step, written
 from dlkit.inference.windows import ScaledWindows
 
 AT_ONCE = 4_096
@@ -240,7 +240,11 @@ class StreamRows:
         if self._days is None:
             taken, hours = ((), None) if self._header is None else (self._header.places.values(), self._header.hours)
             daily = self.gap is not None and self.gap >= DAY
-            self._days = () if daily else headers.apart(rows[0], self._time, taken, hours)
+            pairs = (headers.apart(row, self._time, taken, hours) for row in ([] if daily else rows))
+            found = next((pair for pair in pairs if pair), ())
+            if not found and not daily and hours is not None and is_day(rows[0][self._time]):
+                return [""] * len(rows)  # of none the hour is told; of the next ones it may be
+            self._days = found
         return headers.times_in(rows, self._time, self._days)
 
     def _rows(self, lines: Sequence[str], header: Header) -> tuple[list[list[str]], list[int]]:

@@ -24,7 +24,7 @@ NAMES = frozenset({"time", "timestamp", "date", "datetime", "ds", "day", "month"
 """Columns called so, in any case, are looked at first when the times are searched."""
 HOURS = frozenset({"hour", "hours", "hr", "hour_of_day", "hour of day"})
 """Columns called so, in any case, may hold the hour of a day that stands in another one."""
-_HOUR = re.compile(r"[01]?\d|2[0-3]")
+_HOUR = re.compile(r"([01]?\d|2[0-3])(?:\.0*)?")
 _ZONE = r"(?P<zone>\s?Z|\s?UTC|\s?[+-]\d\d:?\d\d)?"
 _CLOCK = (
     r"(?:[T ]+(?P<hour>\d{1,2}):(?P<minute>\d\d)(?::(?P<second>\d\d)(?P<part>[.,]\d{1,9})?)?"
@@ -142,7 +142,7 @@ def is_clock(field: str) -> bool:
 
 
 def is_hour(field: str) -> bool:
-    """Whether a field is a whole hour of a day, from 0 to 23."""
+    """Whether a field is a whole hour of a day, from 0 to 23; pandas may write it as 7.0."""
     return _HOUR.fullmatch(field.strip()) is not None
 
 
@@ -151,13 +151,18 @@ def is_day(field: str) -> bool:
     return ":" not in field and not is_number(field) and bool(written([field]))
 
 
+def is_moment(field: str) -> bool:
+    """Whether a field is a day with its time of day, or a time counted since 1970."""
+    return (":" in field or (is_number(field) and len(field.strip()) > len("20241231"))) and bool(written([field]))
+
+
 def joined(day: str, clock: str) -> str:
     """A time from its day and its time of day; "" where one of them is missing."""
     if is_missing(day) or is_missing(clock):
         return ""
     clock = clock.strip()
-    if is_hour(clock):
-        clock += ":00"
+    if hour := _HOUR.fullmatch(clock):
+        clock = f"{hour[1]}:00"
     return f"{day.strip()} {clock if ':' in clock else clock.replace('.', ':')}"
 
 

@@ -15,8 +15,12 @@ HOLIDAYS = 7
 _NAMES = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _SHORTEST = 14
 """Days from the first row to the last, at least: two weekends may be missing by chance in less."""
-_SHARE_OF_CLOSED, _SHARE_OF_OPEN = 0.02, 0.8
+_SHARE_OF_CLOSED, _SHARE_OF_OPEN = 0.05, 0.8
 """Of all rows, at most, on days that are free; of all working days, at least, that have a row."""
+_OPEN = 0.5
+"""Of its weeks, at least, in which a day of the week has a row, or it is free: some are worked on now and then."""
+_SHARE_BESIDE = 0.02
+"""Of all rows, at most, that are a second one of a day, or of quite another time of day."""
 _SUMMER = np.timedelta64(2, "h")
 """By how much the clock may differ from row to row, as that of UTC does from a zone's."""
 _DAY = np.timedelta64(1, "D")
@@ -54,10 +58,11 @@ class WorkingDays:
         return np.diff(self.places(times))
 
     def places(self, times: np.ndarray) -> np.ndarray:
-        """(rows,) float64: working days since the first time's, halves of one on free days."""
+        """(rows,) float64: working days since that of the first time, or, where that is a free day, since the next one;
+        half of one less on free days.
+        """
         days = times.astype("datetime64[D]")
-        count = np.busday_count(days[:1], days, weekmask=self.week) - self.free(times) / 2
-        return np.asarray(count - count[:1], np.float64)
+        return np.asarray(np.busday_count(days[:1], days, weekmask=self.week) - self.free(times) / 2, np.float64)
 
     def following(self, last: np.datetime64, count: int) -> np.ndarray:
         """The `count` times after `last`, (count,) datetime64[ns], at its time of day."""
@@ -82,17 +87,25 @@ def working_days(times: np.ndarray) -> WorkingDays | None:
     on one alone, several times a day, or without any such order.
     """
     days = times.astype("datetime64[D]")
-    inside = times - days
-    if len(days) < 3 or days[-1] - days[0] < _SHORTEST * _DAY or inside.max() - inside.min() > _SUMMER:
+    if len(days) < 3 or days[-1] - days[0] < _SHORTEST * _DAY:
         return None
-    if (np.diff(days) <= np.timedelta64(0)).any():
+    inside = (times - days).astype("timedelta64[ns]").astype(np.int64)
+    late = np.abs(inside - np.median(inside)) > _SUMMER / np.timedelta64(1, "ns")
+    beside = late | np.append(False, np.diff(days) <= np.timedelta64(0))
+    if beside.sum() > _SHARE_BESIDE * len(days):
         return None
-    of_week = (days.astype(np.int64) + 3) % 7  # 1 January 1970 was a Thursday
-    rows = np.bincount(of_week, minlength=7)
-    rare = np.argsort(rows, kind="stable")
-    free = rare[np.cumsum(rows[rare]) <= _SHARE_OF_CLOSED * len(days)]
-    week = "".join("0" if at in free else "1" for at in range(7))
-    if "0" not in week or week.count("1") < 2 or week[of_week[0]] == "0":
+    days = np.unique(days)
+    rows = np.bincount((days.astype(np.int64) + 3) % 7, minlength=7)  # 1 January 1970 was a Thursday
+    possible = np.array([_count(days, "0" * at + "1" + "0" * (6 - at)) for at in range(7)])
+    week = "".join("1" if share >= _OPEN else "0" for share in rows / possible)
+    if "0" not in week or week.count("1") < 2:
         return None
-    possible = np.busday_count(days[0], days[-1] + _DAY, weekmask=week)
-    return WorkingDays(week) if len(days) >= _SHARE_OF_OPEN * possible else None
+    closed = rows[[sign == "0" for sign in week]].sum()
+    if closed > _SHARE_OF_CLOSED * len(days) or len(days) - closed < _SHARE_OF_OPEN * _count(days, week):
+        return None
+    return WorkingDays(week)
+
+
+def _count(days: np.ndarray, week: str) -> int:
+    """How many days of such a week lie from the first to the last."""
+    return int(np.busday_count(days[0], days[-1] + _DAY, weekmask=week))

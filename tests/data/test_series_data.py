@@ -131,6 +131,13 @@ def test_a_grid_keeps_the_later_of_two_rows_and_refuses_a_century() -> None:
         on_grid(np.append(times, np.datetime64("2124-01-01", "ns")), np.zeros((5, 1)), step, "linear")
 
 
+def test_a_grid_of_working_days_begins_on_one() -> None:
+    times = np.array(["2024-01-06", "2024-01-07", "2024-01-09", "2024-01-10"], "datetime64[ns]")
+    grid, values, notes = on_grid(times, np.arange(4.0)[:, None], WorkingDays("1111100"), "linear")
+    assert grid.tolist() == times[2:].tolist() and values[:, 0].tolist() == [2, 3]
+    assert notes == ["2 rows of free days before the first working day were left out"]
+
+
 @pytest.mark.parametrize(
     "how, expected", [("linear", [0, 10, 20, 80 / 3, 35, 130 / 3, 50]), ("previous", [0, 10, 20, 20, 30, 40, 50])]
 )
@@ -200,6 +207,15 @@ def test_windows_reach_over_weekends_and_holidays_but_not_over_weeks(tmp_path: P
     assert any("rows are a working day (Monday to Saturday) apart" in note for note in splits.notes)
     longer = load(tmp_path, working_days(without=tuple(range(50, 58))), targets=("load",), window=30, horizon=5)
     assert len(longer.train) == len(part(longer, "train").part["load"]) - 34 - 34
+
+
+def test_an_hour_is_a_number_where_it_is_asked_for_and_a_part_of_the_times_too(tmp_path: Path) -> None:
+    lines = [f"2024-01-{row // 24 + 1:02d},{row % 24},{row % 7}" for row in range(200)]
+    path = tmp_path / "hours.csv"
+    path.write_text("\n".join(["date,hour,load", *lines]) + "\n", encoding="utf-8")
+    splits = SeriesData(known=("hour",), window=24, horizon=4).load(path, say=lambda _: None)
+    layout = part(splits, "train").layout
+    assert layout.step == np.timedelta64(1, "h") and layout.known == ("hour",) and layout.targets == ("load",)
 
 
 def test_working_days_that_are_missing_are_filled_and_no_free_ones(tmp_path: Path) -> None:

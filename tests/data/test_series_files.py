@@ -163,7 +163,33 @@ def test_an_hour_that_stands_apart_belongs_to_its_day(tmp_path: Path, header: st
     assert list(series.values) == ["load"] and series.step == np.timedelta64(1, "h")
     assert series.times is not None and series.times[-1] == np.datetime64("2024-01-05T03:00")
     learnt = read_series(tmp_path / "series.csv", columns=["load", header.split(",")[header.startswith("d")]])
-    assert learnt.step == np.timedelta64(1, "D") and len(learnt.values) == 2, "a model of old looks at the hour"
+    assert learnt.step == series.step and len(learnt.values) == 2, "a model may look at the hour as well"
+
+
+def test_an_hour_beside_whole_times_is_a_number_and_one_of_pandas_is_an_hour(tmp_path: Path) -> None:
+    rows = [f"2024-01-{hour // 24 + 1:02d},{hour % 24}.0,{hour}" for hour in range(60)]
+    assert read_series(file(tmp_path, rows, "date,hour,load")).step == np.timedelta64(1, "h")
+    whole = [f"{row},{row[:10]} {hour % 24:02d}:00" for hour, row in enumerate(rows)]
+    series = read_series(file(tmp_path, whole, "date,hour,load,datetime"))
+    assert series.time == "datetime" and [*series.values] == ["hour", "load"] and series.step == np.timedelta64(1, "h")
+    kept = read_series(file(tmp_path, rows, "date,hour,load"), kept=["hour"])
+    assert [*kept.values] == ["hour", "load"] and kept.values["hour"].tolist() == [hour % 24 for hour in range(60)]
+
+
+def test_few_rows_within_a_day_have_their_hours_and_never_days_alone(tmp_path: Path) -> None:
+    def times(row: str, header: str = "date,hour,load") -> list[str]:
+        found = last_rows(file(tmp_path, row.split(), header), "date", ["load"], 9, within_a_day=True).times
+        return [] if found is None else found.astype("datetime64[h]").astype(str).tolist()
+
+    assert times("2024-02-29,18,5") == ["2024-02-29T18"]
+    assert times("2024-02-29,5", "date,load") == ["2024-02-29T00"], "a row of midnight"
+    for rows, header, said in (
+        ("2024-02-29,23,5 2024-02-29,24,5", "date,hour,load", r"\(column 'hour' holds '24'\)"),
+        ("2024-02-29,24,5", "date,hour,load", r"'hour' holds '24'"),
+        ("2024-02-29,5 2024-02-29,6", "date,load", "days without a time of day. Write 2024-12-31 23:00"),
+    ):
+        with pytest.raises(DataError, match=said):
+            times(rows, header)
 
 
 def test_hours_from_1_to_24_are_numbers_like_others(tmp_path: Path) -> None:
@@ -183,5 +209,6 @@ def test_a_day_without_its_time_of_day_is_refused_and_an_ignored_column_is_not_j
 
 def test_a_time_of_day_in_rows_of_a_day_each_is_no_part_of_their_times(tmp_path: Path) -> None:
     rows = [f"2024-01-{day + 1:02d},0{day % 3 + 5}:1{day % 10},{day}" for day in range(20)]
-    series = read_series(file(tmp_path, rows, "day,sunrise,load"))
-    assert series.step == np.timedelta64(1, "D") and "'sunrise' holds words; left out" in " ".join(series.notes)
+    for some in (rows, [*rows[:7], *rows[6:]]):
+        series = read_series(file(tmp_path, some, "day,sunrise,load"))
+        assert series.step == np.timedelta64(1, "D") and "'sunrise' holds words; left out" in " ".join(series.notes)

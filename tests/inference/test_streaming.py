@@ -254,6 +254,16 @@ def test_an_hour_in_a_column_named_so_belongs_to_its_day() -> None:
     assert found.times[30] == "2024-01-02 6:00" and "a gap of 2 hours" in lines[-1]
 
 
+@pytest.mark.parametrize("cut", [1, 10_000])
+def test_the_first_hour_that_is_told_decides(cut: int) -> None:
+    rows = [f"2024-01-{1 + hour // 24:02d},{hour % 24 if hour > 1 else ''},{hour % 9},10\n" for hour in range(60)]
+    text = ("date,hour,heat,flow\n" + "".join(rows)).encode()
+    one, _ = follower(gap=5_400.0)
+    found = judged(one, *[text[start : start + cut] for start in range(0, len(text), cut)])
+    assert found.times[-1] == "2024-01-03 11:00" and one.summary.gaps == 0
+    assert np.isfinite(found.scores[2:]).all()
+
+
 @pytest.mark.parametrize("cut", [1, 40, 10_000])
 def test_a_line_of_garbage_in_the_place_of_a_row_is_no_gap(cut: int) -> None:
     lost = b"2024-01-01T00:10,warm,x,10\n2024-01-01T00:11,10\n"

@@ -128,6 +128,26 @@ def test_holidays_and_a_day_worked_on_though_free_are_no_gap() -> None:
     assert clock.shown(clock.following(saturday, step, 2)) == ["2024-02-19", "2024-02-20"]
 
 
+def test_a_free_day_stays_free_where_it_is_worked_on_now_and_then() -> None:
+    times = days_of("1111100", count=240)
+    worked = [np.datetime64(day, "ns") for day in ("2024-01-07", "2024-02-04", "2024-02-18", "2024-04-07", "2024-04-28")]
+    first = times[0] - np.timedelta64(2, "D")
+    for some in (np.sort(np.append(times, worked)), np.append(first, times), np.append(times[:41], worked[1])):
+        step = clock.step_of(np.sort(some))
+        assert step == WorkingDays("1111100")
+    places = clock.places(np.append(first, times), WorkingDays("1111100"))
+    assert places[:3].tolist() == [-0.5, 0, 1], "counted from the first working day"
+
+
+def test_a_second_row_of_a_day_leaves_the_working_days() -> None:
+    times = days_of("1111100") + np.timedelta64(17, "h")
+    twice = np.sort(np.append(times, times[30] + np.timedelta64(5, "m")))
+    step = clock.step_of(twice)
+    assert step == WorkingDays("1111100") and np.flatnonzero(clock.apart(twice, step)).tolist() == [30]
+    late = times + np.where(np.arange(len(times)) == 30, np.timedelta64(5, "h"), np.timedelta64(0, "h"))
+    assert clock.step_of(late) == step
+
+
 def test_midnight_of_a_zone_is_the_evening_before_in_summer_and_winter() -> None:
     days = days_of("1111100").astype("datetime64[D]")
     summer = (days >= np.datetime64("2024-03-31")).astype(int)

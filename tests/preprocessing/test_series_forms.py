@@ -121,6 +121,19 @@ def test_recent_working_days_may_lack_holidays_but_no_weeks() -> None:
     every_day = np.datetime64("2024-01-01", "ns") + np.arange(60) * 24 * HOUR
     with pytest.raises(InputError, match=r"rows are 1 day apart, and those of training were 1 working day"):
         recent({"load": np.arange(60.0)}, every_day, made, where="own.csv")
+    fridays = np.datetime64("2024-01-05", "ns") + np.arange(40) * 7 * 24 * HOUR
+    with pytest.raises(InputError, match=r"rows are 7 days apart, and those of training were 1 working day"):
+        recent({"load": np.arange(40.0)}, fridays, made, where="own.csv")
+    christmas = np.array(["2024-12-24", "2024-12-27", "2024-12-30", "2025-01-02"], "datetime64[ns]")
+    few = replace(made, window=4)
+    assert recent({"load": np.arange(4.0)}, christmas, few, where="own.csv")["at"][-1] == christmas[-1]  # type: ignore[index]
+
+
+def test_rows_of_one_time_are_days_without_their_hours() -> None:
+    made = SeriesInputs((Channel("load"),), window=4, horizon=2, targets=1, time="at", step=HOUR)
+    days = np.repeat(np.array(["2024-01-01", "2024-01-02"], "datetime64[ns]"), 24)
+    with pytest.raises(InputError, match=r"3 of the last 4 rows have the time of the row before, 2024-01-02; expected"):
+        recent({"load": np.arange(48.0)}, days, made, where="own.csv")
 
 
 def test_scales_are_those_of_the_training_part_alone() -> None:
