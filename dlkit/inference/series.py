@@ -71,7 +71,7 @@ class SeriesInputs(Plain):
     def within_a_day(self) -> bool:
         """Whether rows are known to follow each other within a day, so that a day alone is no time."""
         step = clock.fixed(self.step)
-        return step is not None and step < np.timedelta64(1, "D")
+        return step is not None and bool(step < np.timedelta64(1, "D"))
 
     @property
     def tick(self) -> Literal["s", "ns"]:

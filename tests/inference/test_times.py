@@ -130,7 +130,8 @@ def test_holidays_and_a_day_worked_on_though_free_are_no_gap() -> None:
 
 def test_a_free_day_stays_free_where_it_is_worked_on_now_and_then() -> None:
     times = days_of("1111100", count=240)
-    worked = [np.datetime64(day, "ns") for day in ("2024-01-07", "2024-02-04", "2024-02-18", "2024-04-07", "2024-04-28")]
+    sundays = "2024-01-07", "2024-02-04", "2024-02-18", "2024-04-07", "2024-04-28"
+    worked = [np.datetime64(day, "ns") for day in sundays]
     first = times[0] - np.timedelta64(2, "D")
     for some in (np.sort(np.append(times, worked)), np.append(first, times), np.append(times[:41], worked[1])):
         step = clock.step_of(np.sort(some))
