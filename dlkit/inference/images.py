@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import io
 import struct
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from dlkit.contracts import Column, ColumnKind, Columns, Rows, Tensor
 from dlkit.errors import InputError, RunError
+from dlkit.inference.orientation import EXIF, orientation, tags_in
 from dlkit.inference.plain import Plain
 from dlkit.inference.runs import write_json
 
@@ -23,6 +26,16 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff")
 _FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF")
 _NOT_FOR_EYES = ("I", "F", "LAB")
 """Pillow's modes of 32 bits, for which no number is white, and one that it does not convert."""
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What puts a picture upright, by its EXIF orientation."""
 _TINY = 8
 _KEPT_BYTES = 2_000_000_000
 """Decoded pictures that are kept in memory from one epoch to the next."""
@@ -42,9 +55,10 @@ def decode(picture: Picture, channels: int, where: str) -> np.ndarray:
     """
     if isinstance(picture, np.ndarray):
         return _of_array(picture, channels, where)
-    with _opened(picture, where) as image:
+    content = _content(picture, where)
+    with _opened(content, where) as image:
         try:
-            return _pixels(_shown(image) if image.format == "GIF" else _upright(image), channels)
+            return _pixels(_shown(image) if image.format == "GIF" else _upright(image, content), channels)
         except _DAMAGED as error:
             raise InputError(f"{where}: the picture is damaged ({_reason(error)}). Save or copy it again.") from None
 
@@ -52,7 +66,7 @@ def decode(picture: Picture, channels: int, where: str) -> np.ndarray:
 def problem(content: bytes) -> str | None:
     """What keeps an encoded picture from being used, in a few words; None for a good one. Decodes all of it."""
     try:
-        with _opened(content, "") as image:
+        with _opened(content, "") as image, _tags_unsaid():
             # JPEG: all is read, an eighth is computed.
             image.draft("RGB", (max(1, image.width // 8), max(1, image.height // 8)))
             image.load()
@@ -68,23 +82,35 @@ def size_of(picture: Picture) -> tuple[int, int] | None:
     if isinstance(picture, np.ndarray):
         return int(picture.shape[0]), int(picture.shape[1])
     try:
-        with _opened(picture, "") as image:
+        with _opened(_content(picture, ""), "") as image:
             return image.height, image.width
     except InputError:
         return None
 
 
-def _opened(picture: bytes | Path, where: str) -> Image.Image:
-    """The header read and checked, nothing decoded yet."""
+@contextmanager
+def _tags_unsaid() -> Iterator[None]:
+    """Pillow warns of odd EXIF tags of all kinds, also of those that no pixel depends on."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        yield
+
+
+def _content(picture: bytes | Path, where: str) -> bytes:
     try:
-        content = picture if isinstance(picture, bytes) else picture.read_bytes()
+        return picture if isinstance(picture, bytes) else picture.read_bytes()
     except (OSError, ValueError) as error:  # a path with a zero byte is a ValueError
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
         raise InputError(f"{where}: cannot be read ({reason}).") from None
+
+
+def _opened(content: bytes, where: str) -> Image.Image:
+    """The header read and checked, nothing decoded yet."""
     before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None  # Pillow's own limit only warns at first
     try:
-        image = Image.open(io.BytesIO(content), formats=_FORMATS)
-        frames = getattr(image, "n_frames", 1)
+        with _tags_unsaid():
+            image = Image.open(io.BytesIO(content), formats=_FORMATS)
+            frames = getattr(image, "n_frames", 1)
     except UnidentifiedImageError:
         raise InputError(
             f"{where}: no picture that can be read; expected JPEG, PNG, BMP, GIF, WebP or TIFF, "
@@ -109,15 +135,17 @@ def _opened(picture: bytes | Path, where: str) -> Image.Image:
     return image
 
 
-def _upright(image: Image.Image) -> Image.Image:
+def _upright(image: Image.Image, content: bytes) -> Image.Image:
     """Turned as its EXIF tag says; what cannot be read, or stands in XMP, which no browser asks, is no tag."""
     for name in ("xmp", "XML:com.adobe.xmp"):
         image.info.pop(name, None)
-    image.load()
-    try:
-        return ImageOps.exif_transpose(image)
-    except _DAMAGED:
+    with _tags_unsaid():
+        image.load()
+    if image.format == "TIFF":  # by now Pillow has turned it
         return image
+    tags = image.info.get("exif", b"").removeprefix(EXIF) if image.format == "WEBP" else tags_in(content)
+    turn = _TURNS.get(orientation(tags))
+    return image if turn is None else image.transpose(turn)
 
 
 def _shown(image: Image.Image) -> Image.Image:

@@ -14,13 +14,27 @@ import tensorflow as tf
 from PIL import Image
 
 from dlkit.inference.images import ImagePixels, Picture, decode
+from dlkit.inference.orientation import (
+    APP1,
+    BIG,
+    BIG_TAG,
+    CHUNK,
+    ENTRY,
+    EXIF,
+    LAST,
+    LEAST,
+    LITTLE,
+    LITTLE_TAG,
+    MARKED,
+    PNG,
+    SCAN,
+)
 
 _BITS = 22  # Pillow's PRECISION_BITS, src/libImaging/Resample.c
 _KNOWN = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8")
 """How files begin that TensorFlow decodes; of BMP it reads those with a palette wrongly."""
-_HEADER = 65_536
-"""Bytes at a JPEG's beginning in which its EXIF tags lie: an APP1 segment holds no more. A PNG may end with them."""
-_JPEG_TAGS, _PNG_TAGS = list(b"Exif\0\0"), list(b"eXIf")
+_BEYOND = 16
+"""Zeros behind a file, so that what is looked at from its last byte on is there."""
 
 
 class ImagePixelsGraph(tf.Module):
@@ -78,16 +92,12 @@ def encoded(picture: Picture) -> bytes:
 
 def _decoded(content: tf.Tensor) -> tf.Tensor:
     """One encoded picture to (height, width, 3) uint8, upright."""
-    return tf.cond(
+    pixels = tf.cond(
         tf.io.is_jpeg(content),
-        lambda: _upright(
-            tf.io.decode_jpeg(content, channels=3, dct_method="INTEGER_ACCURATE"),
-            _orientation(tf.strings.substr(content, 0, _HEADER), _JPEG_TAGS),
-        ),
-        lambda: _upright(
-            tf.io.decode_image(content, channels=3, expand_animations=False), _orientation(content, _PNG_TAGS)
-        ),
+        lambda: tf.io.decode_jpeg(content, channels=3, dct_method="INTEGER_ACCURATE"),
+        lambda: tf.io.decode_image(content, channels=3, expand_animations=False),
     )
+    return _upright(pixels, orientation_of(content))
 
 
 def _upright(pixels: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
@@ -99,42 +109,90 @@ def _upright(pixels: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
     return tf.cond(turned, lambda: pixels[::-1], lambda: pixels)
 
 
-def _orientation(content: tf.Tensor, mark: list[int]) -> tf.Tensor:
-    """The EXIF orientation, 1 to 8; 1 where a picture has none.
+def orientation_of(content: tf.Tensor) -> tf.Tensor:
+    """That of an encoded picture, int32, by the rules of `dlkit.inference.orientation`."""
+    return _orientation(tf.cond(tf.io.is_jpeg(content), lambda: _tags_of_jpeg(content), lambda: _tags_of_png(content)))
 
-    It is looked for in the first directory of tags behind `mark`, in the file's order of bytes: an entry of number
-    0x0112, type SHORT, count 1. A second directory is of the thumbnail.
-    """
+
+def _tags_of_jpeg(content: tf.Tensor) -> tf.Tensor:
+    """As `orientation.tags_in` finds them: (bytes,) uint8, none where there are none."""
     everything = tf.io.decode_raw(content, tf.uint8)
-    marked = _first(everything, mark)
-    tags = tf.cast(everything[tf.maximum(marked, 0) + len(mark) :][:_HEADER], tf.int32)
-    tags = tf.concat([tags, tf.zeros(16, tf.int32)], axis=0)
-    little = tf.equal(tags[0], ord("I"))
+    size, padded = tf.size(everything, tf.int64), _padded(everything)
 
-    def number(place: tf.Tensor | int, length: int) -> tf.Tensor:
-        found = tags[place : place + length]
-        found = tf.where(little, found[::-1], found)
-        return tf.reduce_sum(found * [256**power for power in range(length - 1, -1, -1)])
+    def is_tags(head: tf.Tensor) -> tf.Tensor:
+        return _equal(head[:2], bytes([MARKED, APP1])) & _equal(head[4:], EXIF)
 
-    # Of four bytes the lower three: a directory farther off is not in the segment.
-    offset = tf.where(little, number(4, 3), number(5, 3))
-    start = tf.minimum(offset, tf.shape(tags)[0] - 16)
-    entries = tags[start + 2 : start + 2 + 12 * number(start, 2)]
-    entries = tf.reshape(entries[: tf.shape(entries)[0] // 12 * 12], (-1, 12))
-    wanted = tf.where(little, [0x12, 1, 3, 0, 1, 0, 0, 0], [1, 0x12, 0, 3, 0, 0, 0, 1])
-    is_it = tf.reduce_all(tf.equal(entries[:, :8], wanted), axis=1)
-    value = tf.reduce_max(tf.where(is_it, tf.where(little, entries[:, 8], entries[:, 9]), 0))
-    return tf.where((marked >= 0) & (value >= 1) & (value <= 8), value, 1)
+    def is_another(place: tf.Tensor) -> tf.Tensor:
+        head = _part(padded, place, LEAST)
+        return (place + LEAST <= size) & (head[0] == MARKED) & (head[1] != SCAN) & ~is_tags(head)
+
+    def end(place: tf.Tensor, head: tf.Tensor) -> tf.Tensor:
+        return place + 2 + _number(head[2:4])
+
+    def following(place: tf.Tensor) -> tuple[tf.Tensor]:
+        head = _part(padded, place, LEAST)
+        return (tf.where(head[1] == MARKED, place + 1, end(place, head)),)
+
+    (place,) = tf.while_loop(is_another, following, (tf.constant(2, tf.int64),))
+    head = _part(padded, place, LEAST)
+    found = (place + LEAST <= size) & is_tags(head)
+    return tf.cond(found, lambda: everything[place + LEAST : end(place, head)], lambda: everything[:0])
 
 
-def _first(header: tf.Tensor, pattern: list[int]) -> tf.Tensor:
-    """Where `pattern` begins in `header` for the first time; -1 where it does not."""
-    count = tf.maximum(tf.shape(header)[0] - len(pattern) + 1, 0)
-    here = tf.fill([count], True)
-    for place, byte in enumerate(pattern):
-        here &= tf.equal(header[place : place + count], byte)
-    found = tf.where(here)
-    return tf.cond(tf.shape(found)[0] > 0, lambda: tf.cast(found[0, 0], tf.int32), lambda: tf.constant(-1))
+def _tags_of_png(content: tf.Tensor) -> tf.Tensor:
+    """The same of a PNG, and none of any other file."""
+    everything = tf.io.decode_raw(content, tf.uint8)
+    size, padded = tf.size(everything, tf.int64), _padded(everything)
+
+    def is_another(place: tf.Tensor) -> tf.Tensor:
+        kind = _part(padded, place + 4, 4)
+        return (place + 8 <= size) & ~_equal(kind, LAST) & ~_equal(kind, CHUNK)
+
+    def end(place: tf.Tensor) -> tf.Tensor:
+        return place + 8 + _number(_part(padded, place, 4))
+
+    first = tf.where(_equal(_part(padded, 0, len(PNG)), PNG), tf.constant(len(PNG), tf.int64), size)
+    (place,) = tf.while_loop(is_another, lambda place: (end(place) + 4,), (first,))
+    found = (place + 8 <= size) & _equal(_part(padded, place + 4, 4), CHUNK)
+    tags = tf.cond(found, lambda: everything[place + 8 : end(place)], lambda: everything[:0])
+    return tf.cond(_equal(_part(_padded(tags), 0, len(EXIF)), EXIF), lambda: tags[len(EXIF) :], lambda: tags)
+
+
+def _orientation(tags: tf.Tensor) -> tf.Tensor:
+    """1 to 8, as `orientation.orientation` reads it from the tags: (bytes,) uint8."""
+    padded = _padded(tags)
+    head = _part(padded, 0, 8)
+    little, big = _equal(head[:4], LITTLE), _equal(head[:4], BIG)
+    start = _number(head[4:], little)
+    entries = tags[start + 2 :][: ENTRY * _number(_part(padded, start, 2), little)]
+    entries = tf.reshape(entries[: tf.size(entries) // ENTRY * ENTRY], (-1, ENTRY))
+    wanted = tf.where(little, list(LITTLE_TAG), list(BIG_TAG))
+    is_it = tf.reduce_all(tf.equal(tf.cast(entries[:, :8], tf.int32), wanted), axis=1)
+    values = tf.cast(tf.boolean_mask(entries[:, 8:10], is_it), tf.int32)
+    values = tf.linalg.matvec(values, tf.where(little, [1, 256], [256, 1]))
+    value = tf.concat([[1], values], axis=0)[-1]
+    return tf.where((little | big) & (value >= 1) & (value <= 8), value, 1)
+
+
+def _padded(numbers: tf.Tensor) -> tf.Tensor:
+    return tf.concat([numbers, tf.zeros(_BEYOND, tf.uint8)], axis=0)
+
+
+def _part(padded: tf.Tensor, place: tf.Tensor | int, length: int) -> tf.Tensor:
+    """`length` bytes from `place` on; zeros behind the end."""
+    first = tf.minimum(tf.cast(place, tf.int64), tf.size(padded, tf.int64) - _BEYOND)
+    return tf.ensure_shape(padded[first : first + length], (length,))
+
+
+def _equal(numbers: tf.Tensor, pattern: bytes) -> tf.Tensor:
+    return tf.reduce_all(tf.equal(numbers, list(pattern)))
+
+
+def _number(numbers: tf.Tensor, little: tf.Tensor | bool = False) -> tf.Tensor:
+    """(bytes,) to what they count, int64."""
+    powers = [256**power for power in range(numbers.shape[0])]
+    ordered = tf.where(little, numbers, numbers[::-1])
+    return tf.reduce_sum(tf.cast(ordered, tf.int64) * powers)
 
 
 def _resampled(pixels: tf.Tensor, size: int) -> tf.Tensor:

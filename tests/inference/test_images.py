@@ -142,6 +142,28 @@ def test_a_tag_that_is_damaged_or_stands_in_xmp_turns_nothing() -> None:
     assert problem(damaged) is None and problem(xmp) is None
 
 
+def with_tags(tags: bytes) -> bytes:
+    return encoded(PIXELS, "JPEG", exif=b"Exif\0\0" + tags)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        with_tags(b"II*\0\x08\0\0\0\x01\0" + struct.pack("<HHIHHI", 0x0112, 3, 2, 6, 6, 0)),
+        with_tags(b"II*\0\x08\0\0\0\x01\0" + struct.pack("<HHIHHI", 0x0128, 3, 2, 2, 2, 0)),
+        with_tags(b"II*\0\x08\0\0\0\x05\0cut"),
+        with_tags(b"MM\0*\xff\xff\xff\xff"),
+        turned(6, "TIFF").replace(struct.pack("<HHIHH", 0x0112, 3, 1, 6, 0), struct.pack("<HHIHH", 0x0112, 3, 2, 6, 6)),
+    ],
+    ids=["two orientations", "two units", "cut short", "beyond the end", "two in a TIFF"],
+)
+def test_odd_tags_warn_nobody(content: bytes) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert decode(content, 3, "x").size == PIXELS.size
+        assert problem(content) is None and size_of(content) is not None
+
+
 # Refusals
 
 

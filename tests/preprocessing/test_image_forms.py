@@ -16,9 +16,10 @@ from PIL import Image
 
 from dlkit.contracts import ColumnKind, Split
 from dlkit.errors import InputError, SettingsError
-from dlkit.inference.images import ImagePixels, grey
+from dlkit.inference.images import ImagePixels, decode, grey
+from dlkit.inference.orientation import orientation, tags_in
 from dlkit.preprocessing.graphs import graph_of, raw_tensors
-from dlkit.preprocessing.image_graphs import ImagePixelsGraph
+from dlkit.preprocessing.image_graphs import ImagePixelsGraph, orientation_of
 from dlkit.preprocessing.images import Images
 
 KINDS: dict[str, ColumnKind] = {"image": "image"}
@@ -187,6 +188,110 @@ def test_tags_beside_others_behind_a_profile_or_of_xmp_alone_are_read_alike(
     assert different(transform, graph, contents) == []
     upright = transform.pixels(picture, "x").shape
     assert transform.pixels(contents["beside others"], "x").shape == upright
+
+
+LITTLE, BIG = "<", ">"
+SHORT, LONG = 3, 4
+
+
+def directory(*entries: tuple[int, int, int, int], order: str = LITTLE) -> bytes:
+    """EXIF tags: a directory of entries (number, type, count, value)."""
+    fields = [
+        struct.pack(f"{order}HHI{'I' if kind == LONG else 'H2x'}", number, kind, count, value)
+        for number, kind, count, value in entries
+    ]
+    start = struct.pack(f"{order}2sHIH", b"II" if order == LITTLE else b"MM", 42, 8, len(entries))
+    return start + b"".join(fields) + bytes(4)
+
+
+def segment(kind: int, content: bytes) -> bytes:
+    return b"\xff" + bytes([kind]) + struct.pack(">H", len(content) + 2) + content
+
+
+def with_segments(*segments: bytes) -> bytes:
+    plain = encoded(pixels(31, 45), "JPEG")
+    return plain[:2] + b"".join(segments) + plain[2:]
+
+
+def chunk(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+def with_chunks(*chunks: bytes) -> bytes:
+    plain = encoded(pixels(31, 45), "PNG")
+    return plain[:33] + b"".join(chunks) + plain[33:]
+
+
+TURNED = directory((0x0112, SHORT, 1, 6))
+EXIF = segment(0xE1, b"Exif\0\0" + TURNED)
+PROFILE = b"\nexif\n%8d\n%s\n" % (6 + len(TURNED), (b"Exif\0\0" + TURNED).hex().encode())
+ODD_TAGS = {
+    "a JPEG's tags behind 180 kB of others": (with_segments(*[segment(0xE2, bytes(60_000))] * 3, EXIF), True),
+    "a JPEG's tags behind a comment on them": (with_segments(segment(0xFE, b"with Exif\0\0 in it"), EXIF), True),
+    "a JPEG's tags behind XMP": (with_segments(segment(0xE1, b"http://ns.adobe.com/xap/1.0/\0<x/>"), EXIF), True),
+    "a JPEG's tags behind bytes that fill": (with_segments(b"\xff\xff", EXIF), True),
+    "a JPEG with two lots of tags": (with_segments(EXIF, segment(0xE1, b"Exif\0\0" + directory())), True),
+    "a JPEG with the tag twice": (
+        with_segments(segment(0xE1, b"Exif\0\0" + directory((0x0112, SHORT, 1, 1), (0x0112, SHORT, 1, 6)))),
+        True,
+    ),
+    "a JPEG with a tag of four bytes": (
+        with_segments(segment(0xE1, b"Exif\0\0" + directory((0x0112, LONG, 1, 6)))),
+        False,
+    ),
+    "a JPEG with two values in a tag": (
+        with_segments(segment(0xE1, b"Exif\0\0" + directory((0x0112, SHORT, 2, 6)))),
+        False,
+    ),
+    "a JPEG with a number beyond a byte": (
+        with_segments(segment(0xE1, b"Exif\0\0" + directory((0x0112, SHORT, 1, 0x0106)))),
+        False,
+    ),
+    "a JPEG's comment that could be tags": (with_segments(segment(0xFE, b"Exif\0\0" + TURNED)), False),
+    "a PNG's tags begun as a JPEG's": (with_chunks(chunk(b"eXIf", b"Exif\0\0" + TURNED)), True),
+    "a PNG's tags behind a text on them": (
+        with_chunks(chunk(b"tEXt", b"Comment\0of eXIf"), chunk(b"eXIf", TURNED)),
+        True,
+    ),
+    "a PNG's tags in a text": (with_chunks(chunk(b"tEXt", b"Raw profile type exif\0" + PROFILE)), False),
+    "a PNG's tags in a text that is packed": (
+        with_chunks(chunk(b"zTXt", b"Raw profile type exif\0\0" + zlib.compress(PROFILE))),
+        False,
+    ),
+    "a PNG with tags behind its end": (encoded(pixels(31, 45), "PNG") + chunk(b"eXIf", TURNED), False),
+    "a GIF with a comment on tags": (
+        encoded(Image.fromarray(pixels(31, 45)).quantize(16), "GIF", comment=b"eXIf" + TURNED),
+        False,
+    ),
+}
+"""Files whose tags stand at odd places or in odd forms, and whether they turn the picture."""
+
+
+def test_tags_at_odd_places_or_in_odd_forms_are_read_alike(transform: ImagePixels, graph: tf.Module) -> None:
+    contents = {name: content for name, (content, _) in ODD_TAGS.items()}
+    assert different(transform, graph, contents) == []
+    shapes = {name: decode(content, 3, name).shape[:2] for name, content in contents.items()}
+    assert shapes == {name: (45, 31) if turns else (31, 45) for name, (_, turns) in ODD_TAGS.items()}
+
+
+def test_tags_of_any_bytes_are_read_alike() -> None:
+    """What no decoder would take as well: files are changed and cut at random where their tags are."""
+    random, contents = np.random.default_rng(0), []
+    for order in (LITTLE, BIG):
+        tags = directory((0x010F, SHORT, 1, 7), (0x0112, SHORT, 1, 5), order=order)
+        for content in (with_segments(segment(0xE1, b"Exif\0\0" + tags)), with_chunks(chunk(b"eXIf", tags))):
+            start = content.index(tags)
+            whole = content[: start + len(tags) + 20]
+            for _ in range(150):
+                changed = bytearray(whole)
+                for place in random.integers(2, len(whole), random.integers(0, 4)):
+                    changed[place] = random.choice([0, 1, 2, 6, 0x12, 0xFF, random.integers(256)])
+                contents.append(bytes(changed[: random.integers(start, len(whole) + 1)]))
+            contents += [whole[:size] for size in range(len(whole))]
+    read = tf.function(lambda given: tf.map_fn(orientation_of, given, fn_output_signature=tf.int32))
+    ours = [orientation(tags_in(content)) for content in contents]
+    assert read(tf.constant(contents)).numpy().tolist() == ours
+    assert ours.count(5) > 50 and ours.count(1) > 50
 
 
 def test_arrays_become_the_same_pixels(transform: ImagePixels, graph: ImagePixelsGraph) -> None:
