@@ -28,7 +28,7 @@ class Classification:
     the validation loss that chooses the epoch included. `loss_name`: "margin" is the squared hinge loss of a support
     vector machine on the same outputs (Liu & Yuan 2011): better for wide, shallow networks of rare features.
     `label_smoothing`: share of a row's target that is spread evenly over all classes (Szegedy et al. 2016, section 7);
-    for three classes or more, and targets "one_hot".
+    needs targets "one_hot". The validation loss that chooses the epoch is of smoothed targets too.
     """
 
     class_weights: Literal["none", "balanced"] = "none"
@@ -81,7 +81,7 @@ class Classification:
         if self.loss_name == "margin":
             return "margin"
         if len(answer.labels) == 2:
-            return "binary_crossentropy"
+            return f"smoothed_binary:{self.label_smoothing}" if self.label_smoothing else "binary_crossentropy"
         if self.label_smoothing:
             return f"smoothed:{self.label_smoothing}"
         return f"{'sparse_' if self.targets == 'sparse' else ''}categorical_crossentropy"

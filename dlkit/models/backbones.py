@@ -44,9 +44,9 @@ def transfer(
     Takes pixels (batch, size, size, 1 or 3) of 0 to 255, gives (batch, head units); grey is repeated three times.
     `backbone`: "squeezenet", a network of keras.applications ("mobilenet_v2"), or a KerasHub preset
     ("resnet_18_imagenet"; also a folder that holds one). `weights`: "imagenet" downloads them; a path to .h5,
-    .weights.h5 or .keras reads them; "none" or None starts from random ones, and all of the network learns.
-    `trainable_blocks`: how many of the last layers with weights learn too, batch normalisation not counted: its
-    weights and statistics stay as they are.
+    .weights.h5 or .keras (also a run's own model.keras) reads them; "none" or None starts from random ones, and all of
+    the network learns. `trainable_blocks`: how many of the last layers with weights learn too, batch normalisation not
+    counted: its weights and statistics stay as they are.
     """
     check_size(spec, "transfer", 1)
     weights = None if weights == "none" else weights
@@ -261,9 +261,7 @@ def _read_weights(network: keras.Model, path: Path, name: str) -> None:
         )
     try:
         if path.suffix == ".keras":
-            saved = keras.saving.load_model(path, compile=False)
-            inner = [layer.layer for layer in saved.layers if isinstance(layer, image_layers.InInference)]
-            network.set_weights((inner[0] if inner else saved).get_weights())
+            network.set_weights(_alike(network, keras.saving.load_model(path, compile=False)).get_weights())
         else:
             network.load_weights(path)
     except Exception as error:
@@ -272,6 +270,13 @@ def _read_weights(network: keras.Model, path: Path, name: str) -> None:
             f"model.weights: {path} holds no weights of model.backbone={name} without its classifier "
             f"({_first_line(error)}). Expected {len(network.weights)} arrays, {network.count_params():,} numbers."
         ) from error
+
+
+def _alike(network: keras.Model, saved: keras.Model) -> keras.Model:
+    """What has weights of the same shapes: the saved network, or one in its layers, as `transfer` has its backbone."""
+    shapes = [weight.shape for weight in network.weights]
+    inner = [layer for layer in saved._flatten_layers() if isinstance(layer, keras.Model)]
+    return next((one for one in inner if [weight.shape for weight in one.weights] == shapes), saved)
 
 
 def _as_trained(pixels: keras.KerasTensor, preprocess: Preprocess) -> keras.KerasTensor:

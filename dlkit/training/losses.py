@@ -121,8 +121,8 @@ LOSSES = {"margin": margin}
 """By the name that a task uses; all other names are Keras'."""
 
 
-SMOOTHED = "smoothed:"
-"""Begins the name of cross-entropy on smoothed targets: "smoothed:0.2"."""
+SMOOTHED, SMOOTHED_BINARY = "smoothed:", "smoothed_binary:"
+"""Begin the names of cross-entropy on smoothed targets, one-hot rows and those of one sigmoid: "smoothed:0.2"."""
 
 
 PINBALL = "pinball:"
@@ -141,12 +141,14 @@ def named(loss: object, *, consistency: float = 0.0) -> object:
     if consistency and not (isinstance(loss, str) and loss.startswith(TOKENS)):
         raise SettingsError(
             f"training.consistency={consistency:g} compares distributions of words, as translators give them; the "
-            " answers of this recipe are of another kind. Leave it at 0."
+            "answers of this recipe are of another kind. Leave it at 0."
         )
     if isinstance(loss, Mapping):
         return {name: named(one) for name, one in loss.items()}
     if isinstance(loss, str) and loss.startswith(SMOOTHED):
         return keras.losses.CategoricalCrossentropy(label_smoothing=float(loss.removeprefix(SMOOTHED)))
+    if isinstance(loss, str) and loss.startswith(SMOOTHED_BINARY):
+        return keras.losses.BinaryCrossentropy(label_smoothing=float(loss.removeprefix(SMOOTHED_BINARY)))
     if isinstance(loss, str) and loss.startswith(PINBALL):
         return Pinball([float(share) for share in loss.removeprefix(PINBALL).split(",")])
     if isinstance(loss, str) and loss.startswith(TOKENS):

@@ -198,13 +198,17 @@ def test_a_grey_picture_is_a_colour_picture_of_equal_channels(weights: Path) -> 
     np.testing.assert_array_equal(grey(rows), colour(np.repeat(rows, 3, axis=-1)))
 
 
-@pytest.mark.parametrize("ending", ["weights.h5", "keras", "transfer.keras"])
+@pytest.mark.parametrize("ending", ["weights.h5", "keras", "transfer.keras", "scratch.keras"])
 def test_weights_are_read_from_every_kind_of_file(weights: Path, ending: str, tmp_path: Path) -> None:
     network = squeezenet(SIZE)
     network.load_weights(weights)
     path = tmp_path / f"own.{ending}"
     if ending == "weights.h5":
         network.save_weights(path)
+    elif ending == "scratch.keras":
+        scratch = transfer(spec(), weights="none")
+        scratch.get_layer("squeezenet").set_weights(network.get_weights())
+        scratch.save(path)
     else:
         (network if ending == "keras" else transfer(spec(), weights=str(weights))).save(path)
     read = transfer(spec(), weights=str(path)).get_layer("backbone").get_weights()

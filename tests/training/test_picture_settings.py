@@ -208,9 +208,19 @@ def test_label_smoothing_is_cross_entropy_on_smoothed_targets(share: float) -> N
     assert float(np.mean(loss(one_hot, probabilities))) == pytest.approx(float(keras_own), rel=1e-6)
 
 
-def test_two_classes_keep_their_own_loss() -> None:
-    assert smoothing(0.1, ("a", "b")) == "binary_crossentropy"
-    assert smoothing(0.0) == "categorical_crossentropy" and smoothing(0.1) == "smoothed:0.1"
+def test_targets_of_two_classes_are_smoothed_too() -> None:
+    random = np.random.default_rng(0)
+    targets = random.integers(0, 2, (20, 1)).astype(np.float32)
+    probabilities = random.uniform(0.05, 0.95, (20, 1)).astype(np.float32)
+    loss = keras.losses.get(named(smoothing(0.2, ("a", "b"))))
+    # A tenth for each of the two classes, as a softmax of them would have it.
+    expected = -np.where(targets == 1, 0.9, 0.1) * np.log(probabilities)
+    expected -= np.where(targets == 1, 0.1, 0.9) * np.log(1 - probabilities)
+    np.testing.assert_allclose(loss(targets, probabilities), expected.mean(), rtol=1e-5)
+
+
+def test_without_smoothing_the_loss_is_that_of_keras() -> None:
+    assert smoothing(0.0, ("a", "b")) == "binary_crossentropy" and smoothing(0.0) == "categorical_crossentropy"
 
 
 def test_training_and_validation_minimise_the_smoothed_loss() -> None:
