@@ -54,6 +54,11 @@ class Batches:
         self.tokens, self.twice = tokens, twice
         if tokens and lengths(examples.inputs) is None:
             raise SettingsError("training.batch_tokens counts words: this recipe's rows are all of the same length.")
+        if self.augment and not any(map(_are_pictures, examples.inputs.values())):
+            raise SettingsError(
+                f"training.augment={','.join(self.augment)} changes pictures: this recipe's rows are none. "
+                "Leave it out."
+            )
 
     def __len__(self) -> int:
         if self.tokens:
@@ -156,7 +161,7 @@ class Batches:
         }
         if self.augment:
             by_name = {
-                name: augmented(rows, self.augment, random) if rows.dtype == np.uint8 and rows.ndim == 4 else rows
+                name: augmented(rows, self.augment, random) if _are_pictures(rows) else rows
                 for name, rows in by_name.items()
             }
         inputs = _single(by_name)
@@ -203,6 +208,11 @@ def _spec(rows: np.ndarray | Rows) -> tf.TensorSpec:
         return tf.TensorSpec((None, *row.shape[1:]), row.dtype)
     # On-demand rows may differ in length from batch to batch along their first axis (ragged word ids).
     return tf.TensorSpec((None, None, *row.shape[2:]), row.dtype)
+
+
+def _are_pictures(rows: np.ndarray | Rows) -> bool:
+    spec = _spec(rows)
+    return spec.dtype == tf.uint8 and spec.shape.rank == 4
 
 
 def _single(by_name: Mapping[str, object]) -> object:

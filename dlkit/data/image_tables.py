@@ -10,7 +10,7 @@ from dlkit.data.delimited import Delimited, read_delimited
 from dlkit.data.image_files import Broken, ImageFiles, Row, checked, in_order, is_picture
 from dlkit.data.image_targets import answered_by_all, read_answers
 from dlkit.data.splitting import file_fingerprint, fingerprint
-from dlkit.data.text_files import LABEL_NAMES
+from dlkit.data.text_files import LABEL_NAMES, not_read
 from dlkit.errors import DataError, SettingsError
 from dlkit.inference.images import SUFFIXES
 from dlkit.inference.missing import is_missing
@@ -45,7 +45,8 @@ def read_image_table(
         )
     chosen, notes = answered_by_all(file, targets)
     what = f"{'labels' if len(targets) == 1 else 'targets'} from {', '.join(map(repr, targets))}"
-    notes = [*file.notes, f"pictures are taken from column {column!r}, {what if targets else 'without labels'}", *notes]
+    read = f"pictures are taken from column {column!r}, {what if targets else 'without labels'}"
+    notes = [*file.notes, read, *not_read(file, (column, *targets)), *notes]
     rows = _table_rows(file, column, targets, chosen.tolist(), notes)
     parts, digests = checked(str(path), rows, broken, notes)
     contents = [file_fingerprint(path), *in_order(digests)]

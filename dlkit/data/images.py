@@ -32,12 +32,14 @@ from dlkit.data.paths import PathOrDataset, all_judged, belongs_to, listed, one_
 from dlkit.data.samples import sample, splits_of
 from dlkit.data.sources import labelled_column, source
 from dlkit.data.splitting import FEWEST_ROWS, Parted, check_enough, check_names, check_rows
-from dlkit.data.text_notes import labels_alike, unjudged
+from dlkit.data.text_notes import labels_alike, likely_values, unjudged
 from dlkit.errors import DataError, DataNotFoundError, SettingsError
 from dlkit.inference.images import SUFFIXES
 
 UNEQUAL = 5
 """From so many times the smallest class on, the largest one is said to outweigh it."""
+
+_AS_VALUES = "values are learnt from pictures beside another target, by the tasks Joint and Regression"
 
 
 @dataclass(frozen=True)
@@ -261,7 +263,11 @@ def _of_labels(files: ImageFiles, per_class: int | None) -> list[str]:
     several = len(files.targets) > 1
     return notes_on_each(
         labels_in(files.targets, files.parts["train"].answers),
-        lambda _, labels: [*labels_alike(labels), *_unequal(labels, per_class, several=several)],
+        lambda _, labels: [
+            *labels_alike(labels),
+            *likely_values(labels, "pictures", _AS_VALUES),
+            *_unequal(labels, per_class, several=several),
+        ],
         several=several,
     )
 

@@ -66,10 +66,7 @@ def read_text_table(path: Path, *, text: str | None, target: str | None) -> Text
     if stray:
         notes.append(f"{stray} labels had spaces around them, which were taken off")
     texts = [file.columns[column][row] for row in rows]
-    unread = [name for name in file.columns if name not in (column, found)]
-    if unread:
-        shown = ", ".join(map(repr, unread[:5])) + (", …" if len(unread) > 5 else "")
-        notes.append(f"{len(unread)} other columns are not read: {shown}")
+    notes += not_read(file, (column, found))
     return TextFiles(
         parts={"train": Labelled(texts, labels)},
         text_name=column,
@@ -77,6 +74,13 @@ def read_text_table(path: Path, *, text: str | None, target: str | None) -> Text
         fingerprint=file_fingerprint(path),
         notes=(*file.notes, f"texts are taken from column {column!r}, labels from {found!r}", *notes),
     )
+
+
+def not_read(file: Delimited, taken: Sequence[str]) -> list[str]:
+    """A note on the columns beside those that are taken, if there are any."""
+    others = [name for name in file.columns if name not in taken]
+    shown = ", ".join(map(repr, others[:5])) + (", …" if len(others) > 5 else "")
+    return [f"{len(others)} other columns are not read: {shown}"] if others else []
 
 
 def _named_alike(file: Delimited, names: Sequence[str], other: str | None) -> str | None:

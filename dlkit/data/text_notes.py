@@ -10,6 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
 from dlkit.contracts import Split, raw_targets
+from dlkit.data.columns import are_values
 from dlkit.data.text_files import Labelled
 
 # Chinese and Japanese; Thai, Lao, Burmese and Khmer. Eight in a row are no longer one word among others.
@@ -54,6 +55,16 @@ def labels_alike(labels: Sequence[str]) -> list[str]:
         return []
     shown = " and ".join(repr(label[:40]) for label in pairs[0][:2])
     return [f"{len(pairs)} labels are spelt in several ways, each taken as a class of its own: {shown}, say"]
+
+
+def likely_values(labels: Sequence[str], what: str, remedy: str) -> list[str]:
+    """Labels that are numbers, of which most differ. `what`: the rows in the user's words."""
+    if not are_values(labels):
+        return []
+    return [
+        f"the labels are {len(set(labels))} different numbers on {len(labels)} {what}, each taken as a class of its "
+        f"own; {remedy}"
+    ]
 
 
 def unspaced(texts: Sequence[str]) -> list[str]:

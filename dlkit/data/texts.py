@@ -18,7 +18,7 @@ from dlkit.data.samples import sample, splits_of
 from dlkit.data.sources import labelled_column, source
 from dlkit.data.splitting import Parted, check_enough, check_names
 from dlkit.data.text_files import Labelled, TextFiles, read_text_folder, read_text_table
-from dlkit.data.text_notes import key, labels_alike, repeated, unjudged, unspaced
+from dlkit.data.text_notes import key, labels_alike, likely_values, repeated, unjudged, unspaced
 from dlkit.errors import DataError, SettingsError
 
 
@@ -60,6 +60,7 @@ class TextData(Parted, PathOrDataset):
         notes += check_classes(str(path), different, what="text", tested="test" not in parts)
         notes += repeated(parts, grouped=[name for name in ("validation", "test") if name not in parts])
         notes += [*labels_alike(train.labels), *unspaced(train.texts)]
+        notes += likely_values(train.labels, "texts", "values to estimate need a table recipe with data.task=value")
         given = {
             name: Split({files.text_name: strings(part.texts)}, strings(part.labels)) for name, part in parts.items()
         }

@@ -25,7 +25,7 @@ class Sequences:
     """A text as the sequence of its words.
 
     `max_words`: the most frequent words of the training texts that make the vocabulary; all others are one unknown
-    word. `min_count`: a word must occur so often to be considered. `length`: most words of a text that are read;
+    word. `min_count`: a whole word must occur so often to be considered. `length`: most words of a text that are read;
     None takes the quantile `length_quantile` of the training texts' lengths. `keep`: which end of a longer text is
     read. `signs`: punctuation marks are words. `subwords`: "wordpiece" learns that many (`max_words`) pieces of words
     through KerasHub instead, so that a rare word is several known pieces (Wu et al. 2016). `vectors`: file of own
@@ -55,6 +55,11 @@ class Sequences:
         if self.subwords == "wordpiece" and self.max_words < FEWEST_PIECES:
             raise SettingsError(
                 f"preprocessing.max_words: subwords need {FEWEST_PIECES} pieces or more, got {self.max_words}."
+            )
+        if self.min_count != Sequences.min_count and self.subwords != "none":
+            raise SettingsError(
+                f"preprocessing.min_count={self.min_count} is of whole words: it needs preprocessing.subwords=none. "
+                f"Leave it at {Sequences.min_count}."
             )
         if self.vectors is not None and self.subwords != "none":
             raise SettingsError("preprocessing.vectors are of whole words: they need preprocessing.subwords=none.")

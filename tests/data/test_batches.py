@@ -11,6 +11,7 @@ import pytest
 from dlkit.contracts import Examples, Ragged
 from dlkit.data.batches import Batches
 from dlkit.data.binarised import Binarised
+from dlkit.errors import SettingsError
 from dlkit.training.fit import outputs
 
 ROWS = 1_000
@@ -102,6 +103,22 @@ def test_a_dataset_whose_batches_are_made_together_gives_those_of_iteration(
     assert dataset.cardinality() == len(batches) == -(-303 // batch_size)
     for made, given in zip(dataset, batches, strict=True):
         keras.tree.map_structure(np.testing.assert_array_equal, keras.tree.map_structure(np.asarray, made), given)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        np.zeros((4, 2), np.uint8),
+        np.zeros((4, 8, 8, 3), np.float32),
+        Ragged.from_lists([np.ones(length, np.int32) for length in (3, 1, 2)]),
+    ],
+    ids=["numbers", "windows", "words"],
+)
+def test_rows_that_are_no_pictures_cannot_be_changed_as_such(rows: np.ndarray | Ragged) -> None:
+    with pytest.raises(
+        SettingsError, match=r"training\.augment=flip,shift changes pictures: this recipe's rows are none"
+    ):
+        Batches(Examples({"rows": rows}), 2, augment=("flip", "shift"))
 
 
 def test_the_end_of_an_epoch_waits_for_no_tuning_of_the_pipeline() -> None:

@@ -148,6 +148,27 @@ def test_a_table_of_paths_beside_the_pictures_is_read(tmp_path: Path) -> None:
         assert "20 labels had spaces around them, which were taken off" in splits.notes
 
 
+def test_columns_of_a_table_that_are_not_read_are_said(tmp_path: Path) -> None:
+    folder(tmp_path / "a")
+    names = [f"a/{name}/{i}.png" for name in ("cat", "dog") for i in range(10)]
+    path = table(
+        tmp_path, [(name, f"{name[2:5]},train,{row}") for row, name in enumerate(names)], "path,label,split,age"
+    )
+    assert "2 other columns are not read: 'split', 'age'" in load(path).notes
+    assert "1 other columns are not read: 'split'" in load(path, target="label,age").notes
+
+
+def test_labels_that_are_mostly_different_numbers_are_said_to_be_values(tmp_path: Path) -> None:
+    folder(tmp_path / "a")
+    names = [f"a/{name}/{i}.png" for name in ("cat", "dog") for i in range(10)]
+    said = (
+        "11 different numbers on 20 pictures, each taken as a class of its own; values are learnt from pictures beside"
+    )
+    ages, halves = ([(name, str(row % most)) for row, name in enumerate(names)] for most in (11, 10))
+    assert sum(said in note for note in load(table(tmp_path, ages)).notes) == 1
+    assert not any("different numbers" in note for note in load(table(tmp_path, halves)).notes)
+
+
 def test_columns_of_a_table_can_be_set_and_misspelt(tmp_path: Path) -> None:
     folder(tmp_path / "a")
     rows = [(f"a/{name}/{i}.png", name) for name in ("cat", "dog") for i in range(10)]

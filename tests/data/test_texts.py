@@ -185,6 +185,16 @@ def test_text_and_label_columns_are_found_by_name(tmp_path: Path) -> None:
     assert "2 other columns are not read: 'id', 'notes'" in splits.notes
 
 
+def test_labels_of_texts_that_are_mostly_different_numbers_are_said_to_be_values(tmp_path: Path) -> None:
+    rows = [(f"a review {i}", f"{i % 11}.5") for i in range(20)]
+    said = (
+        "the labels are 11 different numbers on 20 texts, each taken as a class of its own; values to estimate need a"
+    )
+    assert sum(note.startswith(said) for note in load(csv_file(tmp_path, rows)).notes) == 1
+    few = [(text, str(int(float(label)) % 10)) for text, label in rows]
+    assert not any("different numbers" in note for note in load(csv_file(tmp_path, few)).notes)
+
+
 def test_the_longest_column_is_the_text_where_none_is_called_so(tmp_path: Path) -> None:
     rows = [(str(i), f"what was said in line {i}", "ab"[i % 2]) for i in range(20)]
     assert load(csv_file(tmp_path, rows, "id,said,label")).kinds == {"said": "text"}

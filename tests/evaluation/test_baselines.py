@@ -131,6 +131,14 @@ def test_a_model_far_from_converged_does_not_bother_the_user(recwarn):
     assert not recwarn.list
 
 
+def test_classes_of_a_row_or_two_do_not_bother_the_user(recwarn):
+    labels = tuple(f"{number:02}" for number in range(30))
+    rows = Examples({"features": table(50, 0).inputs["features"]}, np.array([*labels, *labels[:20]], object))
+    found = baselines("classification", ClassAnswer(labels), rows, rows, rows, seed=0)
+    assert found["linear"]["accuracy"] > found["majority"]["accuracy"]
+    assert not recwarn.list
+
+
 def test_training_rows_of_one_class_give_that_class():
     one = Examples({"x": np.zeros((4, 1), np.float32)}, np.array(["pos"] * 4, object))
     found = baselines("classification", BINARY, one, one, one, seed=0, extra=["gradient_boosting"])

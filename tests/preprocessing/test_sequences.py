@@ -197,6 +197,7 @@ def test_a_file_of_vectors_that_cannot_be_used_ends_fitting_in_an_error_of_ours(
         ({"subwords": "wordpeace"}, "preprocessing.subwords: unknown 'wordpeace'. Did you mean 'wordpiece'"),
         ({"subwords": "wordpiece", "vectors": Path("v.txt")}, "need preprocessing.subwords=none"),
         ({"subwords": "wordpiece", "max_words": 15}, "preprocessing.max_words: subwords need 16"),
+        ({"subwords": "wordpiece", "min_count": 5}, "min_count=5 is of whole words: .*subwords=none. Leave it at 2"),
     ],
 )
 def test_settings_that_make_no_sequences_are_refused(settings: dict[str, object], message: str) -> None:
