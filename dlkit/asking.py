@@ -1,12 +1,11 @@
-"""What did a person give to `dlkit predict` (arguments, a file, standard input), and what do they read?"""
+"""What did a person give to `dlkit predict`: arguments, a file, standard input?"""
 
 from __future__ import annotations
 
 import contextlib
 import json
-import math
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -17,13 +16,10 @@ from dlkit.contracts import ColumnKind
 from dlkit.data.paths import check_given
 from dlkit.errors import DataError, DataNotFoundError, InputError, SettingsError, misspelt
 from dlkit.inference import times as clock
-from dlkit.inference.latents import row_line
 
 if TYPE_CHECKING:
     from dlkit.data.delimited import Delimited
-    from dlkit.inference.following import Follower
     from dlkit.inference.series import SeriesInputs
-    from dlkit.inference.streaming import Judged
     from dlkit.inference.windows import ScaledWindows
 
 _AT_ONCE = 32
@@ -44,7 +40,8 @@ def items_from(
 
     A text model: each input is a text, each line of a `.txt` file or of standard input too. A table: each input is
     `{"rm": 6.5, …}` or `rm=6.5,lstat=4`. Files: `.csv`, `.tsv`, `.jsonl` or `.txt`. Pictures: each input is a file or a
-    folder of them, each line of a `.txt` file or of standard input a path.
+    folder of them, each line of a `.txt` file or of standard input a path; a table names them relative to its folder,
+    also where it has more columns, as pictures with their class.
     """
     if list(kinds.values()) == ["image"]:
         return _pictures(inputs, file, standard_input, kinds)
@@ -121,14 +118,12 @@ def _pictures(
     is its turn.
     """
     from dlkit.data.image_files import is_hidden
-    from dlkit.data.image_tables import paths_in
     from dlkit.inference.images import SUFFIXES
 
     given = [*inputs]
     if file is not None:
         check_given(file)
-        is_table = file.suffix.lower() in (".csv", ".tsv")
-        listed = paths_in(file, next(iter(kinds))) if is_table else _from_file(file, kinds)
+        listed = _from_file(file, kinds)
         given += [str(next(iter(one.values())) if isinstance(one, Mapping) else one) for one in listed]
     if not given and standard_input is not None:
         given += [line for line in read_in(standard_input).split("\n") if line.strip()]
@@ -157,27 +152,41 @@ def _is_folder(path: Path) -> bool:
 
 
 def answered_each(
-    predict: Callable[[list[object]], list[dict[str, Any]]], items: Sequence[object]
+    predict: Callable[[list[object]], list[dict[str, Any]]], items: Sequence[object], kinds: Mapping[str, ColumnKind]
 ) -> list[dict[str, Any]]:
-    """An answer for each picture with its "file", or the "error" that only this one has; a few at a time in memory."""
+    """An answer for each picture with its "file", or the "error" that only this one has; a few at a time in memory.
+
+    `kinds`: the columns of the model; an item may be a row of them.
+    """
+    column = next(name for name, kind in kinds.items() if kind == "image")
+    names = [_picture_of(item, column) or f"Item {number}" for number, item in enumerate(items, start=1)]
     answers: list[dict[str, Any]] = []
     for start in range(0, len(items), _AT_ONCE):
-        some = list(items[start : start + _AT_ONCE])
+        some, called = list(items[start : start + _AT_ONCE]), names[start : start + _AT_ONCE]
         try:
             found = predict(some)
         except InputError:
-            found = [_alone(predict, item) for item in some]
-        answers += [{"file": str(item)} | answer for item, answer in zip(some, found, strict=True)]
+            found = [_alone(predict, item, name) for item, name in zip(some, called, strict=True)]
+        answers += [{"file": name} | answer for name, answer in zip(called, found, strict=True)]
     return answers
 
 
-def _alone(predict: Callable[[list[object]], list[dict[str, Any]]], item: object) -> dict[str, Any]:
+def _picture_of(item: object, column: str) -> str:
+    """The path that an item gives; "" where it gives none, or pixels."""
+    given = item.get(column) if isinstance(item, Mapping) else item
+    return given if isinstance(given, str) else ""
+
+
+def _alone(predict: Callable[[list[object]], list[dict[str, Any]]], item: object, name: str) -> dict[str, Any]:
     try:
         (answer,) = predict([item])
     except InputError as error:
         if isinstance(item, str) and _is_folder(Path(item)):  # others stand for the pictures in them
             return {"error": f"{Path(item)}/ holds no picture; expected files such as .jpg or .png."}
-        return {"error": str(error)}
+        # Asked alone, each is the first one.
+        said = str(error)
+        first = said.startswith(("Item 1:", "Item 1,", "Item 1 is"))
+        return {"error": name + said.removeprefix("Item 1") if first else said}
     return answer
 
 
@@ -219,12 +228,32 @@ def _from_delimited(file: Path, kinds: Mapping[str, ColumnKind]) -> list[object]
     from dlkit.data.delimited import read_delimited
 
     table = read_delimited(file)
+    if "image" in kinds.values():
+        return _from_table_of_pictures(table, kinds)
     missing = [name for name in kinds if name not in table.columns]
     near = misspelt(missing, set(table.columns) - set(kinds))  # others may be left out
     if near or len(missing) == len(kinds) or (missing and "text" in [kinds[name] for name in missing]):
         raise InputError(f"--file: {file} lacks the columns {missing}; it has {list(table.columns)}.{near}")
     columns = {name: _values(table, name, kind) for name, kind in kinds.items() if name in table.columns}
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def _from_table_of_pictures(table: Delimited, kinds: Mapping[str, ColumnKind]) -> list[object]:
+    """Rows of paths and what the model is told beside each picture; those without a path are left out."""
+    from dlkit.data.image_tables import paths_in
+
+    (image,) = (name for name, kind in kinds.items() if kind == "image")
+    others = [name for name in kinds if name != image]
+    paths = paths_in(table, image, other=others)
+    if missing := [name for name in others if name not in table.columns]:
+        near = misspelt(missing, set(table.columns) - set(kinds)) or " Add them."
+        raise InputError(
+            f"--file: {table.path} lacks the columns {missing}, which the model is told beside each picture; it has "
+            f"{list(table.columns)}.{near}"
+        )
+    columns = [_values(table, name, kinds[name]) for name in others]
+    rows = zip(paths, *columns, strict=True)
+    return [{image: str(path), **dict(zip(others, row, strict=True))} for path, *row in rows if path is not None]
 
 
 def _values(table: Delimited, name: str, kind: ColumnKind) -> Sequence[object]:
@@ -301,100 +330,3 @@ def windows_from(file: Path, made: ScaledWindows, say: Callable[[str], None]) ->
     items: list[object] = [{name: column[row] for name, column in windows.items()} for row in whole.tolist()]
     last = whole + made.window - 1
     return items, [str(row + 1) for row in last] if series.times is None else clock.shown(series.times[last])
-
-
-def judged_lines(judged: Judged, follower: Follower, as_json: bool) -> Iterator[str]:
-    """A line for each row of a stream that has a score: for a person, or an object of JSON."""
-    threshold, first = follower.scorer.threshold, follower.summary.rows - len(judged) + 1
-    for row, (score, alarm) in enumerate(zip(judged.scores.tolist(), judged.alarms.tolist(), strict=True)):
-        if math.isnan(score):  # the first window is not full yet
-            continue
-        time = judged.times[row] if judged.times else str(first + row)
-        channels = judged.channels.get(row, {})
-        if as_json:
-            found = {"row": first + row, "time": time, "score": score, "threshold": threshold, "anomaly": alarm}
-            yield json.dumps(found | ({"channels": channels} if alarm else {}))
-        else:
-            ordered = sorted(channels.items(), key=lambda one: -one[1])
-            shares = ", ".join(f"{name} {share:.0%}" for name, share in ordered)
-            yield f"{time}  {score:.4g}" + (f"  ALARM (above {threshold:.4g}): {shares}" if alarm else "")
-
-
-def answer_lines(items: Sequence[object], answers: Sequence[Mapping[str, Any]], *, top: int = 1) -> str:
-    """A line an answer. `top`: so many of the likeliest classes."""
-    lines = []
-    for item, answer in zip(items, answers, strict=True):
-        about = " ".join(str(item).split())
-        # An error names its file, a window its time; translations are lines of a text.
-        known = len(items) == 1 or any(name in answer for name in ("error", "at", "translation"))
-        about = "" if known else f"  {about[:60]}{'…' if len(about) > 60 else ''}"
-        warns = "warning" in answer and "translation" not in answer
-        warning = f"\n  warning: {answer['warning']}" if warns else ""
-        lines.append(f"{_answer(answer, top)}{about}{warning}")
-    return "\n".join(lines)
-
-
-def _forecast(answer: Mapping[str, Any]) -> str:
-    """A line a step: its time or number, and each target, with the outermost quantiles where there are some."""
-    names, unit = list(answer["forecast"]), f" ({answer['unit']})" if answer.get("unit") else ""
-    steps = answer.get("time") or [f"+{step + 1}" for step in range(len(answer["forecast"][names[0]]))]
-    lines = [f"{' ' * len(steps[0])}  {'  '.join(f'{name:>12}' for name in names)}{unit}"]
-    for step, time in enumerate(steps):
-        cells = []
-        for name in names:
-            cell = f"{answer['forecast'][name][step]:12.5g}"
-            if "quantiles" in answer:
-                bands = list(answer["quantiles"][name].values())
-                cell += f" [{bands[0][step]:.5g}, {bands[-1][step]:.5g}]"
-            cells.append(cell)
-        lines.append(f"{time}  {'  '.join(cells)}")
-    return "\n".join(lines)
-
-
-def _alarm(answer: Mapping[str, Any]) -> str:
-    """Score and decision, and of an alarm the channels that carry most of it."""
-    shares = sorted(answer["channels"].items(), key=lambda one: -one[1])[:3]
-    why = ", ".join(f"{name} {share:.0%}" for name, share in shares)
-    found = f"ALARM (above {answer['threshold']:.4g}): {why}" if answer["anomaly"] else "normal"
-    return "  ".join([*filter(None, [answer.get("at")]), f"{answer['score']:.4g}", found])
-
-
-def _reconstruction(answer: Mapping[str, Any]) -> str:
-    """How near it comes, and the code; of a table what is reconstructed too."""
-    told = [f"{answer['label']}  {answer['score']:.1%}"] if "label" in answer else []
-    made = answer["reconstruction"]
-    told += [row_line(made)] if isinstance(made, Mapping) else []
-    code = ", ".join(f"{number:.3g}" for number in answer["code"])
-    return "  ".join([*told, f"mean squared error {answer['mse']:.4g}", f"code [{code}]"])
-
-
-def _translation(answer: Mapping[str, Any]) -> str:
-    """The translation, or a line each with its score where there are several."""
-    if "others" not in answer:
-        return str(answer["translation"])
-    return "\n".join(f"{one['score']:.3f}  {one['translation']}" for one in (answer, *answer["others"]))
-
-
-_SHOWN = {
-    "forecast": _forecast,
-    "anomaly": _alarm,
-    "reconstruction": _reconstruction,
-    "translation": _translation,
-}
-
-
-def _answer(answer: Mapping[str, Any], top: int) -> str:
-    if "error" in answer:
-        return f"error: {answer['error']}"
-    for part, show in _SHOWN.items():
-        if part in answer:
-            return show(answer)
-    if "label" in answer and top > 1:
-        likeliest = sorted(answer["probabilities"].items(), key=lambda one: -one[1])[:top]
-        return "  ".join(f"{label} {chance:.1%}" for label, chance in likeliest)
-    if "label" not in answer and "value" not in answer:  # several answers, each by its name
-        named = {name: part for name, part in answer.items() if isinstance(part, Mapping)}
-        return "  ".join(f"{name}: {_answer(part, 1)}" for name, part in named.items())
-    if "label" in answer:
-        return f"{answer['label']}  {answer['score']:.1%}"
-    return f"{answer['value']:.4g} {answer['unit']}".rstrip()

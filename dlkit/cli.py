@@ -157,11 +157,12 @@ def predict(
     as_json: bool,
 ) -> None:
     """Raw input in, answer out; without TensorFlow unless --artefact asks for it."""
-    from dlkit.asking import answer_lines, answered_each, items_from, recent_from, windows_from
+    from dlkit.asking import answered_each, items_from, recent_from, windows_from
     from dlkit.inference import load
     from dlkit.inference.sentences import SentenceAnswer
     from dlkit.inference.series import SeriesInputs
     from dlkit.inference.windows import ScaledWindows
+    from dlkit.telling import answer_lines
 
     times: list[str] = []
     lite = artefact in LITERT
@@ -195,7 +196,7 @@ def predict(
     if sentences:
         answers = translated(ask, items, say=output.say)
     else:
-        answers = answered_each(ask, items) if pictures else ask(items)
+        answers = answered_each(ask, items, predictor.kinds) if pictures else ask(items)
     answers = [{"at": time, **answer} for time, answer in zip(times, answers, strict=True)] if times else answers
     document = {"recipe": predictor.recipe, "run": str(predictor.run), "artefact": artefact, "answers": answers}
     output.result(document, as_json, lambda: answer_lines(items, answers, top=top or (3 if pictures else 1)))
@@ -205,8 +206,8 @@ def predict(
 
 def _follow(predictor: Predictor, file: Path | None, idle: float | None, as_json: bool) -> None:
     """Lines of judged rows until the stream ends, or the user ends it."""
-    from dlkit.asking import judged_lines
     from dlkit.inference.following import Follower, file_chunks, pipe_chunks
+    from dlkit.telling import judged_lines
 
     follower = Follower(predictor, say=output.say)
     if file is None and not hasattr(sys.stdin, "buffer"):

@@ -171,6 +171,7 @@ def judge_latents(prepared: Prepared, model: keras.Model, answers: np.ndarray, *
         likelihood_rows=task.likelihood_rows,
         seed=seed,
     )
-    more = {"latents": {"binarise": transform.binarise, **found.codes}, "validation": found.validation}
+    told = {"class_column": transform.label, "classes": list(transform.labels)} if transform.label else {}
+    more = {"latents": {"binarise": transform.binarise, **found.codes, **told}, "validation": found.validation}
     warnings = latent_figures.resized(transform, prepared.splits.train.inputs) + found.warnings
     return Judged(found.test, found.baselines, answers, warnings, more)

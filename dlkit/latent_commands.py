@@ -91,7 +91,7 @@ def encode(
     def codes(some: Sequence[object]) -> list[dict[str, Any]]:
         return predictor.encode([_labelled(predictor, one, label) for one in some])
 
-    answers = answered_each(codes, items) if list(kinds.values()) == ["image"] else codes(items)
+    answers = answered_each(codes, items, kinds) if "image" in kinds.values() else codes(items)
     _give(predictor, answers, out, as_json)
     if all("code" not in answer for answer in answers):
         sys.exit(1)

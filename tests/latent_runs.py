@@ -25,6 +25,8 @@ CASES = {
     "table": ("vae", "table", [*PICTURES, "data.sample=houses"]),
     "classes": ("autoencoder", "joint", PICTURES),
 }
+TOLD = ("vae", "table", [*PICTURES, "data.target=kind", "task.labels=condition"])
+"""Rows of a table, of which the model is told one column."""
 
 
 @dataclass(frozen=True)
@@ -41,10 +43,11 @@ class Made:
 
 
 def made(root: Path, case: str) -> Made:
-    name, model, changes = CASES[case]
-    asked = order(name, model=model, data="sample", changes=changes, out=root)
+    data = "sample" if case in CASES else table_of_kinds(root)
+    name, model, changes = CASES.get(case, TOLD)
+    asked = order(name, model=model, data=data, changes=changes, out=root)
     recipe = asked.recipe
-    prepared = prepare(recipe, readable(recipe.task, recipe.data.load("sample", say=lambda _: None)))
+    prepared = prepare(recipe, readable(recipe.task, recipe.data.load(data, say=lambda _: None)))
     with seeded(0):
         network = prepared.build()
     compile_model(network, prepared.objective, recipe.training, epoch=10)
@@ -52,10 +55,18 @@ def made(root: Path, case: str) -> Made:
     folder = root / case / "1"
     folder.mkdir(parents=True)
     origin = {"recipe": name, "task": recipe.task.name, "model": model, "question": "?", "changes": changes, "seed": 0}
-    write_content(folder, content, {**origin, "data": {"argument": "sample"}})
+    write_content(folder, content, {**origin, "data": {"argument": data}})
     write_json(folder / "metrics.json", {})
     inputs = prepared.splits.test.inputs
     return Made(prepared, folder, prove_content(folder, content, outputs(network, prepared.served), inputs))
+
+
+def table_of_kinds(folder: Path) -> str:
+    rows = [
+        f"{row % 17},{row % 5 / 2},{'north' if row % 3 else 'south'},{'old' if row % 2 else 'new'}" for row in range(90)
+    ]
+    (folder / "houses.csv").write_text("\n".join(["rooms,size,side,kind", *rows]) + "\n", encoding="utf-8")
+    return str(folder / "houses.csv")
 
 
 def made_once(root: Path) -> Callable[[str], Made]:

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 import dlkit
-from dlkit import asking
+from dlkit import asking, telling
 from dlkit.cli import commands
 from dlkit.contracts import Head, Spec
 from dlkit.errors import DataNotFoundError, InputError
@@ -127,7 +127,7 @@ def test_the_command_line_judges_a_csv_row_by_row(run: Path, tmp_path: Path) -> 
     assert plain.exception is None
     document = dlkit.load(run).predict(asking.windows_from(Path(path), MADE, print)[0])
     assert len(document) == 7 and any(answer["anomaly"] for answer in document)
-    lines = asking.answer_lines([{}] * 7, [{"at": "then", **answer} for answer in document]).splitlines()
+    lines = telling.answer_lines([{}] * 7, [{"at": "then", **answer} for answer in document]).splitlines()
     assert all(line.startswith("then  ") for line in lines) and any("ALARM (above" in line for line in lines)
 
 

@@ -37,7 +37,7 @@ ROOMS = (
     ("explained",),
     ("api",),
     ("estimators",),
-    ("shelf", "asking", "coding", "doctor", "printing", "output"),
+    ("shelf", "asking", "telling", "coding", "doctor", "printing", "output"),
     ("translators",),
     ("serving",),
     ("latent_commands",),

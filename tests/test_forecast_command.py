@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from dlkit.asking import answer_lines, recent_from
+from dlkit.asking import recent_from
 from dlkit.errors import DlkitError
 from dlkit.finished import evaluate
 from dlkit.inference import Predictor, load
 from dlkit.inference.series import SeriesInputs
 from dlkit.ordering import order
 from dlkit.run_folder import Run, make
+from dlkit.telling import answer_lines
 
 HORIZON, WINDOW = 4, 24
 

@@ -87,7 +87,40 @@ def test_each_code_of_a_conditional_model_keeps_its_class(cli, runs, alone: Path
     assert [one["reconstruction"] for one in made] == [one["reconstruction"] for one in expected]  # type: ignore[union-attr]
     other = cli("decode", folder, "--file", "codes.csv", "--label", "5", "--json").document["answers"]
     assert [one["label"] for one in other] == ["5", "5"]  # type: ignore[union-attr]
-    assert (alone / "codes.csv").read_text().startswith("digit,code_1,")
+    assert (alone / "codes.csv").read_text().startswith("file,digit,code_1,")
+
+
+def test_a_table_of_pictures_and_classes_is_read_as_in_training(cli, runs, alone: Path, pictures, monkeypatch) -> None:
+    folder = runs("conditional").folder
+    (alone / "own.csv").write_text("picture,digit,note\nfirst.png,3,x\n,4,x\nsecond.png,4,x\n")
+    (alone / "elsewhere").mkdir()
+    monkeypatch.chdir(alone / "elsewhere")
+    expected = load(folder).predict(
+        [{"image": path, "digit": label} for path, label in zip(pictures, "34", strict=True)]
+    )
+    asked = cli("predict", folder, "--file", "../own.csv", "--json").document["answers"]
+    assert [(one["file"], one["mse"]) for one in asked] == [  # type: ignore[union-attr]
+        (f"../{path.name}", one["mse"]) for path, one in zip(pictures, expected, strict=True)
+    ]
+    coded = cli("encode", folder, "--file", "../own.csv", "--json").document["answers"]
+    assert [one["code"] for one in coded] == [one["code"] for one in expected]  # type: ignore[union-attr]
+    told = cli("encode", folder, "--file", "../own.csv", "--label", "3", "--json").document["answers"]
+    assert told[0] == coded[0] and told[1]["label"] == "3"  # type: ignore[index]
+
+
+@pytest.mark.parametrize(
+    ("header", "message"),
+    [
+        ("picture,digits", "lacks the columns ['digit'], which the model is told beside each picture"),
+        ("picture,digits", "Did you mean 'digit' by 'digits'?"),
+        ("picture,size", "it has ['picture', 'size']. Add them."),
+        ("digit,size", "no column holds paths of pictures; it has digit, size"),
+    ],
+)
+def test_a_table_of_pictures_that_lacks_a_column_is_refused(cli, runs, alone: Path, header: str, message: str) -> None:
+    (alone / "own.csv").write_text(f"{header}\n{'first.png,3' if 'picture' in header else '3,3'}\n")
+    ended = cli("encode", runs("conditional").folder, "--file", "own.csv")
+    assert ended.code != 0 and message in ended.message and "own.csv" in ended.message
 
 
 @pytest.mark.parametrize("command", ["generate", "decode"])
@@ -208,6 +241,36 @@ def test_generating_needs_no_tensorflow(process, runs: Callable[[str], Made], al
     ended = process("generate", runs("vae").folder, "--out", "x.png", python=("-c", code))
     assert ended.code == 0, ended.err
     assert (alone / "x.png").stat().st_size > 100
+
+
+@pytest.mark.parametrize("command", ["encode", "predict"])
+def test_a_bad_picture_of_a_conditional_model_does_not_keep_the_others(
+    cli, runs, alone: Path, pictures, command: str
+) -> None:
+    Image.new("L", (20, 30)).save(alone / "large.png")
+    (alone / "own.csv").write_text("image,digit\nfirst.png,3\nnowhere.png,3\nsecond.png,x\nlarge.png,4\n")
+    ended = cli(command, runs("conditional").folder, "--file", "own.csv", "--json")
+    assert ended.code == 0, ended.err
+    first, nowhere, second, large = ended.document["answers"]  # type: ignore[misc]
+    assert len(first["code"]) == 3 and first["file"] == "first.png"
+    assert nowhere["error"] == "nowhere.png: cannot be read (No such file or directory)."
+    assert second["error"].startswith("second.png, column 'digit': expected a label seen in training, got the label")
+    assert large["warning"].startswith("the picture has 20 x 30 pixels") and large["file"] == "large.png"
+
+
+def test_codes_of_the_good_pictures_are_written_and_messages_name_the_others(cli, runs, alone: Path, pictures) -> None:
+    Image.new("L", (20, 30)).save(alone / "large.png")
+    (alone / "own.csv").write_text("image,digit\nfirst.png,3\nnowhere.png,3\nlarge.png,4\n")
+    ended = cli("encode", runs("conditional").folder, "--file", "own.csv", "--out", "codes.csv")
+    assert ended.code == 0 and "2 written" in ended.out
+    assert "nowhere.png: cannot be read" in ended.err and "large.png: the picture has 20 x 30 pixels" in ended.err
+    with (alone / "codes.csv").open() as lines:
+        assert [(row["file"], row["digit"]) for row in csv.DictReader(lines)] == [
+            ("first.png", "3"),
+            ("large.png", "4"),
+        ]
+    (alone / "own.csv").write_text("image,digit\nnowhere.png,3\n")
+    assert cli("encode", runs("conditional").folder, "--file", "own.csv", "--out", "none.csv").code == 1
 
 
 def test_a_run_of_another_kind_has_no_codes(cli, finished_runs: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -26,6 +27,7 @@ from dlkit.evaluation.card import write_card
 from dlkit.evaluation.report import write_report
 from dlkit.evaluation.usage import usage
 from dlkit.export.artefacts import write
+from dlkit.export.onnx import OnnxModel
 from dlkit.export.proof import require
 from dlkit.inference.latents import LatentAnswer
 from dlkit.judging import judge_latents
@@ -67,6 +69,42 @@ def test_report_and_card_load_a_model_as_this_function_does(tmp_path: Path, name
     write_report(metrics, question="?", settings={}, history=[], plots=[], mistakes=[], folder=tmp_path)
     write_card(metrics, question="?", settings={}, command="", folder=tmp_path)
     assert 'dlkit.keras_model("runs/vae/1")' in html.unescape((tmp_path / name).read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("case", ["vae", "conditional", "table", "told", "plain"])
+def test_every_snippet_of_a_card_runs(runs: Callable[[str], Made], case: str, alone: Path, capsys) -> None:
+    run = runs(case)
+    prepared = run.prepared
+    few = replace(prepared, recipe=replace(prepared.recipe, task=replace(prepared.recipe.task, samples=2)))
+    model = dlkit.keras_model(run.folder)
+    latents = judge_latents(few, model, outputs(model, prepared.served), seed=0).more["latents"]
+    artefacts = {"saved_model": {}, "tflite": {"path": "model.tflite"}, "keras": {}}
+    made = {"seed": 0, "test": {"mse": 1.0}, "data": {}, "run": str(run.folder), "artefacts": artefacts}
+    about = {**ABOUT, **made, "task": prepared.recipe.task.name, "inputs": prepared.splits.kinds, "latents": latents}
+    write_card(about, question="?", settings={}, command="", folder=alone)
+    Image.new("L", (8, 8), 90).save(alone / "photo.jpg")
+    text = (alone / "README.md").read_text(encoding="utf-8")
+    python, saved_model, litert, keras = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+    found: dict[str, object] = {}
+    exec(python.replace("predictor.predict(", "answers = predictor.predict("), found)  # noqa: S102 (our own words)
+    answers = found["answers"]
+    exec(saved_model, found)  # noqa: S102 (as above)
+    assert found["answer"]["code"].numpy() == pytest.approx(np.array([answers[0]["code"]]), abs=0.02)  # type: ignore[index]
+    capsys.readouterr()
+    exec(litert, {})  # noqa: S102 (as above)
+    printed = capsys.readouterr().out
+    assert all(f"'{name}'" in printed for name in prepared.transform.tensors)
+    exec(keras, found)  # noqa: S102 (as above)
+    assert type(found["model"]) is type(model)
+
+
+def test_a_model_of_several_inputs_has_an_onnx_form(runs: Callable[[str], Made], tmp_path: Path) -> None:
+    pytest.importorskip("tf2onnx")
+    run = runs("conditional")
+    model, transform = dlkit.keras_model(run.folder), run.prepared.transform
+    write("onnx", tmp_path, model=model, transform=transform, answer=run.prepared.answer)
+    made = OnnxModel(tmp_path / "model.onnx", transform).outputs(run.prepared.splits.test.inputs)
+    assert made == pytest.approx(outputs(model, run.prepared.served), abs=1e-5)
 
 
 def test_a_compiled_model_keeps_its_optimizer_and_its_file_none(runs: Callable[[str], Made], tmp_path: Path) -> None:

@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dlkit.asking import answer_lines, answered_each, items_from
+from dlkit.asking import answered_each, items_from
+from dlkit.contracts import ColumnKind
 from dlkit.data.samples import sample
 from dlkit.errors import InputError
+from dlkit.telling import answer_lines
 
 RECIPE = '''"""Which shape does a picture show?"""
 
@@ -40,6 +42,7 @@ recipe = Recipe(
 '''
 SHAPES = ["circle", "cross", "square", "triangle"]
 RUN = "pictures"
+PICTURES: dict[str, ColumnKind] = {"image": "image"}
 
 
 @pytest.fixture(scope="module")
@@ -250,17 +253,34 @@ def test_a_few_pictures_at_a_time_are_asked_about_and_all_answered(count: int):
 
     def predict(items):
         asked.append(len(items))
-        if len(items) > 1 and 3 in items:
+        if len(items) > 1 and "3" in items:
             raise InputError("one of these")
-        if 3 in items:
+        if "3" in items:
             raise InputError("3: is bad")
         return [{"label": f"of {item}"} for item in items]
 
-    answers = answered_each(predict, range(count))
+    answers = answered_each(predict, [*map(str, range(count))], PICTURES)
     assert [answer["file"] for answer in answers] == [str(row) for row in range(count)]
     assert answers[3:4] == ([{"file": "3", "error": "3: is bad"}] if count > 3 else [])
     assert all(answer.get("label") == f"of {row}" for row, answer in enumerate(answers) if row != 3)
     assert max(asked) <= 32
+
+
+def test_an_error_names_the_picture_or_the_row_that_has_it():
+    rows = [{"image": "a.png", "class": "x"}, {"class": "y"}, {"image": [[0]], "class": "z"}]
+
+    def predict(items):
+        raise InputError("Item 1, column 'class': expected a label seen in training.")
+
+    named = [(answer["file"], answer["error"]) for answer in answered_each(predict, rows, PICTURES)]
+    said = ", column 'class': expected a label seen in training."
+    assert named == [(name, name + said) for name in ("a.png", "Item 2", "Item 3")]
+
+
+def test_lines_of_rows_name_their_pictures():
+    good = {"file": "a.png", "label": "cat", "score": 0.9}
+    rows = [{"image": "a.png", "class": "x"}, {"image": "b.png", "class": "y"}]
+    assert answer_lines(rows, [good, {**good, "file": "b.png"}]) == "cat  90.0%  a.png\ncat  90.0%  b.png"
 
 
 def test_a_failure_that_is_no_pictures_fault_is_not_swallowed():
@@ -268,7 +288,7 @@ def test_a_failure_that_is_no_pictures_fault_is_not_swallowed():
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        answered_each(predict, ["a.png"])
+        answered_each(predict, ["a.png"], PICTURES)
 
 
 def test_lines_name_each_file_once():
@@ -288,7 +308,7 @@ def test_an_empty_folder_among_pictures_is_an_item_whose_error_names_it(tmp_path
     (tmp_path / "empty").mkdir()
     (tmp_path / "good.png").touch()
     given = [str(tmp_path / "good.png"), f"{tmp_path / 'empty'}/"]
-    items = items_from(given, None, io.StringIO("x"), {"image": "image"})
+    items = items_from(given, None, io.StringIO("x"), PICTURES)
     assert items == given
 
     def predict(some):
@@ -296,7 +316,7 @@ def test_an_empty_folder_among_pictures_is_an_item_whose_error_names_it(tmp_path
             raise InputError(f"{given[1]}: cannot be read (Is a directory).")
         return [{"label": "cat"} for _ in some]
 
-    good, empty = answered_each(predict, items)
+    good, empty = answered_each(predict, items, PICTURES)
     assert good == {"file": given[0], "label": "cat"}
     assert empty == {
         "file": given[1],

@@ -72,15 +72,16 @@ def _table_rows(file: Delimited, column: str, targets: Sequence[str], chosen: li
     return [Row("train", name, of, file.path.parent / name) for name, of in zip(names, answers, strict=True)]
 
 
-def paths_in(path: Path, column: str) -> list[Path]:
-    """The paths of a CSV or TSV file, relative to its folder, as for training: of that column, or of the one that
-    holds paths; rows without one are left out. DataError where there is no such column.
+def paths_in(file: Delimited, column: str, *, other: Sequence[str]) -> list[Path | None]:
+    """The path in each row, relative to the file's folder, as for training: of that column, or of the one that holds
+    paths; None where a row has none. DataError where there is no such column. `other`: columns of something else.
     """
-    file = read_delimited(path)
-    found = column if column in file.columns else _of_paths(file, other=())
+    found = column if column in file.columns else _of_paths(file, other)
     if found is None:
-        raise DataError(f"{path}: no column holds paths of pictures; it has {', '.join(file.columns)}.")
-    return [path.parent / name.strip().replace("\\", "/") for name in file.columns[found] if not is_missing(name)]
+        raise DataError(f"{file.path}: no column holds paths of pictures; it has {', '.join(file.columns)}.")
+    return [
+        None if is_missing(name) else file.path.parent / name.strip().replace("\\", "/") for name in file.columns[found]
+    ]
 
 
 def names_pictures(path: Path) -> bool:

@@ -90,7 +90,6 @@ def judged(
         cost = _of_mean(model, train.rows, _array(rows.test.inputs[coder.name]))
         next(iter(beside.values())).update(elbo=-cost, nll=cost)
         of_codes |= _protocol(coder) | found.protocol
-        of_codes |= {"classes": list(rows.names)} if model.conditional else {}
         if model.conditional and (share := obeyed(coder, train, rows.names, seed=seed)) is not None:
             test["asked_accuracy"] = share
             warnings += _disobedient(share, len(rows.names))

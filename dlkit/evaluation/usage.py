@@ -21,6 +21,16 @@ _DTYPES: dict[ColumnKind, str] = {"number": "tf.float64", "series": "tf.float64"
 
 
 @dataclass(frozen=True)
+class _Called:
+    """Whom the snippets call. `examples`: a value of each of the `inputs`, as Python has it."""
+
+    run: str
+    task: str
+    inputs: Mapping[str, str]
+    examples: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class Usage:
     """Ready to copy. `commands`: (what it does, command line); the others are Python by artefact."""
 
@@ -35,6 +45,7 @@ def usage(metrics: Mapping[str, object]) -> Usage:
     inputs = {str(name): str(kind) for name, kind in section(metrics, "inputs").items()}
     quoted = shlex.quote(run)
     only = next(iter(inputs.values())) if len(inputs) == 1 else ""
+    of_class = _of_class(metrics)
     file = "--file recent.csv" if metrics.get("task") == "forecasting" else "--file rows.csv"
     items = {"text": f'"{TEXT}"', "image": f"{PICTURE} folder/"}.get(only, file)
     commands = [("Ask the model", f"dlkit predict {quoted} {items}")]
@@ -42,8 +53,7 @@ def usage(metrics: Mapping[str, object]) -> Usage:
         commands.append(("See which words of a text carried the answer", f'dlkit explain {quoted} "{TEXT}"'))
     made = "--out made.png" if "image" in inputs.values() else "--out made.csv"
     if metrics.get("task") == "generation":
-        classes = section(metrics, "latents").get("classes")
-        asked = f"--label {shlex.quote(str(classes[0]))} " if isinstance(classes, list) and classes else ""
+        asked = "".join(f"--label {shlex.quote(label)} " for label in of_class.values())
         make = f"dlkit generate {quoted} --count 16 --seed 0 {asked}{made}"
         commands.append(("Make new ones; the same seed makes the same", make))
     if metrics.get("task") in ("generation", "reconstruction"):
@@ -57,41 +67,51 @@ def usage(metrics: Mapping[str, object]) -> Usage:
         ("Serve it over HTTP, with a page for people", f"dlkit serve {quoted}"),
     ]
     artefacts = section(metrics, "artefacts")
+    examples = {name: _placeholder(kind) for name, kind in inputs.items()}
+    examples |= {name: _quoted(label) for name, label in of_class.items() if name in inputs}
+    called = _Called(run, str(metrics.get("task")), inputs, examples)
     ways = {
-        name: write(run, _file(artefacts[name], default), inputs, str(metrics.get("task")))
+        name: write(called, _file(artefacts[name], default))
         for name, (default, write) in _WAYS.items()
         if name in artefacts
     }
-    return Usage(tuple(commands), _predictor(run, inputs), ways)
+    return Usage(tuple(commands), _predictor(called), ways)
 
 
-def _predictor(run: str, inputs: Mapping[str, str]) -> str:
-    if list(inputs.values()) in (["text"], ["image"]):
-        item = _placeholder(next(iter(inputs.values())))
+def _of_class(metrics: Mapping[str, object]) -> dict[str, str]:
+    """The column of classes of a model that is told them, with one that it knows: others it refuses."""
+    latents = section(metrics, "latents")
+    classes = latents.get("classes")
+    return {str(latents.get("class_column")): str(classes[0])} if isinstance(classes, list) and classes else {}
+
+
+def _predictor(called: _Called) -> str:
+    if list(called.inputs.values()) in (["text"], ["image"]):
+        item = next(iter(called.examples.values()))
     else:
-        item = "{" + ", ".join(f"{_quoted(name)}: {_placeholder(kind)}" for name, kind in inputs.items()) + "}"
-    return f"import dlkit\n\npredictor = dlkit.load({_quoted(run)})\npredictor.predict([{item}])\n"
+        item = "{" + ", ".join(f"{_quoted(name)}: {example}" for name, example in called.examples.items()) + "}"
+    return f"import dlkit\n\npredictor = dlkit.load({_quoted(called.run)})\npredictor.predict([{item}])\n"
 
 
-def _saved_model(run: str, _file: str, inputs: Mapping[str, str], _task: str) -> str:
-    names = argument_names(inputs)
+def _saved_model(called: _Called, _file: str) -> str:
+    names = argument_names(called.inputs)
     tensors = [
-        f"    {_quoted(names[column])}: tf.constant([{_content(kind)}]{_dtype(kind)}),\n"
-        for column, kind in inputs.items()
+        f"    {_quoted(names[column])}: tf.constant([{_content(kind, called.examples[column])}]{_dtype(kind)}),\n"
+        for column, kind in called.inputs.items()
     ]
     return (
-        f"import tensorflow as tf\n\nmodel = tf.saved_model.load({_quoted(run)})\n"
+        f"import tensorflow as tf\n\nmodel = tf.saved_model.load({_quoted(called.run)})\n"
         f'answer = model.signatures["serving_default"](**{{\n{"".join(tensors)}}})\n'
     )
 
 
-def _litert(run: str, file: str, _inputs: Mapping[str, str], task: str) -> str:
-    if task == "translation":
-        return _TRANSLATOR.format(run=_quoted(run), file=_quoted(file), text=_quoted(TEXT))
+def _litert(called: _Called, file: str) -> str:
+    if called.task == "translation":
+        return _TRANSLATOR.format(run=_quoted(called.run), file=_quoted(file), text=_quoted(TEXT))
     return (
         "from ai_edge_litert.interpreter import Interpreter\n\n"
-        f"interpreter = Interpreter(model_path={_quoted(f'{run}/{file}')})\n"
-        "signature = interpreter.get_signature_runner()\n"
+        f"interpreter = Interpreter(model_path={_quoted(f'{called.run}/{file}')})\n"
+        'signature = interpreter.get_signature_runner("serving_default")\n'
         "# It takes encoded rows, as dlkit.load(run).transform.encode(columns) makes them from raw ones.\n"
         "print(signature.get_input_details())\n"
     )
@@ -139,8 +159,9 @@ print("".join(target[number] for number in written).replace("▁", " ").strip(),
 """
 
 
-def _keras(run: str, _file: str, _inputs: Mapping[str, str], _task: str) -> str:
-    return f"import dlkit\n\nmodel = dlkit.keras_model({_quoted(run)})  # the network alone: takes encoded rows\n"
+def _keras(called: _Called, _file: str) -> str:
+    load = f"dlkit.keras_model({_quoted(called.run)})"
+    return f"import dlkit\n\nmodel = {load}  # the network alone: takes encoded rows\n"
 
 
 def _quoted(text: str) -> str:
@@ -152,11 +173,11 @@ def _placeholder(kind: str) -> str:
     return next((text for known, text in _PLACEHOLDERS.items() if known == kind), "...")
 
 
-def _content(kind: str) -> str:
-    """A placeholder for who reads files himself, and counts time in seconds since 1970."""
+def _content(kind: str, example: str) -> str:
+    """The example for who reads files himself, and counts time in seconds since 1970."""
     if kind == "time":
         return "1735686000"
-    return f'open("{PICTURE}", "rb").read()' if kind == "image" else _placeholder(kind)
+    return f'tf.io.read_file("{PICTURE}").numpy()' if kind == "image" else example
 
 
 def _dtype(kind: str) -> str:

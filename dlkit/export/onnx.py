@@ -19,9 +19,12 @@ _ROWS_AT_ONCE = 256
 def write_onnx(path: Path, model: keras.Model, tensors: Mapping[str, Tensor]) -> None:
     """Write `path` with Keras' own exporter; inputs are the network's, encoded rows."""
     aside = path.with_name(f".partial-{path.name}")
-    signature = [
-        keras.InputSpec(shape=(None, *tensor.shape), dtype=tensor.dtype, name=name) for name, tensor in tensors.items()
-    ]
+    inputs = {
+        name: keras.InputSpec(shape=(None, *tensor.shape), dtype=tensor.dtype, name=name)
+        for name, tensor in tensors.items()
+    }
+    # Several inputs are one argument, by their names; of a list, Keras would make an argument each.
+    signature = [inputs] if len(inputs) > 1 else [*inputs.values()]
     try:
         importlib.import_module("tf2onnx")
     except ImportError as error:
