@@ -19,13 +19,13 @@ import numpy as np
 from dlkit.catalog import entry, load
 from dlkit.contracts import Columns, Examples, Spec, Split, Splits, Transform, raw_targets
 from dlkit.data.paths import PathOrDataset
-from dlkit.errors import DataError, RunError
+from dlkit.errors import RunError
 from dlkit.evaluation.scores import Raw, score
 from dlkit.evaluation.translation import corpus_of, signatures
 from dlkit.export import artefacts
 from dlkit.export.latency import decoder_figures, network_figures
 from dlkit.export.proof import Proof, keras_model, prove, require, runner, with_signatures
-from dlkit.given_rows import as_learnt, check_labels
+from dlkit.given_rows import as_learnt, check_labels, with_labels
 from dlkit.inference.answers import AnyAnswer
 from dlkit.inference.decoding import Search
 from dlkit.inference.forms import LITERT, artefact_name
@@ -41,7 +41,6 @@ from dlkit.preprocessing.latents import wanted
 from dlkit.recipe import Recipe, Say
 from dlkit.run_folder import proof_entry
 from dlkit.settings import as_recorded
-from dlkit.tasks import readable
 
 _ROWS_IN_BULK = 256
 _ROWS_ONE_BY_ONE = 64
@@ -103,8 +102,7 @@ class Finished:
         if chosen == "sample":
             place = "sample"
         recipe = self.recipe()
-        loaded = as_learnt(recipe, self.transform, lambda settings: settings.load(place, say=say), say)
-        splits = readable(recipe.task, self._labelled(loaded))
+        splits = with_labels(recipe, self.transform, as_learnt(recipe, self.transform, place, say))
         if data is None and isinstance(recorded, dict) and splits.fingerprint != recorded.get("fingerprint"):
             say(f"note: {splits.source} has changed since the run was made; its test rows may be others")
         return splits
@@ -115,25 +113,13 @@ class Finished:
         if data is None or not isinstance(recipe.data, PathOrDataset):
             return self.splits(data, say)
         place: Path | Literal["sample"] = "sample" if str(data) == "sample" else Path(data)
-        found = as_learnt(recipe, self.transform, lambda settings: settings.to_judge(place, say=say), say)
+        found = as_learnt(recipe, self.transform, place, say, judged=True)
         own = isinstance(recorded, dict) and found.fingerprint == recorded.get("fingerprint")
         if own and found.drawn:  # most of all these rows are those of the training
             return self.splits(data, say)
         for note in () if own else found.notes:
             say(f"note: {note}")
-        return readable(recipe.task, self._labelled(found))
-
-    def _labelled(self, splits: Splits) -> Splits:
-        """The rows with their labels called as a conditional model has learnt: other data may call them otherwise."""
-        column = self.transform.label if isinstance(self.transform, LatentInputs) else ""
-        if not column or splits.train.targets is None or splits.target_name == column:
-            return splits
-        if column in splits.kinds:
-            raise DataError(
-                f"{splits.source}: the model's classes are in the column {column!r}, and here the labels are in "
-                f"{splits.target_name!r}, beside a column {column!r}. Leave one of the two columns out."
-            )
-        return replace(splits, target_name=column)
+        return with_labels(recipe, self.transform, found)
 
     def truths(self, test: Split) -> Raw:
         """What outputs on these rows are judged against: their targets, of a latent model the rows themselves."""

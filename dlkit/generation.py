@@ -96,6 +96,14 @@ class Generation:
             )
         return LatentAnswer(labels=tuple(labels))
 
+    def going_on(self, known: LatentAnswer, train: Split, target_name: str) -> LatentAnswer:
+        """As `fit`, but with all classes of the run that training goes on from, where the model deals with them: these
+        rows may hold a part of them.
+        """
+        if self.labels == "none" or not known.labels:
+            return self.fit(train, target_name)
+        return LatentAnswer(labels=known.labels)
+
     def completed(self, answer: LatentAnswer, transform: Transform) -> LatentAnswer:
         """The answer with the shape of what is reconstructed, and a table's way back to its own units."""
         if not isinstance(transform, LatentInputs):

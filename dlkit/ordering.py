@@ -18,6 +18,8 @@ from dlkit.tasks import Regression
 
 GENTLER = 0.1
 """Learning rate of a training that goes on, as a share of that from the beginning."""
+_GO_ON = ("translation", "generation", "reconstruction")
+"""Tasks whose training can go on from a run."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,7 @@ def _going_on(folder: Path, recipe: Recipe, model: str | None, changes: list[str
     Another model of latent codes may have the same network and learn otherwise: it goes on by its own settings.
     """
     record = read_run(folder)
-    if recipe.task.name not in ("translation", "generation") or record.get("task") != recipe.task.name:
+    if recipe.task.name not in _GO_ON or record.get("task") != recipe.task.name:
         raise SettingsError(
             f"--from {folder}: a {record.get('task')} run, and this recipe is of {recipe.task.name}; what can be gone "
             "on with is a translator, by a recipe of translation, or a model of latent codes, by one of these."

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -24,7 +25,8 @@ from dlkit.generation import Generation
 from dlkit.inference.anomalies import AnomalyAnswer
 from dlkit.inference.answers import AnyAnswer, ClassAnswer
 from dlkit.inference.joined import JoinedTransform
-from dlkit.inference.predictor import load_transform
+from dlkit.inference.latents import LatentAnswer
+from dlkit.inference.predictor import load_answer, load_transform
 from dlkit.models.pooling import best_weights, pool, pooled
 from dlkit.preprocessing.joined import Joined, part_examples
 from dlkit.preprocessing.pairs import Pairs
@@ -150,10 +152,10 @@ def _flat(name: str, config: object) -> dict[str, object]:
 
 
 def prepare(recipe: Recipe, splits: Splits, *, start: Path | None = None) -> Prepared:
-    """Fit preprocessing and task on the training split, encode all splits. `start`: a run whose preprocessing, and
-    network, training goes on with.
+    """Fit preprocessing and task on the training split, encode all splits. `start`: a run whose preprocessing, classes
+    and network training goes on with.
     """
-    transform, answer, spec = fitted(recipe, splits.train, splits, None if start is None else load_transform(start))
+    transform, answer, spec = fitted(recipe, splits.train, splits, start)
     if isinstance(recipe.preprocessing, Pairs | TableFeatures):
         train, notes = recipe.preprocessing.whole(transform, splits.train)
         splits = replace(splits, train=train, notes=(*splits.notes, *notes))
@@ -162,18 +164,26 @@ def prepare(recipe: Recipe, splits: Splits, *, start: Path | None = None) -> Pre
 
 
 def fitted(
-    recipe: Recipe, train: Split, splits: Splits, transform: Transform | None = None
+    recipe: Recipe, train: Split, splits: Splits, start: Path | None = None
 ) -> tuple[Transform, AnyAnswer, Spec]:
-    """Preprocessing (unless it is given) and task fitted on `train` alone, and what a model builder may know of
-    them.
+    """Preprocessing (that of the run `start`, if there is one) and task fitted on `train` alone, and what a model
+    builder may know of them.
     """
-    transform = transform or recipe.preprocessing.fit(train, splits.kinds)
-    answer = recipe.task.fit(train, splits.target_name or "value")
+    transform = recipe.preprocessing.fit(train, splits.kinds) if start is None else load_transform(start)
+    answer = _answer(recipe, train, splits.target_name or "value", start)
     if isinstance(recipe.task, Completing):
         answer = recipe.task.completed(answer, transform)
     of_answer = recipe.task.sizes(answer) if isinstance(recipe.task, Forecasting | Generation) else {}
     sizes = {**transform.sizes, **of_answer}
     return transform, answer, Spec(transform.tensors, recipe.task.heads(answer), sizes, transform.tables)
+
+
+def _answer(recipe: Recipe, train: Split, target_name: str, start: Path | None) -> Any:
+    """What the task makes of `train`, with the classes of the run `start` where it is one of latent codes."""
+    known = None if start is None else load_answer(start)
+    if isinstance(recipe.task, Generation) and isinstance(known, LatentAnswer):
+        return recipe.task.going_on(known, train, target_name)
+    return recipe.task.fit(train, target_name)
 
 
 @dataclass(frozen=True)

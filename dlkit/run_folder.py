@@ -35,6 +35,7 @@ from dlkit.evaluation.scores import Raw, per_class, score
 from dlkit.evaluation.seen import figures_of
 from dlkit.export import artefacts
 from dlkit.export.proof import Proof, prove, require, runner, with_signatures
+from dlkit.given_rows import rows_to_learn
 from dlkit.inference.anomalies import AnomalyAnswer
 from dlkit.inference.answers import AnyAnswer, ClassAnswer, JointAnswer, ValueAnswer
 from dlkit.inference.forecasts import ForecastAnswer
@@ -48,7 +49,6 @@ from dlkit.ordering import Order
 from dlkit.pipeline import Outcome, Prepared, Stopwatch, prepare, train, write_history
 from dlkit.recipe import Recipe, Say
 from dlkit.settings import settings_of
-from dlkit.tasks import readable
 from dlkit.workspace import Workspace, interrupted_runs, workspace
 
 _ROWS_TO_LOOK_AT = 2_000
@@ -79,7 +79,7 @@ def make(order: Order, *, say: Say) -> Run:
     """
     watch = Stopwatch()
     with watch.stage("prepare"):
-        splits = readable(order.recipe.task, order.recipe.data.load(order.data, say=say))
+        splits = rows_to_learn(order.recipe, order.data, start=order.start, say=say)
         _announce(splits, say)
         prepared = prepare(order.recipe, splits, start=order.start)
         for note in prepared.splits.notes[len(splits.notes) :]:

@@ -1,19 +1,25 @@
-"""Are rows that are given to a finished run read as those it has learnt from?"""
+"""Are rows that are given to a finished run, or to a training that goes on from it, read as those it has learnt?"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from latent_runs import Made, made_once
+from PIL import Image
 
 from dlkit import finished
 from dlkit.asking import items_from
+from dlkit.contracts import Splits
 from dlkit.errors import DataError, InputError, SettingsError
+from dlkit.given_rows import rows_to_learn
 from dlkit.inference import load
 from dlkit.ordering import order
+from dlkit.pipeline import prepare
 from dlkit.run_folder import Run, make
 
 RECIPE = '''"""Mine: what does it cost?"""
@@ -134,3 +140,105 @@ def test_the_unit_of_a_dataset_is_not_that_of_own_rows(
     monkeypatch.chdir(tmp_path)
     table(tmp_path / "own.csv", 4, ["01", "02"])
     assert order("boston", data=data, changes=changes).recipe.task.unit == unit  # type: ignore[attr-defined]
+
+
+@pytest.fixture(scope="module")
+def latent(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Made]:
+    return made_once(tmp_path_factory.mktemp("latents"))
+
+
+def houses(path: Path, count: int, **changed: str) -> Path:
+    """Rows with the columns of the sample; `changed`: name of a column, or what stands in it, by the column."""
+    columns = {"area_m2": "{row}.5", "rooms": "{few}", "age_years": "3{few}", "distance_km": "{few}.5"}
+    columns |= {"crime_rate": "0.{few}", "heating": "gas"}
+    fields = [changed.get(name, value) for name, value in columns.items()]
+    rows = [",".join(fields).format(row=row, few=row % 7) for row in range(1, count + 1)]
+    path.write_text("\n".join([",".join(changed.get(f"{name}_name", name) for name in columns), *rows]) + "\n", "utf-8")
+    return path
+
+
+def learnt(run: Made, place: Path) -> Splits:
+    return rows_to_learn(run.prepared.recipe, place, start=run.folder, say=len)
+
+
+def test_training_goes_on_with_columns_as_they_were_learnt(latent: Callable[[str], Made], tmp_path: Path) -> None:
+    run = latent("table")
+    assert run.prepared.transform.kinds["heating"] == "category"
+    splits = learnt(run, houses(tmp_path / "own.csv", 80, rooms="{row}", heating="", age_years=""))
+    assert splits.kinds == run.prepared.transform.kinds
+    prepared = prepare(run.prepared.recipe, splits, start=run.folder)
+    assert prepared.train.inputs["row"].shape == (len(splits.train), len(run.prepared.answer.features))  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        (
+            {"heating_name": "oven", "rooms": ""},
+            r"lacks the columns \['heating'\] that the model reads; it has .*'oven'",
+        ),
+        ({"rooms": "about {few}"}, "line 2, column 'rooms': expected a number, got 'about 1'"),
+    ],
+)
+def test_training_does_not_go_on_with_other_columns(
+    latent: Callable[[str], Made], tmp_path: Path, changed: dict[str, str], said: str
+) -> None:
+    with pytest.raises(DataError, match=said):
+        learnt(latent("table"), houses(tmp_path / "own.csv", 80, **changed))
+
+
+def digits(folder: Path, names: str) -> Path:
+    for number, name in enumerate(names):
+        (folder / name).mkdir(parents=True)
+        for level in range(60 // len(names)):
+            Image.new("L", (8, 8), level + 70 * number).save(folder / name / f"{level}.png")
+    return folder
+
+
+def test_pictures_are_no_rows_of_a_table(latent: Callable[[str], Made], tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"lacks the columns .*'heating'.* it has \['image'\]"):
+        learnt(latent("table"), digits(tmp_path / "own", "3"))
+
+
+@pytest.mark.parametrize(("case", "names"), [("conditional", "34"), ("conditional", "134"), ("joint", "34")])
+def test_training_goes_on_with_a_part_of_the_classes(
+    latent: Callable[[str], Made], tmp_path: Path, case: str, names: str
+) -> None:
+    run = latent(case)
+    splits = learnt(run, digits(tmp_path / "own", names))
+    prepared = prepare(run.prepared.recipe, splits, start=run.folder)
+    assert prepared.answer.labels == tuple("0123456789") and prepared.spec.sizes["classes"] == 10  # type: ignore[union-attr]
+    assert prepared.build().count_params() == run.prepared.build().count_params()
+    if case == "conditional":
+        assert {*np.asarray(prepared.train.inputs["label"])} == {*map(int, names)}
+
+
+@pytest.mark.parametrize("case", ["conditional", "joint"])
+def test_training_does_not_go_on_with_other_classes(latent: Callable[[str], Made], tmp_path: Path, case: str) -> None:
+    said = r"knows the classes '0', .*'9', and here are others: 'x' \(20 rows\)\. Call them as the run does"
+    with pytest.raises(DataError, match=said):
+        learnt(latent(case), digits(tmp_path / "own", "34x"))
+
+
+@pytest.mark.parametrize(("case", "other"), [("vae", "conditional"), ("conditional", "vae")])
+def test_a_model_with_labels_does_not_go_on_without(latent: Callable[[str], Made], case: str, other: str) -> None:
+    recipe = latent(other).prepared.recipe
+    with pytest.raises(SettingsError, match=rf"--from .*{case}.*: its model reads (no )?labels, and this"):
+        rows_to_learn(recipe, "sample", start=latent(case).folder, say=len)
+
+
+def test_few_rows_judge_a_latent_model_of_tables(latent: Callable[[str], Made], tmp_path: Path) -> None:
+    data = houses(tmp_path / "few.csv", 5, area_m2="{row}", age_years="")
+    found = finished.evaluate(latent("table").folder, artefact="tflite", data=data, say=len)
+    assert found["rows"] == 5 and found["test"]["mse"] > 0  # type: ignore[index]
+
+
+def test_class_folders_judge_a_run_that_learnt_from_a_csv(latent: Callable[[str], Made], tmp_path: Path) -> None:
+    shutil.copytree(latent("conditional").folder, tmp_path / "1")
+    record = json.loads((tmp_path / "1" / "run.json").read_text(encoding="utf-8"))
+    changes = [*record["changes"], "data.target=digit", "data.image=file"]
+    (tmp_path / "1" / "run.json").write_text(json.dumps({**record, "changes": changes}), encoding="utf-8")
+    said: list[str] = []
+    splits = finished.Finished(tmp_path / "1").judged(digits(tmp_path / "own", "34"), said.append)
+    assert {*splits.test.inputs["digit"]} == {"3", "4"} and len(splits.test) == 60
+    assert any("data.image=file and data.target=digit does not matter here" in one for one in said)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,7 @@ from PIL import Image
 from dlkit.coding import write_answers
 from dlkit.errors import SettingsError
 from dlkit.export.proof import keras_model
+from dlkit.generation import Reconstruction
 from dlkit.inference import load
 from dlkit.ordering import order
 from dlkit.pipeline import prepare
@@ -23,6 +26,15 @@ from dlkit.pipeline import prepare
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Made]:
     return made_once(tmp_path_factory.mktemp("latents"))
+
+
+def with_settings(run: Made, folder: Path) -> Path:
+    """A copy of the run whose record has the settings that a training which goes on asks for."""
+    copied = shutil.copytree(run.folder, folder / "run")
+    record = json.loads((copied / "run.json").read_text("utf-8"))
+    settings = {"preprocessing": asdict(run.prepared.recipe.preprocessing)}  # type: ignore[call-overload]
+    (copied / "run.json").write_text(json.dumps({**record, "settings": settings}), encoding="utf-8")
+    return copied
 
 
 @pytest.fixture
@@ -304,6 +316,7 @@ def test_another_way_to_learn_goes_on_with_the_network_of_a_run(runs: Callable[[
     [
         ({"changes": ["preprocessing.binarise=none"]}, "--from keeps network and vocabulary"),
         ({"recipe": "transformer"}, "a generation run, and this recipe is of translation"),
+        ({"recipe": "autoencoder"}, "a generation run, and this recipe is of reconstruction"),
         ({"recipe": "cifar10"}, "what can be gone on with is a translator, .* or a model of latent codes"),
     ],
 )
@@ -313,6 +326,23 @@ def test_what_cannot_go_on_is_refused(
     asked = {"recipe": "vae", "changes": [], "start": runs("vae").folder, "out": alone, **options}
     with pytest.raises(SettingsError, match=said):
         order(**asked)  # type: ignore[arg-type]
+
+
+def test_an_autoencoder_goes_on_too(runs: Callable[[str], Made], alone: Path) -> None:
+    folder = with_settings(runs("plain"), alone)
+    same = order("autoencoder", data="sample", changes=[], start=folder, out=alone)
+    assert same.model == "dense" and isinstance(same.recipe.task, Reconstruction)
+    prepared = prepare(same.recipe, runs("plain").prepared.splits, start=folder)
+    given = keras_model(folder / "model.keras").get_weights()
+    for ours, theirs in zip(prepared.build().get_weights(), given, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_own_rows_that_lack_a_column_of_the_run_are_told_of(cli, runs: Callable[[str], Made], alone: Path) -> None:
+    folder = with_settings(runs("table"), alone)
+    (alone / "own.csv").write_text("area,rooms\n" + "70.5,3\n80.5,4\n" * 40, encoding="utf-8")
+    ended = cli("run", "vae", "--from", folder, "--data", "own.csv", "--epochs", 1)
+    assert ended.code == 1 and "own.csv lacks the columns ['area_m2', " in ended.message
 
 
 def test_a_run_of_another_network_is_refused(runs: Callable[[str], Made], alone: Path) -> None:

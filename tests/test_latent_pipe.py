@@ -393,8 +393,9 @@ def test_words_that_all_look_like_numbers_are_words_all_the_same() -> None:
 
 def test_a_second_column_with_the_name_of_the_class_is_refused(runs: Callable[[str], Made]) -> None:
     run = runs("conditional")
+    torn = replace(run.prepared.splits, target_name="colour")
     with pytest.raises(DataError, match="classes are in the column 'digit', and here the labels are in 'colour'"):
-        finished.Finished(run.folder)._labelled(replace(run.prepared.splits, target_name="colour"))
+        given_rows.with_labels(run.prepared.recipe, run.prepared.transform, torn)
 
 
 def test_labels_are_asked_for_where_there_are_none() -> None:

@@ -268,9 +268,9 @@ def test_training_goes_on_gently_unless_a_rate_is_said(run: Run, tmp_path: Path)
 @pytest.mark.parametrize(
     ("files", "given", "said"),
     [
-        ({"a.tsv": "en\tfr\n" + "x\ty\n" * 20}, "a.tsv", "Say --set data.source=en --set data.target=fr"),
+        ({"a.tsv": "en\tfr\n" + "x\ty\n" * 20}, "a.tsv", "say --set data.source=en --set data.target=fr"),
         ({"a.en": "x\n" * 20, "a.de": "y\n" * 19}, "a.en", "a.en has 20 lines; a.de has 19 lines"),
-        ({"a.tsv": "x\ty\tz\n" * 20}, "a.tsv", "a.tsv, line 1: expected 2 columns"),
+        ({"a.tsv": "x\ty\tz\n" * 20}, "a.tsv", "got 3. Leave the others out, or name the columns"),
         ({"a.tsv": "x\ty\n"}, "a.tsv", "expected at least 10 pairs of sentences to learn from, got 1"),
         ({"a.tsv": "\n" * 20}, "a.tsv", "the file is empty"),
         ({"test.tsv": "x\ty\n" * 20}, "test.tsv", "There are no pairs to learn from, only some to test with"),

@@ -91,7 +91,7 @@ def answered(file: Delimited, target: str) -> tuple[np.ndarray, list[str]]:
 
 def inspect(fields: Fields, wanted: Literal["number", "category"] | None = None, *, empty: bool = False) -> Inspected:
     """Numbers where every value that is there is one, categories otherwise; `wanted` decides instead. `empty`: whether
-    a column that is wanted is of use where it holds nothing.
+    a column that is wanted is of use where it holds nothing: a model that is there already reads it.
     """
     present = fields.present
     if not present and empty and wanted:
@@ -101,7 +101,7 @@ def inspect(fields: Fields, wanted: Literal["number", "category"] | None = None,
         return Inspected(note=f"column {fields.name!r} has no values; left out")
     numbers = 0 if wanted == "category" else sum(_is_number(fields, value) for value in present)
     if wanted == "number" or numbers == len(present):
-        return _number_column(fields, present, wanted)
+        return _number_column(fields, present, wanted, read=empty)
     return _category_column(fields, present, numbers, wanted)
 
 
@@ -131,12 +131,15 @@ def _is_number(fields: Fields, value: str) -> bool:
     return parse_number(value, decimal_comma=fields.decimal_comma) is not None
 
 
-def _number_column(fields: Fields, present: Sequence[str], wanted: str | None) -> Inspected:
+def _number_column(fields: Fields, present: Sequence[str], wanted: str | None, *, read: bool) -> Inspected:
+    """`read`: by a model that is there already, which cannot do without the column."""
     name = fields.name
     if wanted is None and len(present) == len(fields.values) > 1 and counts_rows(present):
         return Inspected(note=f"column {name!r} numbers the rows; left out{fields.kept_by('data.numeric')}")
     as_words = f"as words (data.categorical={name}) or " if fields.choosable else ""
     remedy = f"Correct it, leave it empty, or take the column {as_words}not at all (data.ignore={name})."
+    if wanted is not None and read:
+        remedy = "The model reads numbers there: correct it, or leave it empty."
     column = numbers_in(fields, remedy)
     note = f"column {name!r} is {present[0]} on every row" if len(set(present)) == 1 else None
     return Inspected("number", column, note)

@@ -7,22 +7,22 @@ conditional model is given them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 
-from dlkit.contracts import Split, Splits
+from dlkit.contracts import Column, ColumnKind, Split, Splits
 from dlkit.data.columns import answered, are_values, check_known, fields_of, strings
-from dlkit.data.delimited import read_delimited
+from dlkit.data.delimited import Delimited, read_delimited
 from dlkit.data.image_tables import names_pictures
 from dlkit.data.images import ImageData, holds_table
-from dlkit.data.paths import PathOrDataset, one_table
+from dlkit.data.paths import all_judged, one_table
 from dlkit.data.samples import sample, splits_of
 from dlkit.data.splitting import check_enough, file_fingerprint
-from dlkit.data.tables import inputs_of
+from dlkit.data.tables import Kind, inputs_of
 from dlkit.errors import DataError, SettingsError
 from dlkit.inference.images import SUFFIXES
 
@@ -53,47 +53,70 @@ class LatentData(ImageData):
         if not isinstance(self.ignore, tuple):
             raise SettingsError(f"data.ignore={self.ignore!r}: expected names of columns, such as a,b.")
 
+    def known(self, kinds: Mapping[str, Kind], *, classes: bool) -> KnownLatentData:
+        """These settings for rows that a finished run is given: see `KnownLatentData`."""
+        return KnownLatentData(**vars(self), kinds=kinds, classes=classes)
+
     def _own(self, path: Path, say: Callable[[str], None]) -> Splits:
-        is_file = not path.is_dir() and not path.name.lower().endswith((".zip", *SUFFIXES))
-        if is_file or (path.is_dir() and holds_table(path, wanted=self.image is not None)):
-            file = one_table(path)
-            if self.image is None and not names_pictures(file):
-                say(f"Reading {file}")
-                return self._table(file)
-        return super()._own(path, say)
+        file = self._table_at(path)
+        return super()._own(path, say) if file is None else self._table(file, say)
 
     def _own_to_judge(self, path: Path, say: Callable[[str], None]) -> Splits:
-        """As they are learned from: figures of codes need some."""
-        return PathOrDataset._own_to_judge(replace(self, per_class=None), path, say)
+        """Nothing is learned from these pictures or rows: they may be few."""
+        file = self._table_at(path)
+        return super()._own_to_judge(path, say) if file is None else self._table(file, say, judging=True)
 
-    def _table(self, path: Path) -> Splits:
+    def _table_at(self, path: Path) -> Path | None:
+        """The file of a table; None where there are pictures, or a file that names some."""
+        is_file = not path.is_dir() and not path.name.lower().endswith((".zip", *SUFFIXES))
+        if not is_file and not (path.is_dir() and holds_table(path, wanted=self.image is not None)):
+            return None
+        file = one_table(path)
+        return None if self.image is not None or names_pictures(file) else file
+
+    def _table(self, path: Path, say: Callable[[str], None], *, judging: bool = False) -> Splits:
+        say(f"Reading {path}")
         file = read_delimited(path)
         for setting, names in (("target", self._targets), ("ignore", self.ignore)):
             check_known(f"data.{setting}", names, file.columns, str(path))
         rows, notes = answered(file, self.target) if self.target else (np.arange(len(file)), [])
         wanted = [name for name in file.columns if name not in (self.target, *self.ignore)]
-        inputs, kinds, of_inputs = inputs_of(file, wanted, rows, None)
+        inputs, kinds, of_inputs = self._inputs(file, wanted, rows)
         if not inputs:
             raise DataError(f"{path}: no column is left to learn from. {'; '.join(of_inputs)}")
-        check_enough(str(path), len(rows), "rows to learn from", fewest=FEWEST)
+        fewest = 1 if judging else FEWEST
+        check_enough(str(path), len(rows), f"rows to {'judge' if judging else 'learn from'}", fewest=fewest)
         labels = strings(fields_of(file, self.target, rows).present) if self.target else None
-        if labels is not None and are_values(labels.tolist()):
+        if labels is not None and not self._are_classes(labels.tolist()):
             labels = None
             of_inputs = [*of_inputs, f"column {self.target!r} holds numbers, no classes: it is left out"]
-        parts = self._split({"train": Split(inputs, labels)}, None if labels is None else labels.tolist())
-        first, fewer = self._fewer(parts[0])
+        every = Split(inputs, labels)
+        if judging:
+            first, second, third, more = every, every, every, [all_judged(path)]
+        else:
+            first, second, third = self._split({"train": every}, None if labels is None else labels.tolist())
+            first, more = self._fewer(first)
         return Splits(
             train=first,
-            validation=parts[1],
-            test=parts[2],
+            validation=second,
+            test=third,
             kinds=kinds,
             name=path.stem,
             source=str(path),
             fingerprint=file_fingerprint(path),
             target_name=None if labels is None else self.target,
-            notes=(*file.notes, *notes, *of_inputs, *fewer),
+            notes=(*file.notes, *notes, *of_inputs, *more),
             drawn=True,
         )
+
+    def _inputs(
+        self, file: Delimited, names: Sequence[str], rows: np.ndarray
+    ) -> tuple[dict[str, Column], dict[str, ColumnKind], list[str]]:
+        """Columns of `rows` with their kinds, and notes on them."""
+        return inputs_of(file, names, rows, None)
+
+    def _are_classes(self, labels: Sequence[str]) -> bool:
+        return not are_values(labels)
 
     def _fewer(self, train: Split) -> tuple[Split, list[str]]:
         if self.per_class is not None and train.targets is None:
@@ -120,3 +143,27 @@ class LatentData(ImageData):
         first, second, third = self._split({"train": chosen.rows}, chosen.strata)
         first, fewer = self._fewer(first)
         return splits_of(self.sample, replace(chosen, best={}), (first, second, third), more_notes=fewer)
+
+
+@dataclass(frozen=True)
+class KnownLatentData(LatentData):
+    """Settings for rows that a finished run is given: columns are what they were to its model, whatever they look like
+    here, and may be empty.
+
+    `kinds`: of the columns of a table that the model reads; the other ones are read where one of these is not there.
+    `classes`: whether the labels are classes to the model, even where most of these rows have one of their own.
+    """
+
+    kinds: Mapping[str, Kind] = field(default_factory=dict)
+    classes: bool = False
+
+    def _inputs(
+        self, file: Delimited, names: Sequence[str], rows: np.ndarray
+    ) -> tuple[dict[str, Column], dict[str, ColumnKind], list[str]]:
+        if not self.kinds:
+            return super()._inputs(file, names, rows)
+        known = {name: kind for name, kind in self.kinds.items() if name in names}
+        return inputs_of(file, [*known] if len(known) == len(self.kinds) else names, rows, known, empty=True)
+
+    def _are_classes(self, labels: Sequence[str]) -> bool:
+        return self.classes or super()._are_classes(labels)

@@ -78,7 +78,7 @@ def read_pairs(path: Path, source: str, target: str) -> PairFiles:
     if language not in (source, target):
         raise DataError(
             f"{path}: expected a .tsv or .csv of two columns, or one of two aligned files that end with .{source} and "
-            f".{target} (.gz after it or not). For other languages say --set data.source=… --set data.target=…"
+            f".{target} (.gz after it or not). Call them so{_or_said()}."
         )
     siblings = [
         path.with_name(f"{_stem(path)}.{one}{path.suffix if path.suffix == '.gz' else ''}") for one in (source, target)
@@ -112,7 +112,7 @@ def _aligned(folder: Path, files: Sequence[Path], source: str, target: str) -> P
         names = ", ".join(file.name for file in files[:8]) or "none"
         raise DataNotFoundError(
             f"{folder}/: expected two aligned files such as train.{source} and train.{target}; in this folder: "
-            f"{names}. For other languages say --set data.source=… --set data.target=…"
+            f"{names}. Call them so{_or_said()}."
         )
     parts: dict[str, Sided] = {}
     contents: list[bytes] = []
@@ -185,8 +185,8 @@ def _table(file: Path, source: str, target: str) -> tuple[Sided, list[str]]:
     if named is None and len(header) != 2:
         raise DataError(
             f"{file}, line 1: expected 2 columns, a sentence and its translation with a tab between them, got "
-            f"{len(header)}. Leave the others out, or name the columns in a first line and say --set data.source=NAME "
-            "--set data.target=NAME."
+            f"{len(header)}. Leave the others out, or name the columns in a first line, those two {source} and {target}"
+            f"{_or_said()}."
         )
     notes = []
     if named is None:
@@ -232,8 +232,8 @@ def _csv(file: Path, source: str, target: str) -> tuple[Sided, list[str]]:
         )
     if places is None:
         raise DataError(
-            f"{file}: which columns hold the sentence and its translation? Say --set data.source=NAME --set "
-            f"data.target=NAME. Columns: {', '.join(names)[:200]}."
+            f"{file}: which columns hold the sentence and its translation? Call them {source} and {target}"
+            f"{_or_said()}. Columns: {', '.join(names)[:200]}."
         )
     return Sided(*(table.columns[names[place]] for place in places)), notes
 
@@ -254,9 +254,14 @@ def _check_no_header(file: Path, fields: Sequence[str], source: str, target: str
     if all(codes) or {source.lower(), target.lower()} & {*lower}:
         raise DataError(
             f"{file}, line 1: expected columns called {source} and {target}, or no names at all; got "
-            f"{' and '.join(one.strip() for one in fields)}. Say --set data.source={fields[0].strip()} "
-            f"--set data.target={fields[1].strip()}; or, if this is a pair of sentences, put names above it."
+            f"{' and '.join(one.strip() for one in fields)}. Call them so{_or_said(*fields)}. If this is a pair of "
+            "sentences, put names above it."
         )
+
+
+def _or_said(source: str = "NAME", target: str = "NAME") -> str:
+    """The other remedy for names that were not expected, where rows are learnt from: a finished run has its names."""
+    return f", or with dlkit run say --set data.source={source.strip()} --set data.target={target.strip()}"
 
 
 def lines_of(path: Path) -> list[str]:

@@ -92,7 +92,7 @@ def judged(
         of_codes |= _protocol(coder) | found.protocol
         if model.conditional and (share := obeyed(coder, train, rows.names, seed=seed)) is not None:
             test["asked_accuracy"] = share
-            warnings += _disobedient(share, len(rows.names))
+            warnings += _disobedient(share, len(_occurring(train, rows.names)))
     warnings += _lost("elbo" if model.variational else "mse", test, beside)
     return Found(validation, test, beside, warnings, of_codes)
 
@@ -145,10 +145,16 @@ def _disobedient(share: float, classes: int) -> list[str]:
 
 def obeyed(coder: Coder, train: Labelled, names: Sequence[str], *, seed: int) -> float | None:
     """The share of new rows, asked for by class, in which a linear classifier of real ones sees that class."""
-    asked = np.repeat(np.arange(len(names), dtype=np.int32), _ASKED)
+    asked = np.repeat(np.array(_occurring(train, names), np.int32), _ASKED)
     codes = np.random.default_rng(seed).standard_normal((len(asked), coder.model.latent), np.float32)
     made, real = (found.reshape(len(found), -1) for found in (coder.decode(codes, asked), train.rows))
     return probe(real, train.labels, made, np.array(names, object)[asked])
+
+
+def _occurring(train: Labelled, names: Sequence[str]) -> list[int]:
+    """Numbers of the classes that the rows have: a training that goes on from a run may have a part of them alone."""
+    there = {str(label) for label in np.unique(np.asarray(train.labels, str))}
+    return [number for number, name in enumerate(names) if name in there]
 
 
 def silent_failures(coder: Coder, truth: np.ndarray, codes: np.ndarray, labels: object, active: int) -> list[str]:

@@ -90,6 +90,24 @@ def test_few_rows_are_refused(tmp_path: Path) -> None:
         load(table(tmp_path / "a.csv", "size,weight,kind", ROWS[:10]))
 
 
+def test_few_rows_may_be_judged_with_columns_as_they_were_learnt(tmp_path: Path) -> None:
+    few = table(
+        tmp_path / "few.csv", "size,weight,kind,more", [f"{row},,{'ab'[row % 2]},{row}x" for row in range(1, 6)]
+    )
+    known = LatentData(target="size").known({"weight": "number", "kind": "category"}, classes=True)
+    splits = known.to_judge(few, say=lambda _: None)
+    assert splits.kinds == {"weight": "number", "kind": "category"} and len(splits.test) == len(splits.train) == 5
+    assert np.isnan(splits.test.inputs["weight"]).all() and np.asarray(splits.test.targets).tolist() == [*"12345"]
+    assert any("all are judged" in note for note in splits.notes)
+    counted = LatentData().known({"size": "number"}, classes=False).to_judge(few, say=lambda _: None)
+    assert counted.test.inputs["size"].tolist() == [1, 2, 3, 4, 5]
+    with pytest.raises(
+        DataError, match=r"line 2, column 'more': .* The model reads numbers there: correct it, or leave"
+    ):
+        LatentData().known({"more": "number"}, classes=False).to_judge(few, say=lambda _: None)
+    assert len(LatentData().to_judge(pictures(tmp_path / "own", 3), say=lambda _: None).test) == 3
+
+
 def test_few_pictures_of_each_class_are_refused_too() -> None:
     with pytest.raises(DataError, match=r"data.per_class=2 leaves 20 of \d+ training rows; expected at least 50"):
         load("sample", per_class=2)

@@ -71,8 +71,11 @@ def test_a_csv_and_columns_by_their_names(tmp_path: Path) -> None:
     (tmp_path / "own.csv").write_text("id,german,english\n" + rows)
     splits = loaded(tmp_path / "own.csv", source="english", target="german")
     assert splits.train.inputs["source"][0] in ENGLISH and splits.train.targets[0] in GERMAN
-    with pytest.raises(DataError, match=r"which columns hold .* Columns: id, german, english"):
-        loaded(tmp_path / "own.csv")
+    for read in (loaded, lambda path: PairData().to_judge(path, say=len)):
+        with pytest.raises(
+            DataError, match=r"which columns hold .*\? Call them en and de, .* Columns: id, german, english"
+        ):
+            read(tmp_path / "own.csv")
 
 
 @pytest.mark.parametrize("name", ["own.tsv", "own.csv"])
@@ -90,6 +93,16 @@ def test_a_header_of_other_languages_is_no_pair(tmp_path: Path, name: str, heade
     path = lines(tmp_path / name, [delimiter.join(row) for row in rows])
     with pytest.raises(DataError, match=f"{name}, line 1: expected columns called en and de, .* got .*{said}"):
         loaded(path)
+
+
+def test_columns_that_are_not_told_may_be_called_as_the_run_calls_them(tmp_path: Path) -> None:
+    path = lines(tmp_path / "own.tsv", ["id\ten\tfr\tnote", *(f"1\t{one}\t{one}\tx" for one in ENGLISH)])
+    with pytest.raises(
+        DataError, match=r"line 1: .* got 4\. .* in a first line, those two fra and eng, or with dlkit run"
+    ):
+        PairData(source="fra", target="eng").to_judge(path, say=len)
+    path.write_text(path.read_text(encoding="utf-8").replace("en\tfr", "eng\tfra", 1), encoding="utf-8")
+    assert len(PairData(source="fra", target="eng").to_judge(path, say=len).test) == len(ENGLISH)
 
 
 def test_what_the_columns_of_a_table_were_taken_for_is_noted(tmp_path: Path) -> None:

@@ -232,6 +232,8 @@ def test_new_rows_of_a_class_are_seen_to_be_of_it() -> None:
     coder = Coder(conditional(means), {**IMAGE, "label": Tensor((), "int32")})
     assert latent_figures.obeyed(coder, Labelled(x, labels), ("left", "right"), seed=0) == 1
     assert latent_figures.obeyed(coder, Labelled(x, labels), ("right", "left"), seed=0) == 0
+    # Of a class without rows no classifier knows what it looks like.
+    assert latent_figures.obeyed(coder, Labelled(x, labels), ("left", "right", "up"), seed=0) == 1
 
 
 def test_a_decoder_that_ignores_the_label_is_told() -> None:
