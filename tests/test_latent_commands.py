@@ -243,18 +243,6 @@ def test_a_picture_that_cannot_be_read_does_not_keep_the_others(cli, runs, alone
     assert ended.code == 0 and "2 written" in ended.out and "third.png" in ended.err
 
 
-def test_generating_needs_no_tensorflow(process, runs: Callable[[str], Made], alone: Path) -> None:
-    code = (
-        "import sys; sys.argv = ['dlkit', *sys.argv[1:]]\n"
-        "from dlkit import output\nfrom dlkit.cli import commands\n"
-        "commands(standalone_mode=False)\n"
-        "heavy = {'tensorflow', 'keras', 'sklearn'} & set(sys.modules)\nsys.exit(f'imported {heavy}' if heavy else 0)"
-    )
-    ended = process("generate", runs("vae").folder, "--out", "x.png", python=("-c", code))
-    assert ended.code == 0, ended.err
-    assert (alone / "x.png").stat().st_size > 100
-
-
 @pytest.mark.parametrize("command", ["encode", "predict"])
 def test_a_bad_picture_of_a_conditional_model_does_not_keep_the_others(
     cli, runs, alone: Path, pictures, command: str
@@ -283,6 +271,18 @@ def test_codes_of_the_good_pictures_are_written_and_messages_name_the_others(cli
         ]
     (alone / "own.csv").write_text("image,digit\nnowhere.png,3\n")
     assert cli("encode", runs("conditional").folder, "--file", "own.csv", "--out", "none.csv").code == 1
+
+
+def test_generating_needs_no_tensorflow(process, runs: Callable[[str], Made], alone: Path) -> None:
+    code = (
+        "import sys; sys.argv = ['dlkit', *sys.argv[1:]]\n"
+        "from dlkit import output\nfrom dlkit.cli import commands\n"
+        "commands(standalone_mode=False)\n"
+        "heavy = {'tensorflow', 'keras', 'sklearn'} & set(sys.modules)\nsys.exit(f'imported {heavy}' if heavy else 0)"
+    )
+    ended = process("generate", runs("vae").folder, "--out", "x.png", python=("-c", code))
+    assert ended.code == 0, ended.err
+    assert (alone / "x.png").stat().st_size > 100
 
 
 def test_a_run_of_another_kind_has_no_codes(cli, finished_runs: Path) -> None:
