@@ -12,8 +12,8 @@ with `fasttext`. How far back the recurrent ones learn: docs/vanishing_gradient.
 Measured on the 25,000 test reviews, 2 cores of an AMD EPYC: `mlp` accuracy 0.889 (seed 0), beside 0.881 of a logistic
 regression on the same words, 18 s from the prepared archive to the proven run; `ngrams` 0.9243 (seeds 0 to 2, sd
 0.0001), a minute; `fasttext` alone 0.9195 and `ensemble` 0.9258 (seeds 0 to 2, both sd 0.0001; 8 minutes there, half an
-hour on one busy core of a Xeon). Settings of `ngrams` and `ensemble` were chosen on training reviews, but after the test
-figures of earlier ones (0.922, 0.924 to 0.925) were known. All models: docs/models.md.
+hour on one busy core of a Xeon). Settings of `ngrams` and `ensemble` were chosen on training reviews, but after the
+test figures of earlier ones (0.922, 0.924 to 0.925) were known. All models: docs/models.md.
 """
 
 from __future__ import annotations

@@ -105,7 +105,8 @@ def _recent(file: Path, made: SeriesInputs) -> dict[str, object]:
     check_given(file)
     columns = [one.name for one in (*made.channels, *made.known)]
     try:  # twice the horizon: what lies ahead may be given further than is asked for
-        block = last_rows(file, made.time, columns, made.window + 2 * made.horizon)
+        count = made.window + 2 * made.horizon
+        block = last_rows(file, made.time, columns, count, within_a_day=made.within_a_day)
     except SettingsError as error:  # a column that the model was trained with is not there
         raise InputError(str(error).replace("data.time=", "Column ").replace("data.columns=", "Column ")) from None
     return recent(block.values, block.times, made, where=str(file), zoned=block.zoned)
@@ -310,7 +311,7 @@ def windows_from(file: Path, made: ScaledWindows, say: Callable[[str], None]) ->
     read, series = partial(read_series, file, columns=list(made.numbers), sort=True, empty=True), None
     try:
         with contextlib.suppress(SettingsError):  # rows may come without the column of times
-            series = read(made.time)
+            series = read(made.time, within_a_day=made.within_a_day)
         series = series or read()
     except SettingsError as error:  # a column that the model was trained with is not there
         raise InputError(str(error).replace("data.columns=", "Column ")) from None

@@ -20,6 +20,8 @@ NORMAL, ANOMALY = "normal", "anomaly"
 FURTHEST = 1e4
 """In standard deviations; values further off count as so far: a wild one is to end in an alarm, not in infinity."""
 
+_DAY = 86_400
+
 
 def holding(flags: np.ndarray, length: int) -> np.ndarray:
     """(flags - length + 1,) bool: is any of `length` flags that follow each other up?"""
@@ -46,6 +48,11 @@ class ScaledWindows(Plain):
     @property
     def kinds(self) -> Mapping[str, ColumnKind]:
         return dict.fromkeys(self.numbers, "series")
+
+    @property
+    def within_a_day(self) -> bool:
+        """Whether rows are known to follow each other within a day, so that a day alone is no time."""
+        return self.time is not None and self.gap is not None and self.gap < _DAY
 
     @property
     def features(self) -> list[str]:
