@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal
@@ -157,6 +158,10 @@ class Regression:
         return ["mae"]
 
 
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+"""What TensorFlow takes for the name of an output."""
+
+
 @dataclass(frozen=True)
 class Joint:
     """Several targets of one row, each with a task and an output of its own, learnt together.
@@ -177,6 +182,11 @@ class Joint:
         if not self.tasks:
             raise SettingsError("task.tasks: expected a task for each target, such as {'age': Regression()}; got none.")
         for name, task in self.tasks.items():
+            if not _NAME.fullmatch(name):
+                raise SettingsError(
+                    f"task.tasks: {name!r} is also the name of an output: expected letters A to z, digits, '_', '.' "
+                    "and '-', a letter or a digit first. Columns of other names are taken for it by their kind."
+                )
             if isinstance(task, Classification) and task.class_weights != "none":
                 raise SettingsError(
                     f"task.tasks: {name!r} cannot have class weights beside other targets; leave them out."

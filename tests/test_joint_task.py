@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -14,11 +15,15 @@ from dlkit.contracts import Head, Spec, Split, Splits
 from dlkit.data.columns import strings
 from dlkit.data.images import ImageData
 from dlkit.errors import DataError, SettingsError
+from dlkit.export.onnx import OnnxModel, write_onnx
 from dlkit.inference.answers import ClassAnswer, JointAnswer, ValueAnswer
+from dlkit.models import images
 from dlkit.pipeline import prepare, train
 from dlkit.preprocessing.images import Images
 from dlkit.recipe import Recipe
 from dlkit.tasks import Classification, Joint, Regression
+from dlkit.tasks import readable as readable_by
+from dlkit.training.fit import outputs
 from dlkit.training.settings import Training
 
 FACES = Joint({"gender": Classification(), "age": Regression("years", target_scaling="standard")})
@@ -239,3 +244,26 @@ def test_a_loss_without_a_weight_counts_once_in_training(weights: dict[str, floa
     parts = {name: epoch[f"val_{name}_loss"] for name in ("age", "gender")}
     assert epoch["val_loss"] == pytest.approx(sum(weights.get(name, 1) * one for name, one in parts.items()), rel=1e-4)
     assert min(parts.values()) > 0.1, "otherwise a weight would tell nothing"
+
+
+@pytest.mark.parametrize("name", ["größe", "age in years", "_age", ""])
+def test_what_tensorflow_takes_for_no_name_is_refused(name: str) -> None:
+    with pytest.raises(SettingsError, match=r"is also the name of an output: expected letters A to z"):
+        Joint({name: Regression(), "gender": Classification()})
+
+
+def test_several_answers_have_an_onnx_form(tmp_path: Path) -> None:
+    pytest.importorskip("tf2onnx")
+    recipe = Recipe(
+        data=ImageData(None, target="age,gender", sample="people"),
+        preprocessing=Images(size=8),
+        task=FACES,
+        model=partial(images.cnn, filters=2, units=4),
+        training=Training(epochs=1, batch_size=256, tensorboard=False),
+    )
+    prepared = prepare(recipe, readable_by(recipe.task, recipe.data.load("sample", say=lambda _: None)))
+    model = train(prepared, seed=0, say=lambda _: None).trained.model
+    write_onnx(tmp_path / "model.onnx", model, prepared.transform.tensors)
+    rows = prepared.splits.test.inputs
+    made = OnnxModel(tmp_path / "model.onnx", prepared.transform).outputs(rows)
+    assert made.shape[1] == 2 and made == pytest.approx(outputs(model, prepared.served), abs=1e-5)

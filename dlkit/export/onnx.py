@@ -12,6 +12,7 @@ import numpy as np
 
 from dlkit.contracts import Columns, Tensor, Transform, take
 from dlkit.errors import ExportError, MissingExtraError
+from dlkit.models.layers import side_by_side
 
 _ROWS_AT_ONCE = 256
 
@@ -33,12 +34,18 @@ def write_onnx(path: Path, model: keras.Model, tensors: Mapping[str, Tensor]) ->
         with warnings.catch_warnings():
             # Keras looks whether numpy still has the `np.object` that tf2onnx uses, which numpy warns of.
             warnings.simplefilter("ignore", FutureWarning)
-            model.export(aside, format="onnx", verbose=False, input_signature=signature)
+            _one_answer(model).export(aside, format="onnx", verbose=False, input_signature=signature)
     except Exception as error:
         # tf2onnx fails with whatever its rewriters raise.
         aside.unlink(missing_ok=True)
         raise ExportError(f"The network has no ONNX form: {str(error)[:300]}") from error
     aside.replace(path)
+
+
+def _one_answer(model: keras.Model) -> keras.Model:
+    """The network; answers of several heads side by side, as all artefacts have them."""
+    answers = getattr(model, "output", None)  # a network written by subclassing has none
+    return keras.Model(model.inputs, side_by_side(answers)) if isinstance(answers, Mapping) else model
 
 
 class OnnxModel:

@@ -211,7 +211,13 @@ def _window_of(spec: Spec, model: str) -> tuple[int, int]:
 def _check(spec: Spec, units: tuple[int, ...], code: int, **numbers: float) -> None:
     if min(units, default=1) < 1:
         raise SettingsError(f"model.units: expected positive numbers, got {units}.")
-    if code < 0 or (code >= _size(spec) and not numbers.keys() & {"strength", "noise"}):
+    narrow = not numbers.keys() & {"strength", "noise"}
+    if narrow and _size(spec) == 1:
+        raise SettingsError(
+            "An autoencoder has to say a row in fewer numbers, and these rows have one. Give a table of two columns or "
+            "more; of one that is measured over time, with its times (data.layout=stream), windows are read."
+        )
+    if code < 0 or (code >= _size(spec) and narrow):
         raise SettingsError(
             f"model.code={code}: expected 1 to {_size(spec) - 1} (0: chosen by the width of the input), narrower than "
             f"the {_size(spec)} numbers of a row, or the network learns to copy anything."

@@ -157,6 +157,11 @@ def checked_code(spec: Spec, code: int | None, usual: int) -> int:
     """
     name, shape = described(spec)
     size = math.prod(shape)
+    if size == 1:
+        raise SettingsError(
+            "A code has to be shorter than what it stands for, and these rows have one number. Give two columns or "
+            "more."
+        )
     if code is None:
         return max(1, min(usual, size // 2))
     if not 1 <= code < size:

@@ -83,6 +83,12 @@ def test_the_convolutional_one_says_when_a_window_is_too_short() -> None:
         autoencoders.convolutional(Spec({"window": Tensor((3, 1))}, {"residual": Head(1)}))
 
 
+@pytest.mark.parametrize("name", ["dense", "pca"])
+def test_rows_of_one_number_have_no_shorter_code(name: str) -> None:
+    with pytest.raises(SettingsError, match=r"these rows have one. Give a table of two columns or more"):
+        OF_ANY[name](Spec({"features": Tensor((1,))}, {"residual": Head(1)}))
+
+
 @pytest.mark.parametrize("options", [{"code": 6}, {"code": -1}, {"units": (0,)}, {"dropout": 1.0}])
 def test_a_wrong_option_is_said(options: dict[str, object]) -> None:
     with pytest.raises(SettingsError, match=rf"model\.{next(iter(options))}"):
