@@ -30,13 +30,17 @@ MOST_SHOWN = 1e12
 """Scores end here: a residual so large that its square overflows still gives a number, and an alarm."""
 _SHARES = np.linspace(0, 1, 201)
 _FEWEST_PEAKS = 20
+_ROUNDING = 1e-8
+"""Of a residual that is a thousand times as large as numbers near 1 are rounded in 32 bits, its square."""
+_LEAST = 1e-3
+"""The lowest threshold, in usual errors: what lies below is rounding, which differs from artefact to artefact."""
 
 
 def usual_errors(residuals: np.ndarray) -> np.ndarray:
     """(channels,) float64 mean squared residual of held-out normal rows, the unit in which scores count.
 
-    A channel that is always reproduced exactly is given a millionth of the mean of the others (1e-12 where all are), so
-    that the first deviation counts as large and nothing is divided by 0.
+    A channel that is always reproduced exactly is given a millionth of the mean of the others (1e-8 where all are), so
+    that the first deviation counts as large and nothing is divided by 0, nor is rounding taken for a deviation.
     """
     squares = np.square(np.asarray(residuals, np.float64))
     level = squares.mean(axis=tuple(range(squares.ndim - 1)))
@@ -45,7 +49,7 @@ def usual_errors(residuals: np.ndarray) -> np.ndarray:
             "The model's errors on the held-out normal rows are not finite, so no threshold can be set. The training "
             "diverged, or the rows hold infinities: train again with a lower learning rate, or correct the rows."
         )
-    return np.maximum(level, max(1e-6 * float(level.mean()), 1e-12))
+    return np.maximum(level, max(1e-6 * float(level.mean()), _ROUNDING))
 
 
 def contributions(residuals: np.ndarray, level: np.ndarray, *, newest: int = 0) -> np.ndarray:
@@ -221,7 +225,7 @@ class AnomalyAnswer:
         return replace(
             self,
             level=tuple(level.tolist()),
-            threshold=threshold,
+            threshold=max(threshold, _LEAST),
             normal=tuple(np.quantile(found, _SHARES).tolist()),
             tail=fit_tail(found),
             rate=rate,

@@ -37,6 +37,13 @@ def test_a_normal_window_scores_about_one_whatever_the_unit_of_its_channels(answ
     assert np.allclose(thousandfold.scores(NORMAL * 1_000), answer.scores(NORMAL))
 
 
+def test_rounding_is_no_deviation_where_all_is_reproduced_exactly() -> None:
+    rounding = 1e-7 * NORMAL / np.abs(NORMAL).max()
+    exact = AnomalyAnswer(("flow", "heat"), window=6).calibrated(rounding)
+    assert exact.scores(rounding).max() < 1e-5 and exact.threshold == 1e-3
+    assert exact.decisions(exact.scores(rounding + 0.01)).all()
+
+
 def test_contributions_sum_to_the_score() -> None:
     level = usual_errors(NORMAL)
     for newest in (0, 1, 2, 6, 9):
