@@ -83,10 +83,10 @@ def test_spans_rise_and_do_not_overlap() -> None:
 
 
 def test_a_megabyte_is_marked_in_no_time() -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     for part in ("word ", "<", "<br ", "'", "x", "x'", "x' "):
         spans(part * 200_000)
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
 
 
 @pytest.mark.real_data

@@ -53,7 +53,7 @@ def test_the_rule_on_a_code_point_holds_wherever_it_stands() -> None:
 
 
 def test_a_megabyte_is_cut_in_no_time() -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     for text in ("word " * 200_000, "<" * 1_000_000, "<br " * 250_000, "'" * 1_000_000, "x" * 1_000_000):
         words(text)
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
