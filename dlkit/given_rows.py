@@ -40,11 +40,12 @@ def rows_to_learn(recipe: Recipe, place: Place, *, start: Path | None, say: Say)
     """The rows of `place` for a training; where it goes on from the run `start`, read as that has learnt."""
     if start is None:
         return readable(recipe.task, recipe.data.load(place, say=say))
-    transform, answer = load_transform(start), load_answer(start)
+    transform = load_transform(start)
     if isinstance(recipe.task, Generation) and isinstance(transform, LatentInputs):
         _check_alike(recipe.task, transform, start)
     splits = with_labels(recipe, transform, as_learnt(recipe, transform, place, say))
-    if isinstance(recipe.task, Generation) and isinstance(answer, LatentAnswer) and recipe.task.labels != "none":
+    of_classes = isinstance(recipe.task, Generation) and recipe.task.labels != "none"
+    if of_classes and isinstance(answer := load_answer(start), LatentAnswer):
         _check_classes(splits, answer, start)
     return splits
 

@@ -180,10 +180,11 @@ def fitted(
 
 def _answer(recipe: Recipe, train: Split, target_name: str, start: Path | None) -> Any:
     """What the task makes of `train`, with the classes of the run `start` where it is one of latent codes."""
-    known = None if start is None else load_answer(start)
-    if isinstance(recipe.task, Generation) and isinstance(known, LatentAnswer):
-        return recipe.task.going_on(known, train, target_name)
-    return recipe.task.fit(train, target_name)
+    task = recipe.task
+    if start is None or not isinstance(task, Generation):
+        return task.fit(train, target_name)
+    known = load_answer(start)
+    return task.going_on(known, train, target_name) if isinstance(known, LatentAnswer) else task.fit(train, target_name)
 
 
 @dataclass(frozen=True)

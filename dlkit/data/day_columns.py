@@ -8,7 +8,7 @@ from dlkit.data.delimited import Delimited
 from dlkit.inference import times as clock
 from dlkit.inference.missing import is_missing
 
-_LOOKED_AT = 1_000
+LOOKED_AT = 1_000
 """Rows by which it is told what a column holds."""
 _REPEATED = 0.1
 """Of all rows, at least, that share their day with another one, where a time of day tells these apart."""
@@ -30,7 +30,7 @@ def days_and_clocks(
     """
 
     def of_kind(name: str, is_kind: Callable[[str], bool]) -> bool:
-        present = [field for field in table.columns[name][:_LOOKED_AT] if not is_missing(field)]
+        present = [field for field in table.columns[name][:LOOKED_AT] if not is_missing(field)]
         return name not in taken and bool(present) and all(map(is_kind, present))
 
     clocks = [name for name in table.columns if of_kind(name, clock.is_clock)]

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from dlkit.data.columns import MOSTLY, check_known, numbers_of, undressed
-from dlkit.data.day_columns import days_and_clocks, hour_that_is_none, likely, moments
+from dlkit.data.day_columns import LOOKED_AT, days_and_clocks, hour_that_is_none, likely, moments
 from dlkit.data.delimited import Delimited, delimited_blocks, parse_number
 from dlkit.data.series_gaps import irregularities
 from dlkit.data.sources import Example, Examples
@@ -25,8 +25,6 @@ from dlkit.inference import times as clock
 from dlkit.inference.missing import is_missing
 
 BLOCK_ROWS = 1 << 16
-_LOOKED_AT = 1_000
-"""Rows by which it is told whether a column holds numbers."""
 
 
 @dataclass(frozen=True)
@@ -328,7 +326,7 @@ class _Layout:
 
     def _holds_numbers(self, table: Delimited, name: str) -> bool:
         """Whether a column that nobody asked for is one of numbers, by its first rows."""
-        present = [value.strip() for value in table.columns[name][:_LOOKED_AT] if not is_missing(value)]
+        present = [value.strip() for value in table.columns[name][:LOOKED_AT] if not is_missing(value)]
         comma = table.delimiter == ";"
         numbers = sum(parse_number(value, decimal_comma=comma) is not None for value in present)
         if present and numbers < MOSTLY * len(present):

@@ -137,11 +137,10 @@ def _opened(content: bytes, where: str) -> Image.Image:
 
 def _upright(image: Image.Image, content: bytes) -> Image.Image:
     """Turned as its EXIF tag says; what cannot be read, or stands in XMP, which no browser asks, is no tag."""
-    for name in ("xmp", "XML:com.adobe.xmp"):
-        image.info.pop(name, None)
+    image.info.pop("xmp", None)
     with _tags_unsaid():
         image.load()
-    if image.format == "TIFF":  # by now Pillow has turned it
+    if image.format == "TIFF":  # Pillow has turned it, which would also have asked XMP
         return image
     tags = image.info.get("exif", b"").removeprefix(EXIF) if image.format == "WEBP" else tags_in(content)
     turn = _TURNS.get(orientation(tags))

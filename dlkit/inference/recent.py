@@ -92,14 +92,14 @@ def _check_steps(times: np.ndarray, made: SeriesInputs, where: str) -> None:
         return
     own, most = clock.step_of(times), len(times) // 2
     if _are_rare(times, made.step) and own is not None:
-        raise _another_step(own, made, where)
-    _check_repeated(times, made, where)
+        raise _another_step(own, made.step, where)
+    _check_repeated(times, made.time, made.step, where)
     uneven = np.flatnonzero(clock.apart(times, made.step))
     if not len(uneven):
         return
     another = own is not None and not clock.are_equal(own, made.step) and (~clock.apart(times, own)).sum() > most
     if own is not None and another and (len(uneven) > most or _on_free_days(times, made.step)):
-        raise _another_step(own, made, where)
+        raise _another_step(own, made.step, where)
     if len(uneven) > most:
         # A series whose steps are uneven throughout was learnt from as it is.
         return
@@ -111,22 +111,21 @@ def _check_steps(times: np.ndarray, made: SeriesInputs, where: str) -> None:
     )
 
 
-def _another_step(own: clock.Step, made: SeriesInputs, where: str) -> InputError:
-    expected = "" if made.step is None else clock.shown_step(made.step)
+def _another_step(own: clock.Step, expected: clock.Step, where: str) -> InputError:
     return InputError(
-        f"{where}: rows are {clock.shown_step(own)} apart, and those of training were {expected}. Give rows in that "
-        "step."
+        f"{where}: rows are {clock.shown_step(own)} apart, and those of training were {clock.shown_step(expected)}. "
+        "Give rows in that step."
     )
 
 
-def _check_repeated(times: np.ndarray, made: SeriesInputs, where: str) -> None:
+def _check_repeated(times: np.ndarray, column: str | None, step: clock.Step, where: str) -> None:
     """InputError where most rows have the time of the row before: days alone, as a rule, of rows within a day."""
     repeated = int((np.diff(times) == np.timedelta64(0)).sum())
-    if made.step is None or 2 * repeated < len(times):
+    if 2 * repeated < len(times):
         return
     raise InputError(
-        f"{where}, column {made.time!r}: {repeated} of the last {len(times)} rows have the time of the row before, "
-        f"{clock.shown(times[-1:])[0]}; expected a step of {clock.shown_step(made.step)}. Write the time of day beside "
+        f"{where}, column {column!r}: {repeated} of the last {len(times)} rows have the time of the row before, "
+        f"{clock.shown(times[-1:])[0]}; expected a step of {clock.shown_step(step)}. Write the time of day beside "
         "each day, such as 2024-12-31 23:00, or as hours 0 to 23 in a column called hour."
     )
 

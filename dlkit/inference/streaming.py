@@ -23,15 +23,13 @@ from dlkit.inference.anomalies import AnomalyAnswer
 from dlkit.inference.headers import Header, fields_of, is_dated, number_in
 from dlkit.inference.predictor import Predictor
 from dlkit.inference.times import FIRST_YEAR, LAST_YEAR, TimeFormatError, Written, is_day, shown_step, written
-from dlkit.inference.windows import ScaledWindows
+from dlkit.inference.windows import DAY, ScaledWindows
 
 AT_ONCE = 4_096
 """Rows that are scored together at most: the memory that windows and their residuals take."""
 _MARKS = str.maketrans("", "", "-:T .")
 NO_TIME = int(np.datetime64("NaT", "ns").astype(np.int64))
 """In nanoseconds since 1970; before all times."""
-DAY = 86_400 * 10**9
-"""Nanoseconds. Rows of a day each are told apart without a time of day."""
 NEW_CLOCK = 100
 """So many rows in a row from before the newest time: the clock was set back, and the stream goes on from there."""
 BRIDGED = 10
@@ -239,7 +237,7 @@ class StreamRows:
             return []
         if self._days is None:
             taken, hours = ((), None) if self._header is None else (self._header.places.values(), self._header.hours)
-            daily = self.gap is not None and self.gap >= DAY
+            daily = self.gap is not None and self.gap >= DAY * 10**9
             pairs = (headers.apart(row, self._time, taken, hours) for row in ([] if daily else rows))
             found = next((pair for pair in pairs if pair), ())
             if not found and not daily and hours is not None and is_day(rows[0][self._time]):

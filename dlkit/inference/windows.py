@@ -20,7 +20,8 @@ NORMAL, ANOMALY = "normal", "anomaly"
 FURTHEST = 1e4
 """In standard deviations; values further off count as so far: a wild one is to end in an alarm, not in infinity."""
 
-_DAY = 86_400
+DAY = 86_400
+"""Seconds. Rows of a day each are told apart without a time of day."""
 
 
 def holding(flags: np.ndarray, length: int) -> np.ndarray:
@@ -52,7 +53,7 @@ class ScaledWindows(Plain):
     @property
     def within_a_day(self) -> bool:
         """Whether rows are known to follow each other within a day, so that a day alone is no time."""
-        return self.time is not None and self.gap is not None and self.gap < _DAY
+        return self.time is not None and self.gap is not None and self.gap < DAY
 
     @property
     def features(self) -> list[str]:
