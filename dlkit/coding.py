@@ -183,18 +183,15 @@ def _put(path: Path, content: bytes) -> None:
 
 
 def lines(answers: Sequence[Mapping[str, Any]]) -> str:
-    """A line a code, and of a table what it stands for, for a person."""
+    """A line a code, and of a table what it stands for, for a person; what is amiss is said aside."""
     return "\n".join(map(_line, answers))
 
 
 def _line(answer: Mapping[str, Any]) -> str:
-    if "error" in answer and "code" not in answer:
-        return f"{answer['file']}: error: {answer['error']}"
     show: Callable[[float], str] = "{:.4g}".format
     parts = [str(answer["file"])] if "file" in answer else []
     parts += [str(answer[LABEL])] if answer.get(LABEL) is not None else []
     parts += ["[" + ", ".join(map(show, answer["code"])) + "]"] if "code" in answer else []
     made = answer.get("reconstruction")
     parts += [row_line(made)] if isinstance(made, Mapping) else []
-    parts += [f"warning: {answer['warning']}"] if "warning" in answer else []
     return "  ".join(parts)

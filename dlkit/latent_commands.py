@@ -171,10 +171,10 @@ def _give(
             output.say(f"{answer.get('file', 'note')}: {answer['warning']}")
         elif "error" in answer:  # names its file
             output.say(str(answer["error"]))
-    if out is None:
-        output.result(document, as_json, lambda: lines(answers))
-        return
     made = [answer for answer in answers if "code" in answer or "reconstruction" in answer]
+    if out is None:
+        output.result(document, as_json, lambda: lines(made))
+        return
     if made:
         column = predictor.class_column or LABEL
         write_answers(out, made, {**document, "answers": made}, label=column, across=across)

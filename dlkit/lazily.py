@@ -20,7 +20,7 @@ from types import ModuleType
 from dlkit.inference.quiet import silent_standard_error
 
 _HEAVY_PACKAGES = ("keras", "keras_hub", "tensorflow", "tensorflow_datasets")
-_HEAVY_MODULES = (
+HEAVY_MODULES = (
     "dlkit.models.autoencoder_layers",
     "dlkit.models.image_layers",
     "dlkit.models.latent_codes",
@@ -31,7 +31,9 @@ _HEAVY_MODULES = (
     "dlkit.models.seq2seq_layers",
     "dlkit.models.text_layers",
     "dlkit.models.translation_layers",
+    "dlkit.models.translator_ensembles",
 )
+"""Those of dlkit's own layers and networks: whoever loads a file of Keras has to import them first."""
 
 
 @contextmanager
@@ -62,7 +64,7 @@ class _StandIn(ModuleType):
 
 class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
-        if name not in _HEAVY_MODULES and name.partition(".")[0] not in _HEAVY_PACKAGES:
+        if name not in HEAVY_MODULES and name.partition(".")[0] not in _HEAVY_PACKAGES:
             return None
         found = importlib.machinery.PathFinder.find_spec(name, path, target)
         if found is None:

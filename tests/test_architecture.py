@@ -11,10 +11,12 @@ from pathlib import Path
 import pytest
 
 import dlkit
+from dlkit.lazily import HEAVY_MODULES
 
 ROOMS = (
     ("errors", "contracts"),
     ("inference",),
+    ("lazily",),
     ("data",),
     ("preprocessing",),
     ("models",),
@@ -26,7 +28,6 @@ ROOMS = (
     ("variants",),
     ("settings",),
     ("workspace",),
-    ("lazily",),
     ("catalog",),
     ("ordering",),
     ("given_rows",),
@@ -164,6 +165,13 @@ def test_a_module_imports_from_rooms_to_its_left_only(path: Path) -> None:
 @pytest.mark.parametrize("path", RECIPES, ids=_name)
 def test_a_recipe_imports_public_names_and_models_only(path: Path) -> None:
     assert app_faults(path.read_text(encoding="utf-8")) == []
+
+
+def test_every_layer_of_a_saved_network_is_found_where_it_is_loaded() -> None:
+    """Modules that register classes of networks with Keras: those are imported before a file of one is read."""
+    register = [path for path in MODULES if room_of(path) == "models" and "@keras.saving.register" in path.read_text()]
+    assert {_name(path).removesuffix(".py").replace("/", ".") for path in register} <= {*HEAVY_MODULES}
+    assert len(register) > 5
 
 
 @pytest.mark.parametrize("path", [*MODULES, *RECIPES], ids=_name)

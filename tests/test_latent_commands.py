@@ -269,6 +269,9 @@ def test_codes_of_the_good_pictures_are_written_and_messages_name_the_others(cli
             ("first.png", "3"),
             ("large.png", "4"),
         ]
+    shown = cli("encode", runs("conditional").folder, "--file", "own.csv")
+    assert [line.split("  ")[0] for line in shown.out.splitlines()] == ["first.png", "large.png"]
+    assert shown.err.count("nowhere.png") == 1 and shown.err.count("20 x 30 pixels") == 1
     (alone / "own.csv").write_text("image,digit\nnowhere.png,3\n")
     assert cli("encode", runs("conditional").folder, "--file", "own.csv", "--out", "none.csv").code == 1
 

@@ -20,6 +20,7 @@ from dlkit.inference.answers import AnyAnswer
 from dlkit.inference.decoding import Search
 from dlkit.inference.predictor import Predictor, load_answer
 from dlkit.inference.sentences import SentenceAnswer
+from dlkit.lazily import HEAVY_MODULES
 from dlkit.training.answering import answers_of
 
 TOLERANCE = {
@@ -96,11 +97,8 @@ def _keras_runner(folder: Path, transform: Transform) -> Callable[[Columns], np.
 def keras_model(path: Path) -> keras.Model:
     """A run's `.keras` file, loaded from disk."""
     # dlkit's own layers register themselves with Keras when their module is imported.
-    for module in (
-        "layers", "autoencoder_layers", "text_layers", "image_layers", "latent_layers", "pooling", "series_layers",
-        "seq2seq_layers", "translation_layers",
-    ):  # fmt: skip
-        importlib.import_module(f"dlkit.models.{module}")
+    for module in HEAVY_MODULES:
+        importlib.import_module(module)
     try:
         with zipfile.ZipFile(path) as archive:
             if b"keras_hub" in archive.read("config.json"):

@@ -123,10 +123,15 @@ def _check_repeated(times: np.ndarray, column: str | None, step: clock.Step, whe
     repeated = int((np.diff(times) == np.timedelta64(0)).sum())
     if 2 * repeated < len(times):
         return
+    length = clock.fixed(step)
+    remedy = (
+        "Write the time of day beside each day, such as 2024-12-31 23:00, or as hours 0 to 23 in a column called hour."
+        if length is not None and length < np.timedelta64(1, "D")
+        else "Make one row of those of one time, their sum or their mean say, as the series of training had it."
+    )
     raise InputError(
         f"{where}, column {column!r}: {repeated} of the last {len(times)} rows have the time of the row before, "
-        f"{clock.shown(times[-1:])[0]}; expected a step of {clock.shown_step(step)}. Write the time of day beside "
-        "each day, such as 2024-12-31 23:00, or as hours 0 to 23 in a column called hour."
+        f"{clock.shown(times[-1:])[0]}; expected a step of {clock.shown_step(step)}. {remedy}"
     )
 
 

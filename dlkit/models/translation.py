@@ -13,7 +13,7 @@ import keras
 
 from dlkit.contracts import Spec
 from dlkit.errors import SettingsError
-from dlkit.models import seq2seq_layers, translation_layers
+from dlkit.models import seq2seq_layers, translation_layers, translator_ensembles
 from dlkit.models.options import at_least_one, probability
 
 
@@ -27,21 +27,27 @@ def transformer(
     decoders: int = 2,
     dropout: float = 0.3,
     pre_norm: bool = True,
+    members: int = 1,
 ) -> keras.Model:
     """An encoder and a decoder of attention blocks (Vaswani et al. 2017), in a small size (Wu et al. 2021).
 
     `width`: of word vectors and states, split among `heads`. `intermediate`: units of each block's feed-forward part.
     `encoders`, `decoders`: blocks; a sentence is read at once but written word by word, so that blocks are cheaper
     where they read (Kasai et al. 2021). `pre_norm`: normalise what a part reads, not the sum.
+    `members`: networks that learn side by side, each from first weights of its own, and answer by the mean of their
+    logits (an ensemble: Sutskever et al. 2014, section 3.6); time and bytes grow with their number.
     """
     _check_pairs(spec)
     sizes = {"width": width, "heads": heads, "intermediate": intermediate, "encoders": encoders, "decoders": decoders}
-    for name, value in sizes.items():
+    for name, value in (sizes | {"members": members}).items():
         at_least_one(name, value)
     if width % heads or width % 2:
         raise SettingsError(f"model.width={width}: expected an even multiple of model.heads={heads}.")
     probability("dropout", dropout)
-    return translation_layers.Transformer(spec.sizes, **sizes, dropout=dropout, pre_norm=pre_norm)
+    networks = [
+        translation_layers.Transformer(spec.sizes, **sizes, dropout=dropout, pre_norm=pre_norm) for _ in range(members)
+    ]
+    return networks[0] if members == 1 else translator_ensembles.Members(networks)
 
 
 def seq2seq(

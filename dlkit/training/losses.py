@@ -66,9 +66,10 @@ class Pinball(keras.losses.Loss):
 class Tokens(keras.losses.Loss):
     """Cross-entropy of the next word, mean over all words of a batch that are there (id 0 is none).
 
-    `targets`: (rows, length) int32. Answers: logits (rows, length, words). `smoothing`: share of the certainty that is
-    spread evenly over all words (Szegedy et al. 2016, section 7). `consistency`: the second half of a batch has the
-    rows of the first once more, and the two answers, which differ by dropout, are to be alike: see `loss_of_twins`.
+    `targets`: (rows, length) int32. Answers: logits (rows, length, words), or those of several networks, (networks,
+    rows, length, words), whose losses are averaged. `smoothing`: share of the certainty that is spread evenly over all
+    words (Szegedy et al. 2016, section 7). `consistency`: the second half of a batch has the rows of the first once
+    more, and the two answers, which differ by dropout, are to be alike: see `loss_of_twins`.
     """
 
     def __init__(self, smoothing: float = 0.0, consistency: float = 0.0, **kwargs: object) -> None:
@@ -77,15 +78,19 @@ class Tokens(keras.losses.Loss):
 
     def call(self, y_true: keras.KerasTensor, y_pred: keras.KerasTensor) -> keras.KerasTensor:
         targets = tf.cast(y_true, tf.int32)
-        words = y_pred.shape[-1]
-        if self.consistency:
-            of_both = loss_of_twins(self.smoothing, self.consistency)
-            losses = of_both(tf.reshape(y_pred, (2, -1, words)), tf.reshape(targets, (2, -1)))
-        else:
-            losses = _crossentropy(tf.reshape(y_pred, (-1, words)), tf.reshape(targets, (-1,)), self.smoothing)
+        answers = [y_pred] if len(y_pred.shape) == 3 else tf.unstack(y_pred)
+        losses = tf.add_n([self._of(answer, targets) for answer in answers]) / len(answers)
         there = tf.cast(targets != 0, losses.dtype)
         # Keras takes the mean over all places: those that are there stand for the others.
         return tf.reshape(losses, tf.shape(targets)) * there / tf.maximum(tf.reduce_mean(there), 1e-6)
+
+    def _of(self, answers: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+        """(places,) from logits of one network, (rows, length, words), and words (rows, length)."""
+        words = answers.shape[-1]
+        if self.consistency:
+            of_both = loss_of_twins(self.smoothing, self.consistency)
+            return tf.reshape(of_both(tf.reshape(answers, (2, -1, words)), tf.reshape(targets, (2, -1))), (-1,))
+        return _crossentropy(tf.reshape(answers, (-1, words)), tf.reshape(targets, (-1,)), self.smoothing)
 
     def get_config(self) -> dict[str, object]:
         return super().get_config() | {"smoothing": self.smoothing, "consistency": self.consistency}

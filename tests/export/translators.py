@@ -23,6 +23,9 @@ KINDS = {
     "wide transformer": lambda spec: translation.transformer(
         spec, width=64, heads=2, intermediate=64, encoders=1, decoders=1
     ),
+    "two transformers": lambda spec: translation.transformer(
+        spec, width=16, heads=2, intermediate=24, encoders=1, decoders=1, members=2
+    ),
     "lstm": lambda spec: translation.seq2seq(spec, cell="lstm", attention="additive", dimension=8, units=12),
     "copying gru": lambda spec: translation.seq2seq(
         spec, cell="gru", attention="dot", copy=True, dimension=8, units=12

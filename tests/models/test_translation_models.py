@@ -30,6 +30,7 @@ SEQ2SEQ: Callable[..., keras.Model] = partial(translation.seq2seq, dimension=8, 
 MODELS: dict[str, Callable[[Spec], keras.Model]] = {
     "transformer": partial(translation.transformer, **SMALL),
     "post_norm": partial(translation.transformer, **SMALL, pre_norm=False),
+    "members": partial(translation.transformer, **SMALL, members=2),
     **{
         f"{cell}_{attention}": partial(SEQ2SEQ, cell=cell, attention=attention)
         for cell, attention in itertools.product(("lstm", "gru"), ("none", "additive", "dot"))
@@ -173,6 +174,16 @@ def test_a_copied_word_is_one_of_the_source() -> None:
         np.testing.assert_allclose(chances[row][:, np.unique(source[source > 0])].sum(axis=-1), 1, atol=1e-4)
 
 
+def test_members_learn_apart_and_answer_by_their_mean() -> None:
+    model, inputs = built("members"), rows()
+    one, other = (np.asarray(member(inputs)) for member in model.members)
+    assert np.abs(one - other).max() > 0.1
+    np.testing.assert_allclose(np.asarray(model(inputs)), (one + other) / 2, atol=1e-6)
+    plain = translation.transformer(SPEC, **SMALL, members=2, dropout=0.0)
+    plain.set_weights(model.get_weights())
+    np.testing.assert_allclose(np.asarray(plain(inputs, training=True)), [one, other], atol=1e-6)
+
+
 def test_scheduled_sampling_reads_own_guesses_in_training_only() -> None:
     model = translation.seq2seq(SPEC, dimension=8, units=12, dropout=0.0, sampling=0.5, sampling_steps=1)
     plain = np.asarray(model(rows()))
@@ -207,6 +218,7 @@ def test_a_network_of_before_the_shares_rose_still_loads() -> None:
     [
         (translation.transformer, {"heads": 3}, "multiple of model.heads=3"),
         (translation.transformer, {"encoders": 0}, "encoders"),
+        (translation.transformer, {"members": 0}, "members"),
         (translation.transformer, {"dropout": 1.0}, "model.dropout"),
         (translation.seq2seq, {"copy": True, "attention": "none"}, "model.attention=additive"),
         (translation.seq2seq, {"sampling": 1.5}, "model.sampling"),
@@ -246,5 +258,17 @@ def test_weights_are_taken_over_by_a_network_that_computes_alike_alone(tmp_path:
     with pytest.raises(SettingsError, match=r"Transformer.heads=2, and here Transformer.heads=4\). Give the recipe"):
         take_over(other, given, tmp_path)
     assert all(map(np.array_equal, before, other.get_weights()))
-    with pytest.raises(SettingsError, match="built otherwise"):
-        take_over(built("gru_dot"), given, tmp_path)
+    for name in ("gru_dot", "members"):
+        with pytest.raises(SettingsError, match="built otherwise"):
+            take_over(built(name), given, tmp_path)
+
+
+def test_weights_of_members_are_taken_over_by_as_many_that_compute_alike(tmp_path: Path) -> None:
+    model = built("members")
+    gentler = translation.transformer(SPEC, **SMALL, members=2, dropout=0.1)
+    take_over(gentler, model, tmp_path)
+    np.testing.assert_array_equal(np.asarray(gentler(rows())), np.asarray(model(rows())))
+    others = [{"members": 3}, {"members": 2, "heads": 4}]
+    for options in others:
+        with pytest.raises(SettingsError, match="built otherwise"):
+            take_over(translation.transformer(SPEC, **SMALL | options), model, tmp_path)

@@ -132,8 +132,12 @@ def test_recent_working_days_may_lack_holidays_but_no_weeks() -> None:
 def test_rows_of_one_time_are_days_without_their_hours() -> None:
     made = SeriesInputs((Channel("load"),), window=4, horizon=2, targets=1, time="at", step=HOUR)
     days = np.repeat(np.array(["2024-01-01", "2024-01-02"], "datetime64[ns]"), 24)
-    with pytest.raises(InputError, match=r"3 of the last 4 rows have the time of the row before, 2024-01-02; expected"):
+    said = r"3 of the last 4 rows have the time of the row before, 2024-01-02; expected a step of "
+    with pytest.raises(InputError, match=rf"{said}1 hour\. Write the time of day beside each day"):
         recent({"load": np.arange(48.0)}, days, made, where="own.csv")
+    for step in (np.timedelta64(1, "D"), WorkingDays("1111100"), np.timedelta64(1, "M")):
+        with pytest.raises(InputError, match=rf"{said}1 .*\. Make one row of those of one time"):
+            recent({"load": np.arange(48.0)}, days, replace(made, step=step), where="own.csv")
 
 
 def test_scales_are_those_of_the_training_part_alone() -> None:

@@ -157,6 +157,18 @@ def test_equal_answers_to_a_row_cost_nothing_more() -> None:
     np.testing.assert_allclose(twice, Tokens(0.1)(words, logits), rtol=1e-6)
 
 
+@pytest.mark.parametrize("consistency", [0.0, 3.0])
+def test_networks_that_learn_side_by_side_have_the_mean_of_their_losses(consistency: float) -> None:
+    words = np.tile(np.array([[2, 1, 3], [4, 3, 0]]), (2, 1))
+    logits = tf.constant(np.random.default_rng(4).normal(0, 3, (2, 4, 3, 5)), tf.float32)
+    loss = Tokens(0.1, consistency)
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(logits)
+        found, right = loss(words, logits), (loss(words, logits[0]) + loss(words, logits[1])) / 2
+    np.testing.assert_allclose(found, right, rtol=1e-6)
+    np.testing.assert_allclose(tape.gradient(found, logits), tape.gradient(right, logits), atol=1e-7)
+
+
 def test_only_losses_of_words_compare_two_answers() -> None:
     assert named("tokens:0.1", consistency=2.0).consistency == 2.0  # type: ignore[attr-defined]  # named gives an object
     with pytest.raises(SettingsError, match=r"training\.consistency=2 compares .*; the answers of this recipe are"):
