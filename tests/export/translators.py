@@ -24,7 +24,7 @@ KINDS = {
         spec, width=64, heads=2, intermediate=64, encoders=1, decoders=1
     ),
     "two transformers": lambda spec: translation.transformer(
-        spec, width=16, heads=2, intermediate=24, encoders=1, decoders=1, members=2
+        spec, width=16, heads=4, intermediate=24, encoders=1, decoders=2, members=2
     ),
     "lstm": lambda spec: translation.seq2seq(spec, cell="lstm", attention="additive", dimension=8, units=12),
     "copying gru": lambda spec: translation.seq2seq(
