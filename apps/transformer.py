@@ -19,7 +19,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
-from dlkit import PairData, Pairs, Recipe, Training, Translation, Variant
+from dlkit import Ensemble, PairData, Pairs, Recipe, Training, Translation, Variant
 from dlkit.models import translation
 
 training = Training(
@@ -49,5 +49,11 @@ recipe = Recipe(
             training=replace(training, epochs=17, warmup=0.15, average=0.0),
         ),
         "post_norm": partial(network, pre_norm=False),
+        "lstm": Variant(
+            translation.seq2seq,
+            preprocessing=Pairs(size=6_000),
+            training=replace(training, epochs=24, learning_rate=2e-3, beta_2=0.999),
+        ),
+        "ensemble": Ensemble(("transformer", "lstm")),
     },
 )

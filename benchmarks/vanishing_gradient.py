@@ -61,7 +61,8 @@ def measure(model: str, *, sample: bool, seed: int, epochs: int | None) -> tuple
     from dlkit.pipeline import prepare, train
     from dlkit.training.fit import seeded
 
-    recipe, _ = resolve(load(entry("imdb")), model, [f"preprocessing.length={LENGTH}"], epochs)
+    changes = [f"preprocessing.length={LENGTH}", *([] if epochs is None else [f"training.epochs={epochs}"])]
+    recipe, _ = resolve(load(entry("imdb")), model, changes)
     prepared = prepare(recipe, recipe.data.load("sample" if sample else None, say=say))
     test, loss = prepared.encoded(prepared.test), prepared.objective.loss
     with seeded(seed):

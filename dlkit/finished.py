@@ -91,7 +91,7 @@ class Finished:
         changes, model = self.record.get("changes"), str(self.record["model"])
         changes = [str(change) for change in changes] if isinstance(changes, list) else []
         found = load(entry(str(file) if file else name))
-        return _with_rows_of(self.record, resolve(found, model, changes, None)[0])
+        return _with_rows_of(self.record, resolve(found, model, changes)[0])
 
     def splits(self, data: str | Path | None, say: Say) -> Splits:
         """The rows of this run, or those of `data`; the test split is the same one again."""

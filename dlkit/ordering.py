@@ -64,13 +64,16 @@ def order(
         raise SettingsError(f"--seed: expected a whole number from 0 to 4294967295, got {seed}.")
     if data is not None and not str(data):
         raise SettingsError("--data: expected a path or sample, got an empty text. Is a shell variable not set?")
+    if epochs is not None and epochs < 1:
+        raise SettingsError(f"--epochs: expected 1 or more, got {epochs}.")
     found = entry(recipe)
     command = _command(recipe, model=model, data=data, changes=changes, epochs=epochs, seed=seed, start=start)
+    changes = changes if epochs is None else [f"training.epochs={epochs}", *changes]  # of all members but those named
     folder = None if start is None else find_run(start, out)
     if folder is not None:
         model, kept = _going_on(folder, load(found), model, changes)
         changes = [*kept, *changes]
-    resolved, name = resolve(load(found), model, changes, epochs)
+    resolved, name = resolve(load(found), model, changes)
     if folder is not None:
         resolved = _reading_as(folder, resolved)
     place: Path | Literal["sample"] | None = None if data is None else Path(data)
@@ -89,7 +92,7 @@ def order(
         resume=resume,
         file=found.path if recipe.endswith(".py") else None,
         command=command,
-        changes=tuple(changes) if epochs is None else (*changes, f"training.epochs={epochs}"),
+        changes=tuple(changes),
         start=folder,
     )
 
@@ -117,20 +120,21 @@ def _going_on(folder: Path, recipe: Recipe, model: str | None, changes: list[str
             "on with is a translator, by a recipe of translation, or a model of latent codes, by one of these."
         )
     recorded, kept = str(record.get("model")), record.get("changes")
-    fixed: tuple[str, ...] = ("preprocessing.",)
+    fixed = {"preprocessing"}
     if recipe.task.name == "translation":
-        fixed = ("model.", "preprocessing.")
+        fixed = {"model", "preprocessing"}
         if model not in (None, recorded):
             raise SettingsError(f"--from {folder}: its model is {recorded!r}, not {model!r}. Leave out --model.")
     for change in changes:
-        if change.strip().startswith(fixed):
+        if fixed.intersection(change.partition("=")[0].strip().split(".")[:-1]):
             raise SettingsError(f"--set {change!r}: --from keeps network and vocabulary of its run. Leave it out.")
     kept = [str(change) for change in kept] if isinstance(kept, list) else []
     if model not in (None, recorded):  # which rows it goes on with is no matter of the model
         return str(model), [change for change in kept if change.strip().startswith("data.")]
     if "from" not in record:
-        rate = resolve(recipe, recorded, kept, None)[0].training.learning_rate
-        kept.append(f"training.learning_rate={GENTLER * rate:g}")
+        before = resolve(recipe, recorded, kept)[0]
+        each = {f"{name}.": member for name, member in before.members.items()} or {"": before}
+        kept += [f"{name}training.learning_rate={GENTLER * one.training.learning_rate:g}" for name, one in each.items()]
     return recorded, kept
 
 
@@ -145,14 +149,9 @@ def _reading_as(folder: Path, recipe: Recipe) -> Recipe:
     return as_recorded(recipe, "preprocessing", recorded)
 
 
-def resolve(recipe: Recipe, model: str | None, changes: list[str], epochs: int | None) -> tuple[Recipe, str]:
+def resolve(recipe: Recipe, model: str | None, changes: list[str]) -> tuple[Recipe, str]:
     """The recipe with its model chosen and its settings changed, and the model's name."""
-    if epochs is not None and epochs < 1:
-        raise SettingsError(f"--epochs: expected 1 or more, got {epochs}.")
-    chosen = with_settings(recipe.with_model(model), changes)
-    if epochs is not None:
-        chosen = with_values(chosen, {"training": {"epochs": epochs}})
-    return chosen, model or recipe.default_model
+    return with_settings(recipe.with_model(model), changes), model or recipe.default_model
 
 
 def _command(

@@ -1,10 +1,9 @@
-"""How do rows become a trained network? Preparation, training, members of an ensemble, folds and refit."""
+"""How do rows become a trained network? Preparation, training, folds and refit."""
 
 from __future__ import annotations
 
 import contextlib
 import csv
-import math
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -24,11 +23,8 @@ from dlkit.forecasting import Forecasting
 from dlkit.generation import Generation
 from dlkit.inference.anomalies import AnomalyAnswer
 from dlkit.inference.answers import AnyAnswer, ClassAnswer
-from dlkit.inference.joined import JoinedTransform
 from dlkit.inference.latents import LatentAnswer
 from dlkit.inference.predictor import load_answer, load_transform
-from dlkit.models.pooling import best_weights, pool, pooled
-from dlkit.preprocessing.joined import Joined, part_examples
 from dlkit.preprocessing.pairs import Pairs
 from dlkit.preprocessing.tables import TableFeatures
 from dlkit.recipe import Recipe, Say
@@ -69,7 +65,9 @@ class Stopwatch:
 
 @dataclass(frozen=True)
 class Prepared:
-    """Rows and what was fitted on the training split: examples carry raw targets."""
+    """Rows and what was fitted on the training split: examples carry raw targets. `start`: the run whose network, or
+    the `member` of it, training goes on with.
+    """
 
     recipe: Recipe
     splits: Splits
@@ -80,6 +78,7 @@ class Prepared:
     validation: Examples
     test: Examples
     start: Path | None = field(default=None, kw_only=True)
+    member: int | None = field(default=None, kw_only=True)
 
     def build(self) -> keras.Model:
         """A network for these rows, with first weights or, where training goes on from a run, with those of that."""
@@ -87,7 +86,8 @@ class Prepared:
         if isinstance(self.recipe.task, Generation):
             self.recipe.task.check(model)
         if self.start is not None:
-            take_over(model, keras_model(self.start / "model.keras"), self.start)
+            given = keras_model(self.start / "model.keras")
+            take_over(model, given if self.member is None else given.members[self.member], self.start)
         return model
 
     def encoded(self, examples: Examples) -> Examples:
@@ -210,8 +210,6 @@ def train(
 ) -> Outcome:
     """k-fold validation where it is asked for, the training itself, and the refit on all rows where it is asked for."""
     recipe, settings = prepared.recipe, prepared.recipe.training
-    if recipe.members:
-        return _train_members(prepared, seed=seed, say=say, checkpoints=checkpoints, logs=logs)
     if isinstance(recipe.task, AnomalyDetection) and (settings.folds or settings.refit):
         raise SettingsError(
             "training.folds and training.refit leave no held-out rows to set the threshold of an anomaly by. "
@@ -265,60 +263,6 @@ def train(
         if trained.interrupted:
             warnings.append("The refit on all rows was interrupted; the weights are those of the training before it.")
     return Outcome(trained, figures, folds, beside, warnings, answers)
-
-
-def _train_members(prepared: Prepared, *, seed: int, say: Say, checkpoints: Path | None, logs: Path | None) -> Outcome:
-    """Each member trained by its own settings, then all of them as one network."""
-    joined, members = prepared.recipe.preprocessing, prepared.recipe.members
-    if not isinstance(joined, Joined) or not isinstance(prepared.transform, JoinedTransform):
-        raise TrainingError("An ensemble needs the joined preprocessings of its members.")
-    part_of = {name: joined.part_of(name) for name in members}
-    outcomes = {}
-    for name, recipe in members.items():
-        if recipe.training.folds:
-            raise SettingsError("An ensemble is not trained in folds: its members are. Say --set training.folds=0.")
-        say(f"member {name}")
-        part = prepared.transform.parts[part_of[name]]
-        spec = Spec(part.tensors, prepared.spec.heads, part.sizes, part.tables)
-        examples = [
-            part_examples(one, part_of[name], part) for one in (prepared.train, prepared.validation, prepared.test)
-        ]
-        alone = Prepared(recipe, prepared.splits, part, prepared.answer, spec, *examples)
-        places = [place / name if place else None for place in (checkpoints, logs)]
-        outcomes[name] = train(alone, seed=seed, say=say, checkpoints=places[0], logs=places[1])
-        if outcomes[name].trained.interrupted and len(outcomes) < len(members):
-            raise TrainingError(
-                f"Interrupted in member {name}, with others still to train. To go on from there: the same command with "
-                "--resume."
-            )
-    opinions = [np.asarray(outcome.held_out) for outcome in outcomes.values()]
-    weights = best_weights(opinions, np.asarray(prepared.encoded(prepared.validation).targets))
-    say("weights: " + ", ".join(f"{name} {weight:.3f}" for name, weight in zip(outcomes, weights, strict=True)))
-    held_out = pool(opinions, weights)
-    figures = score(prepared.recipe.task.name, prepared.answer, raw_targets(prepared.validation), held_out)
-    trained = _joined_training({name: outcome.trained for name, outcome in outcomes.items()})
-    model = pooled({name: outcome.model for name, outcome in outcomes.items()}, part_of, prepared.spec, weights)
-    warnings = [f"{name}: {warning}" for name, outcome in outcomes.items() for warning in outcome.warnings]
-    idle = [name for name, weight in zip(outcomes, weights, strict=True) if not weight]
-    warnings += [f"{name} counts for nothing in this ensemble: leave it out." for name in idle]
-    return Outcome(replace(trained, model=model), figures, None, {}, warnings, held_out)
-
-
-def _joined_training(members: Mapping[str, Trained]) -> Trained:
-    """The members' histories side by side, an epoch a row; metrics are called by member."""
-    history: list[dict[str, float]] = []
-    for epoch in range(max(len(one.history) for one in members.values())):
-        row: dict[str, float] = {"epoch": epoch + 1, "seconds": 0.0}
-        for name, one in members.items():
-            figures = one.history[epoch] if epoch < len(one.history) else dict.fromkeys(one.history[0], math.nan)
-            row["seconds"] += 0.0 if math.isnan(figures["seconds"]) else figures["seconds"]
-            for key, value in figures.items():
-                if key not in ("epoch", "seconds"):
-                    row[f"val_{name}_{key.removeprefix('val_')}" if key.startswith("val_") else f"{name}_{key}"] = value
-        history.append(row)
-    first = next(iter(members.values()))
-    best = max(one.best_epoch for one in members.values())
-    return Trained(first.model, history, best, None, any(one.interrupted for one in members.values()))
 
 
 def _refit(prepared: Prepared, chosen: Trained, *, seed: int, say: Say, checkpoints: Path | None) -> Trained:

@@ -56,7 +56,11 @@ def _some(names: Sequence[str], most: int = 4) -> str:
 
 
 def recipe_page(about: Mapping[str, Any]) -> str:
-    lines = [about["documentation"], "", f"data: {about['data']}", f"models: {', '.join(about['models'])}", ""]
+    lines = [about["documentation"], "", f"data: {about['data']}", f"models: {', '.join(about['models'])}"]
+    for name, members in about["ensembles"].items():
+        example = f"--set {members[-1]}.training.epochs=N"
+        lines.append(f"{name}: {', '.join(members)} answer as one; a setting of one of them: {example}")
+    lines.append("")
     settings = [
         [f"{stage}.{name}", value] for stage, values in about["settings"].items() for name, value in values.items()
     ]

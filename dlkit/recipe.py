@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any, Literal, Protocol
 from dlkit.contracts import Preprocessing, Spec, Splits, Task
 from dlkit.errors import DlkitError, SettingsError, did_you_mean
 from dlkit.preprocessing.joined import Joined
+from dlkit.preprocessing.pairs import Pairs
 from dlkit.training.settings import Training
 
 Say = Callable[[str], None]
@@ -37,7 +38,8 @@ class Variant:
 class Ensemble:
     """Several of a recipe's models that answer together, each trained as if it were alone.
 
-    `members`: their names. How much each counts is learnt from the validation rows.
+    `members`: their names. How much each counts is learnt from the validation rows; translators, which have to write
+    the same pieces, count alike.
     """
 
     members: tuple[str, ...]
@@ -81,12 +83,16 @@ class Recipe:
         if isinstance(variant, Ensemble):
             self._check_members(name, variant.members)
             members = {member: self.with_model(member) for member in variant.members}
-            joined = Joined({member: recipe.preprocessing for member, recipe in members.items()})
-            return replace(self, preprocessing=joined, model=ensemble, members=members)
+            return replace(self, model=ensemble).with_members(members)
         if not isinstance(variant, Variant):
             return replace(self, model=variant)
         stages = {item.name: getattr(variant, item.name) for item in fields(variant)}
         return replace(self, **{stage: value for stage, value in stages.items() if value is not None})
+
+    def with_members(self, members: Mapping[str, Recipe]) -> Recipe:
+        """An ensemble's recipe with these members, and with their preprocessings."""
+        own = {name: member.preprocessing for name, member in members.items()}
+        return replace(self, preprocessing=_joined(own), members=members)
 
     def _check_members(self, name: str, members: tuple[str, ...]) -> None:
         """SettingsError unless `members` of the ensemble `name` are models that can answer together."""
@@ -96,11 +102,16 @@ class Recipe:
                 raise SettingsError(f"Ensemble {name!r}: no single model {member!r}.{did_you_mean(member, single)}")
         if isinstance(members, str) or len(set(members)) != len(members) or len(members) < 2:
             raise SettingsError(f"Ensemble {name!r}: expected two different models or more, got {members!r}.")
-        if self.task.name != "classification":
-            raise SettingsError(f"Ensemble {name!r}: it pools the chances of classes; the task is {self.task.name}.")
+        if self.task.name not in ("classification", "translation"):
+            raise SettingsError(
+                f"Ensemble {name!r}: it pools the chances of classes, or of the next piece of a translation; the task "
+                f"is {self.task.name}."
+            )
 
     def build(self, spec: Spec) -> object:
         """The network for `spec`, a `keras.Model`; what goes wrong in the model's function is said with its line."""
+        if self.members and self.task.name == "translation":
+            return _as_one([member.build(spec) for member in self.members.values()])
         try:
             model = self.model(spec)
         except (DlkitError, MemoryError):
@@ -111,6 +122,26 @@ class Recipe:
             name, got = model_function(self.model).__name__, type(model).__name__
             raise DlkitError(f"The model {name!r} gave {got}; expected a keras.Model. Does its function return it?")
         return model
+
+
+def _joined(members: Mapping[str, Preprocessing]) -> Preprocessing:
+    """Preprocessings side by side; of pairs of sentences the one that all members share."""
+    (name, first), *others = members.items()
+    if not isinstance(first, Pairs):
+        return Joined(members)
+    for other, preprocessing in others:
+        if not isinstance(preprocessing, Pairs) or replace(preprocessing, dropout=first.dropout) != first:
+            raise SettingsError(
+                f"Translators of an ensemble write the same pieces, but {name!r} and {other!r} cut sentences "
+                "differently. Give both one preprocessing, of which `dropout` alone may differ."
+            )
+    return first
+
+
+def _as_one(networks: Sequence[object]) -> object:
+    from dlkit.models import translator_ensembles  # loads Keras
+
+    return translator_ensembles.Members(networks)
 
 
 def ensemble(spec: Spec) -> object:

@@ -16,6 +16,7 @@ import keras
 import numpy as np
 
 from dlkit.contracts import Columns, Splits, Transform, raw_targets
+from dlkit.ensembles import train
 from dlkit.evaluation.attention_maps import attention_maps
 from dlkit.evaluation.card import write_card
 from dlkit.evaluation.drawings import Drawing
@@ -46,7 +47,7 @@ from dlkit.inference.sentences import SentenceAnswer
 from dlkit.inference.translation import PairText
 from dlkit.judging import Judged, judge
 from dlkit.ordering import Order
-from dlkit.pipeline import Outcome, Prepared, Stopwatch, prepare, train, write_history
+from dlkit.pipeline import Outcome, Prepared, Stopwatch, prepare, write_history
 from dlkit.recipe import Recipe, Say
 from dlkit.settings import settings_of
 from dlkit.workspace import Workspace, interrupted_runs, workspace

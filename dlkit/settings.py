@@ -12,9 +12,12 @@ from functools import partial
 from pathlib import Path
 
 from dlkit.errors import SettingsError, did_you_mean
+from dlkit.preprocessing.joined import Joined
 from dlkit.recipe import Recipe
 
-STAGES = ("data", "preprocessing", "task", "model", "training")
+STAGES: tuple[str, ...] = ("data", "preprocessing", "task", "model", "training")
+OF_MEMBERS: tuple[str, ...] = ("preprocessing", "model", "training")
+"""What the members of an ensemble have for themselves."""
 
 
 def settings_of(recipe: Recipe) -> dict[str, dict[str, object]]:
@@ -23,20 +26,39 @@ def settings_of(recipe: Recipe) -> dict[str, dict[str, object]]:
 
 
 def with_settings(recipe: Recipe, changes: Sequence[str]) -> Recipe:
-    """The recipe with settings changed, each given as "stage.name=value"; SettingsError for what does not fit."""
+    """The recipe with settings changed, each given as "stage.name=value", or, of one member of an ensemble alone, as
+    "member.stage.name=value"; of two that concern one setting, the last holds. SettingsError for what does not fit.
+    """
     by_stage: dict[str, dict[str, object]] = {}
+    by_member: dict[str, dict[str, dict[str, object]]] = {name: {} for name in recipe.members}
     for change in changes:
         path, equals, text = change.partition("=")
-        stage, dot, name = path.strip().partition(".")
+        first, dot, rest = path.strip().partition(".")
         if not equals or not dot:
             raise SettingsError(f"--set {change!r}: expected stage.name=value, e.g. training.epochs=5.")
-        if stage not in STAGES:
-            raise SettingsError(f"--set {change!r}: there is no stage {stage!r}.{did_you_mean(stage, STAGES)}")
-        kinds = _types(recipe, stage)
+        owner, values, stages, stage, name = recipe, by_stage, STAGES, first, rest
+        if first in by_member:
+            owner, values, stages = recipe.members[first], by_member[first], OF_MEMBERS
+            stage, _, name = rest.partition(".")
+        if stage not in stages:
+            known = (*stages, *by_member) if owner is recipe else stages
+            raise SettingsError(f"--set {change!r}: there is no stage {stage!r}.{did_you_mean(stage, known)}")
+        if recipe.members and owner is recipe and not _shared(recipe, stage):
+            one = next(iter(by_member))
+            raise SettingsError(
+                f"--set {change!r}: each member of an ensemble has a {stage} of its own. Say which: {one}.{path}=…"
+            )
+        kinds = _types(owner, stage)
         if name not in kinds:
             raise SettingsError(f"--set {change!r}: {stage} has no setting {name!r}.{did_you_mean(name, kinds)}")
-        by_stage.setdefault(stage, {})[name] = parse(text.strip(), kinds[name], f"{stage}.{name}")
-    return with_values(recipe, by_stage)
+        values.setdefault(stage, {})[name] = parse(text.strip(), kinds[name], path.strip())
+        if owner is recipe:  # what was said of a member before
+            for of_member in by_member.values():
+                of_member.get(stage, {}).pop(name, None)
+    recipe = with_values(recipe, by_stage)
+    if not any(by_member.values()):
+        return recipe
+    return recipe.with_members({name: with_values(one, by_member[name]) for name, one in recipe.members.items()})
 
 
 def with_values(recipe: Recipe, by_stage: Mapping[str, Mapping[str, object]]) -> Recipe:
@@ -46,9 +68,14 @@ def with_values(recipe: Recipe, by_stage: Mapping[str, Mapping[str, object]]) ->
             recipe = replace(recipe, model=partial(recipe.model, **values))
         elif values:
             recipe = replace(recipe, **{stage: replace(getattr(recipe, stage), **values)})
-    shared = {stage: values for stage, values in by_stage.items() if stage in ("data", "task", "training")}
+    shared = {stage: values for stage, values in by_stage.items() if _shared(recipe, stage)}
     members = {name: with_values(member, shared) for name, member in recipe.members.items()}
     return replace(recipe, members=members) if members else recipe
+
+
+def _shared(recipe: Recipe, stage: str) -> bool:
+    """Whether what is said of an ensemble's stage is said of its members too."""
+    return stage != "model" and not isinstance(getattr(recipe, stage), Joined)
 
 
 def as_recorded(recipe: Recipe, stage: str, recorded: Mapping[str, object]) -> Recipe:

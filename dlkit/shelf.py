@@ -7,7 +7,7 @@ from pathlib import Path
 from dlkit import catalog
 from dlkit.data import locate, sources
 from dlkit.errors import DlkitError, SettingsError
-from dlkit.recipe import Recipe, Say
+from dlkit.recipe import Ensemble, Recipe, Say
 from dlkit.settings import settings_of
 
 
@@ -42,6 +42,7 @@ def description(name: str) -> dict[str, object]:
         "file": str(one.path),
         "data": _data(recipe),
         "models": list(recipe.models),
+        "ensembles": {name: list(one.members) for name, one in recipe.variants.items() if isinstance(one, Ensemble)},
         "settings": settings_of(recipe),
     }
 

@@ -32,6 +32,7 @@ ROOMS = (
     ("ordering",),
     ("given_rows",),
     ("pipeline",),
+    ("ensembles",),
     ("judging",),
     ("run_folder",),
     ("finished",),

@@ -30,7 +30,12 @@ def test_show_gives_all_settings_with_defaults(cli):
     assert "training.learning_rate" in ended.out
     about = cli("show", "boston", "--json").document
     assert list(about["settings"]) == ["data", "preprocessing", "task", "model", "training"]
-    assert about["settings"]["training"]["epochs"] > 1
+    assert about["settings"]["training"]["epochs"] > 1 and about["ensembles"] == {}
+
+
+def test_show_says_of_an_ensemble_who_answers_and_how_one_is_set(cli):
+    assert cli("show", "transformer", "--json").document["ensembles"] == {"ensemble": ["transformer", "lstm"]}
+    assert "--set lstm.training.epochs=N" in cli("show", "transformer").out
 
 
 def test_run_prints_its_metrics_as_one_json_object_and_keeps_them_in_the_run(cli, alone: Path):

@@ -10,11 +10,13 @@ import pytest
 from dlkit.contracts import Head, Spec, Splits, Tensor
 from dlkit.errors import DlkitError, SettingsError
 from dlkit.preprocessing.joined import Joined
+from dlkit.preprocessing.pairs import Pairs
 from dlkit.preprocessing.tables import TableFeatures
 from dlkit.recipe import Ensemble, Recipe, Variant, model_function
 from dlkit.settings import with_settings
 from dlkit.tasks import Classification, Regression
 from dlkit.training.settings import Training
+from dlkit.translation import Translation
 
 SPEC = Spec({"features": Tensor((2,))}, {"answer": Head(1)})
 
@@ -156,8 +158,64 @@ def test_members_that_make_no_ensemble_are_refused(name: str, message: str) -> N
 
 def test_values_have_no_ensemble() -> None:
     values = replace(RECIPE, variants={"wide": other, "both": Ensemble(("plain", "wide"))})
-    with pytest.raises(SettingsError, match="pools the chances of classes; the task is regression"):
+    with pytest.raises(SettingsError, match="of the next piece of a translation; the task is regression"):
         values.with_model("both")
+
+
+SENTENCES = Recipe(
+    NoRows(),
+    Pairs(size=100, dropout=0.1),
+    Translation(),
+    plain,
+    variants={
+        "whole": Variant(other, preprocessing=Pairs(size=100), training=Training(epochs=3)),
+        "finer": Variant(other, preprocessing=Pairs(size=99)),
+        "both": Ensemble(("plain", "whole")),
+        "apart": Ensemble(("plain", "finer")),
+    },
+)
+
+
+def test_translators_of_an_ensemble_share_their_pieces() -> None:
+    chosen = SENTENCES.with_model("both")
+    assert chosen.preprocessing == SENTENCES.preprocessing
+    assert [one.preprocessing.dropout for one in chosen.members.values()] == [0.1, 0.0]
+    with pytest.raises(SettingsError, match=r"'plain' and 'finer' cut sentences differently.*dropout"):
+        SENTENCES.with_model("apart")
+
+
+def test_what_is_said_of_shared_pieces_reaches_every_member() -> None:
+    chosen = with_settings(
+        SENTENCES.with_model("both"), ["preprocessing.lower=true", "whole.preprocessing.dropout=0.2"]
+    )
+    assert chosen.preprocessing == Pairs(size=100, dropout=0.1, lower=True)
+    assert chosen.members["whole"].preprocessing == Pairs(size=100, dropout=0.2, lower=True)
+
+
+def test_a_member_has_settings_of_its_own_and_of_two_the_last_holds() -> None:
+    both = CLASSES.with_model("both")
+    chosen = with_settings(both, ["training.epochs=7", "raw.training.epochs=3", "raw.preprocessing.scaling=minmax"])
+    assert [one.training.epochs for one in (chosen, *chosen.members.values())] == [7, 7, 3]
+    assert chosen.preprocessing.members["raw"] == TableFeatures(scaling="minmax")  # type: ignore[attr-defined]  # Joined
+    chosen = with_settings(both, ["raw.training.epochs=3", "training.epochs=7"])
+    assert [one.training.epochs for one in chosen.members.values()] == [7, 7]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("row.training.epochs=3", "no stage 'row'. Did you mean 'raw'.*plain.*raw"),
+        ("raw.data.sample=x", "no stage 'data'. Known: model, preprocessing, training"),
+        ("raw.training.epoch=3", "training has no setting 'epoch'. Did you mean 'epochs'"),
+        ("raw.training=3", "training has no setting ''"),
+        ("raw.training.epochs=no", "^raw.training.epochs: expected a whole number, got 'no'"),
+        ("preprocessing.scaling=none", "a preprocessing of its own. Say which: plain.preprocessing.scaling=…"),
+        ("model.units=4", "a model of its own. Say which: plain.model.units=…"),
+    ],
+)
+def test_a_setting_that_no_member_has_is_refused(change: str, message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        with_settings(CLASSES.with_model("both"), [change])
 
 
 def test_settings_of_training_and_task_reach_every_member() -> None:

@@ -63,8 +63,9 @@ class Members(keras.Model):
         return super().get_config() | {"members": members}
 
     @classmethod
-    def from_config(cls, config: dict[str, Any], custom_objects: object = None) -> Members:  # noqa: ARG003 (Keras')
-        return cls(**config | {"members": [keras.saving.deserialize_keras_object(one) for one in config["members"]]})
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Members:
+        members = [keras.saving.deserialize_keras_object(one, custom_objects) for one in config["members"]]
+        return cls(**config | {"members": members})
 
 
 def _own(tensors: Tensors, number: int) -> Tensors:

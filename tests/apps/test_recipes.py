@@ -45,12 +45,22 @@ SMALLER = {
 """Networks whose real size takes a minute here: every layer is there all the same. One of a recipe for pictures reads
 tables.
 """
+SMALL_LSTM = ("model.units=16", "model.dimension=16")
+SMALL_TRANSFORMER = ("model.width=16", "model.intermediate=16", "model.encoders=1", "model.decoders=1")
 SHORTER = {
     "forecast": ("data.window=48", "data.horizon=6", "data.stride=8", "training.batch_size=64"),
-    "seq2seq": ("task.beam=2", "model.units=16", "model.dimension=16"),
-    "transformer": ("task.beam=2", "model.width=16", "model.intermediate=16", "model.encoders=1", "model.decoders=1"),
+    "seq2seq": ("task.beam=2", *SMALL_LSTM),
+    "transformer": ("task.beam=2", *SMALL_TRANSFORMER),
+    "transformer lstm": ("task.beam=2", *SMALL_LSTM),
+    "transformer ensemble": (
+        "task.beam=2",
+        *(f"transformer.{change}" for change in SMALL_TRANSFORMER),
+        *(f"lstm.{change}" for change in SMALL_LSTM),
+    ),
 }
-"""Windows whose real length takes a recurrent network a minute, and translators whose real size does."""
+"""Windows whose real length takes a recurrent network a minute, and translators whose real size does; of a model that
+has its own, by both names.
+"""
 FILES = {
     "saved_model.pb", "variables", "model.keras", "model.tflite", "assets.extra", "run.json", "metrics.json",
     "history.csv", "report.html", "plots", "README.md",
@@ -100,7 +110,7 @@ def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     recipe = catalog.load(catalog.entry(name)).with_model(model)
     changes = [*QUICK, f"training.folds={min(recipe.training.folds, 2)}"]
     changes += [SMALLER[model]] if model in SMALLER else []
-    changes += SHORTER.get(name, ())
+    changes += SHORTER.get(f"{name} {model}", SHORTER.get(name, ()))
     if settings_of(recipe)["model"].get("weights") == "imagenet":
         changes.append(f"model.weights={untrained_backbone(tmp_path_factory.mktemp('weights'))}")
     asked = order(name, model=model, data="sample", changes=changes, out=tmp_path_factory.mktemp("runs"))
