@@ -93,7 +93,7 @@ def _check_steps(times: np.ndarray, made: SeriesInputs, where: str) -> None:
     own, most = clock.step_of(times), len(times) // 2
     if _are_rare(times, made.step) and own is not None:
         raise _another_step(own, made.step, where)
-    _check_repeated(times, made.time, made.step, where)
+    _check_repeated(times, made, made.step, where)
     uneven = np.flatnonzero(clock.apart(times, made.step))
     if not len(uneven):
         return
@@ -118,19 +118,18 @@ def _another_step(own: clock.Step, expected: clock.Step, where: str) -> InputErr
     )
 
 
-def _check_repeated(times: np.ndarray, column: str | None, step: clock.Step, where: str) -> None:
+def _check_repeated(times: np.ndarray, made: SeriesInputs, step: clock.Step, where: str) -> None:
     """InputError where most rows have the time of the row before: days alone, as a rule, of rows within a day."""
     repeated = int((np.diff(times) == np.timedelta64(0)).sum())
     if 2 * repeated < len(times):
         return
-    length = clock.fixed(step)
     remedy = (
         "Write the time of day beside each day, such as 2024-12-31 23:00, or as hours 0 to 23 in a column called hour."
-        if length is not None and length < np.timedelta64(1, "D")
+        if made.within_a_day
         else "Make one row of those of one time, their sum or their mean say, as the series of training had it."
     )
     raise InputError(
-        f"{where}, column {column!r}: {repeated} of the last {len(times)} rows have the time of the row before, "
+        f"{where}, column {made.time!r}: {repeated} of the last {len(times)} rows have the time of the row before, "
         f"{clock.shown(times[-1:])[0]}; expected a step of {clock.shown_step(step)}. {remedy}"
     )
 
