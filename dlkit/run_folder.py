@@ -49,7 +49,7 @@ from dlkit.judging import Judged, judge
 from dlkit.ordering import Order
 from dlkit.pipeline import Outcome, Prepared, Stopwatch, prepare, write_history
 from dlkit.recipe import Recipe, Say
-from dlkit.settings import settings_of
+from dlkit.settings import OF_MEMBERS, STAGES, settings_of
 from dlkit.workspace import Workspace, interrupted_runs, workspace
 
 _ROWS_TO_LOOK_AT = 2_000
@@ -361,15 +361,13 @@ def _of_translation(made: Made, judged: Judged) -> list[Callable[[], Drawing | N
 
 
 def _shown_settings(recipe: Recipe) -> dict[str, object]:
-    """The settings that were used: in an ensemble each member has a preprocessing, model and training of its own."""
+    """The settings that were used, as `--set` takes them: in an ensemble some stages are each member's own."""
     settings = plain_settings(settings_of(recipe))
     if not recipe.members:
         return dict(settings)
-    members = {name: _shown_settings(member) for name, member in recipe.members.items()}
-    own = {
-        name: {stage: values for stage, values in found.items() if stage != "data"} for name, found in members.items()
-    }
-    return {"data": settings["data"], "members": own}
+    members = {name: plain_settings(settings_of(member)) for name, member in recipe.members.items()}
+    own = {name: {stage: found[stage] for stage in OF_MEMBERS} for name, found in members.items()}
+    return {stage: settings[stage] for stage in STAGES if stage not in OF_MEMBERS} | {"members": own}
 
 
 def peak_memory_mb() -> float:

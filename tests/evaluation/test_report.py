@@ -172,7 +172,7 @@ def test_an_ensemble_has_a_table_of_epochs_and_settings_by_member(imdb, members_
     assert "All 2 epochs of ngrams as a table epoch accuracy loss val_accuracy val_loss 1 0.900" in page.text
     assert "All 4 epochs of cnn_wide as a table" in page.text
     assert "Epochs ngrams 2, cnn_wide 4" in page.text
-    assert "Member ngrams training.epochs 2" in page.text
+    assert "Member ngrams ngrams.training.epochs 2" in page.text
     assert "members" not in page.text
 
 
