@@ -26,7 +26,7 @@ from dlkit.training.fit import Trained
 
 
 def train(
-    prepared: Prepared, *, seed: int, say: Say, checkpoints: Path | None = None, logs: Path | None = None
+    prepared: Prepared, checkpoints: Path | None = None, logs: Path | None = None, *, seed: int, say: Say
 ) -> Outcome:
     """As `pipeline.train`; of an ensemble, each member by its own settings, then all of them as one network."""
     members = prepared.recipe.members

@@ -241,17 +241,7 @@ def train(
             "training.refit=false."
         )
     folds, beside = _folds(prepared, seed=seed, say=say, checkpoints=checkpoints) if settings.folds else (None, {})
-    trained = fit(
-        prepared.build,
-        prepared.encoded(prepared.train),
-        prepared.encoded(prepared.watched),
-        objective=prepared.objective,
-        settings=settings,
-        seed=seed,
-        say=say,
-        checkpoint=checkpoints / "main" if checkpoints else None,
-        logs=logs,
-    )
+    trained = learn(prepared, seed=seed, say=say, checkpoints=checkpoints, logs=logs)
     answers = answers_of(trained.model, prepared.answer, prepared.validation)
     answer = prepared.settled(answers).answer
     figures = score(recipe.task.name, answer, raw_targets(prepared.validation), answers)
@@ -263,6 +253,21 @@ def train(
         if trained.interrupted:
             warnings.append("The refit on all rows was interrupted; the weights are those of the training before it.")
     return Outcome(trained, figures, folds, beside, warnings, answers)
+
+
+def learn(prepared: Prepared, *, seed: int, say: Say, checkpoints: Path | None, logs: Path | None) -> Trained:
+    """The training itself, from first weights, from those of a run, or from the last of its own checkpoints."""
+    return fit(
+        prepared.build,
+        prepared.encoded(prepared.train),
+        prepared.encoded(prepared.watched),
+        objective=prepared.objective,
+        settings=prepared.recipe.training,
+        seed=seed,
+        say=say,
+        checkpoint=checkpoints / "main" if checkpoints else None,
+        logs=logs,
+    )
 
 
 def _refit(prepared: Prepared, chosen: Trained, *, seed: int, say: Say, checkpoints: Path | None) -> Trained:

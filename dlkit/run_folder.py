@@ -49,7 +49,8 @@ from dlkit.judging import Judged, judge
 from dlkit.ordering import Order
 from dlkit.pipeline import Outcome, Prepared, Stopwatch, prepare, write_history
 from dlkit.recipe import Recipe, Say
-from dlkit.settings import OF_MEMBERS, STAGES, settings_of
+from dlkit.settings import OF_MEMBERS, STAGES, plain_settings, settings_of
+from dlkit.side_by_side import learn_side_by_side
 from dlkit.workspace import Workspace, interrupted_runs, workspace
 
 _ROWS_TO_LOOK_AT = 2_000
@@ -101,7 +102,9 @@ def make(order: Order, *, say: Say) -> Run:
     with workspace(folder, identity, resume=order.resume) as space:
         _say_resumed(order, space, folder, say)
         with watch.stage("train"):
-            outcome = train(prepared, seed=order.seed, say=say, checkpoints=space.checkpoints, logs=space.run / "logs")
+            places = space.checkpoints, space.run / "logs"
+            learn_side_by_side(order, prepared.splits, *places, say=say)
+            outcome = train(prepared, *places, seed=order.seed, say=say)
         if outcome.held_out is not None:
             prepared = prepared.settled(outcome.held_out)
         with watch.stage("evaluate"):
@@ -382,17 +385,3 @@ def _versions() -> dict[str, str]:
 
 def _flat(settings: Mapping[str, Mapping[str, object]]) -> dict[str, object]:
     return {f"{stage}.{name}": value for stage, values in settings.items() for name, value in values.items()}
-
-
-def plain_settings(settings: Mapping[str, Mapping[str, object]]) -> dict[str, dict[str, object]]:
-    """Settings as JSON holds them."""
-    return {
-        stage: {name: list(value) if isinstance(value, tuple) else _scalar(value) for name, value in values.items()}
-        for stage, values in settings.items()
-    }
-
-
-def _scalar(value: object) -> object:
-    if isinstance(value, Mapping):
-        return {str(name): _scalar(one) for name, one in value.items()}
-    return value if value is None or isinstance(value, bool | int | float | str) else str(value)

@@ -25,6 +25,20 @@ def settings_of(recipe: Recipe) -> dict[str, dict[str, object]]:
     return {stage: _values(recipe, stage) for stage in STAGES}
 
 
+def plain_settings(settings: Mapping[str, Mapping[str, object]]) -> dict[str, dict[str, object]]:
+    """Settings as JSON holds them."""
+    return {
+        stage: {name: list(value) if isinstance(value, tuple) else _plain(value) for name, value in values.items()}
+        for stage, values in settings.items()
+    }
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Mapping):
+        return {str(name): _plain(one) for name, one in value.items()}
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
+
+
 def with_settings(recipe: Recipe, changes: Sequence[str]) -> Recipe:
     """The recipe with settings changed, each given as "stage.name=value", or, of one member of an ensemble alone, as
     "member.stage.name=value"; of two that concern one setting, the last holds. SettingsError for what does not fit.

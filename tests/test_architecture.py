@@ -33,6 +33,7 @@ ROOMS = (
     ("given_rows",),
     ("pipeline",),
     ("ensembles",),
+    ("side_by_side",),
     ("judging",),
     ("run_folder",),
     ("finished",),

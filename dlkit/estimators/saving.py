@@ -10,8 +10,8 @@ from dlkit.contracts import Examples, Split
 from dlkit.errors import ExportError, SettingsError
 from dlkit.inference.runs import FORMAT, write_json
 from dlkit.recipe import Recipe
-from dlkit.run_folder import Content, plain_settings, prove_content, write_content
-from dlkit.settings import settings_of
+from dlkit.run_folder import Content, prove_content, write_content
+from dlkit.settings import plain_settings, settings_of
 from dlkit.training.fit import outputs
 from dlkit.workspace import workspace
 
