@@ -157,7 +157,7 @@ def evaluate(folder: Path, *, data: str | Path | None, artefact: str, say: Say) 
     if cut:
         longest = finished.transform.longest_source
         say(f"note: {cut} of {len(splits.test)} texts have more than the {longest - 1} pieces that are read; cut there")
-    how = signatures(corpus_of(finished.answer, finished.truths(splits.test), outputs).tokeniser)
+    how = signatures(corpus_of(finished.answer, finished.truths(splits.test), outputs))
     return {**document, "test": figures, "signatures": how, "sources_cut": cut}
 
 

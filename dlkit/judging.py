@@ -92,7 +92,7 @@ def _judge_translations(
     """Beside the source as it is, the most frequent sentence, and a dictionary."""
     splits, rows = prepared.splits, prepared.splits.test
     corpus = translation.corpus_of(answer, rows.targets, answers)
-    beside = translation_baselines.baselines(splits.train, rows, answer.language)
+    beside = translation_baselines.baselines(splits.train, rows, answer)
     if prepared.start is not None:
         before = answers_of(prepared.build(), answer, prepared.test)
         beside[translation.BEFORE] = translation.figures(answer, rows.targets, before)
@@ -101,7 +101,7 @@ def _judge_translations(
     (sources,) = rows.inputs.values()
     more = {
         "search": {"beam": answer.beam, "length_penalty": answer.length_penalty, "longest": answer.longest},
-        "signatures": translation.signatures(corpus.tokeniser),
+        "signatures": translation.signatures(corpus),
         "length_ratio": translation.length_ratio(corpus),
         "by_length": translation.by_length(corpus),
         "examples": translation.examples(corpus, sources.tolist()),

@@ -1,8 +1,9 @@
 """How good are translations, by the measures that others use?
 
 `bleu`: sacreBLEU (Post 2018) on plain text, whose signature says how: where words are not parted by blanks, by another
-tokeniser than usual. `bleu_tokenised`: as papers on Multi30k count it, lower-cased, punctuation normalised and
-tokenised by Moses, whose own files are met word for word. `chrf`: Popović 2015.
+tokeniser than usual; where a translator writes lower case alone, without regard to case. `bleu_tokenised`: as papers on
+Multi30k count it, lower-cased, punctuation normalised and tokenised by Moses, whose own files are met word for word.
+`chrf`: Popović 2015; its case as that of `bleu`.
 """
 
 from __future__ import annotations
@@ -31,11 +32,14 @@ _FEWEST = 20
 
 @dataclass(frozen=True)
 class Corpus:
-    """Sentences written and, one each, sentences that a person wrote. `tokeniser`: see `tokenisers`."""
+    """Sentences written and, one each, sentences that a person wrote. `tokeniser`: see `tokenisers`. `lower`: letters
+    are compared without regard to case.
+    """
 
     written: Sequence[str]
     right: Sequence[str]
     tokeniser: str = USUAL
+    lower: bool = False
 
     def __len__(self) -> int:
         return len(self.right)
@@ -51,7 +55,7 @@ def corpus_of(answer: object, targets: object, outputs: np.ndarray) -> Corpus:
     if len(targets) != len(outputs) or not len(targets):
         raise DataError(f"{len(targets)} references do not fit {len(outputs)} translations: expected one for each.")
     right = targets.tolist()
-    return Corpus(answer.sentences(outputs), right, tokeniser_of(answer.language, right))
+    return Corpus(answer.sentences(outputs), right, tokeniser_of(answer.language, right), answer.pieces.lower)
 
 
 def figures(answer: object, targets: object, outputs: np.ndarray) -> dict[str, float]:
@@ -66,10 +70,11 @@ def of_texts(corpus: Corpus, language: str) -> dict[str, float]:
     """As `figures`, of plain sentences."""
     from sacrebleu.metrics.chrf import CHRF
 
+    chrf = CHRF(lowercase=corpus.lower)
     return {
         "bleu": bleu(corpus),
         "bleu_tokenised": bleu_tokenised(corpus, language),
-        "chrf": float(CHRF().corpus_score(corpus.written, [corpus.right]).score),
+        "chrf": float(chrf.corpus_score(corpus.written, [corpus.right]).score),
     }
 
 
@@ -78,7 +83,7 @@ def bleu(corpus: Corpus) -> float:
     from sacrebleu.metrics.bleu import BLEU
 
     # Of characters, too, a full stop stands alone at the end, which sacreBLEU takes for text that is tokenised already.
-    metric = BLEU(tokenize=corpus.tokeniser, force=corpus.tokeniser != USUAL)
+    metric = BLEU(tokenize=corpus.tokeniser, lowercase=corpus.lower, force=corpus.tokeniser != USUAL)
     return float(metric.corpus_score(corpus.written, [corpus.right]).score)
 
 
@@ -124,21 +129,19 @@ _MOSES = {
 """Languages with rules of their own, by their other names (ISO 639-2, English)."""
 
 
-def signatures(tokeniser: str = USUAL) -> dict[str, str]:
-    """How the figures were made, as sacreBLEU writes it, and how the text of `bleu_tokenised` was. `tokeniser`: see
-    `Corpus`.
-    """
+def signatures(corpus: Corpus) -> dict[str, str]:
+    """How the figures were made, as sacreBLEU writes it, and how the text of `bleu_tokenised` was."""
     from importlib.metadata import version
 
     from sacrebleu.metrics.bleu import BLEU
     from sacrebleu.metrics.chrf import CHRF
 
-    metric, lower = (BLEU(tokenize=tokeniser, lowercase=low, references=[["a"]]) for low in (False, True))
+    metric, lower = (BLEU(tokenize=corpus.tokeniser, lowercase=low, references=[["a"]]) for low in (corpus.lower, True))
     tokenised = f"lower-cased, Moses punctuation and tokens by sacremoses {version('sacremoses')}"
     return {
         "bleu": str(metric.get_signature()),
-        "chrf": str(CHRF(references=[["a"]]).get_signature()),
-        "bleu_tokenised": tokenised if tokeniser == USUAL else str(lower.get_signature()),
+        "chrf": str(CHRF(lowercase=corpus.lower, references=[["a"]]).get_signature()),
+        "bleu_tokenised": tokenised if corpus.tokeniser == USUAL else str(lower.get_signature()),
     }
 
 
@@ -161,7 +164,8 @@ def worst(answer: object, targets: np.ndarray, outputs: np.ndarray) -> tuple[np.
     """Rows by chrF, the lowest first, their translations and chrF as text."""
     from sacrebleu.metrics.chrf import CHRF
 
-    corpus, chrf = corpus_of(answer, targets, outputs), CHRF()
+    corpus = corpus_of(answer, targets, outputs)
+    chrf = CHRF(lowercase=corpus.lower)
     scores = [chrf.sentence_score(one, [right]).score for one, right in zip(corpus.written, corpus.right, strict=True)]
     rows = np.argsort(scores, kind="stable")
     return rows, [corpus.written[row] for row in rows], [f"chrF {scores[row]:.0f}" for row in rows]

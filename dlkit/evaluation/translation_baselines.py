@@ -11,14 +11,15 @@ from dlkit.contracts import Split
 from dlkit.evaluation.tokenisers import tokeniser_of
 from dlkit.evaluation.translation import Corpus, of_texts
 from dlkit.inference.sentence_pieces import MARK, marked_words, parts
+from dlkit.inference.sentences import SentenceAnswer
 
 MOST_PAIRS, LONGEST, STEPS = 10_000, 40, 5
 """Of the dictionary: pairs and words of each that it is learnt from, and how often it looks at them."""
 
 
-def baselines(train: Split, test: Split, language: str) -> dict[str, dict[str, float]]:
+def baselines(train: Split, test: Split, answer: SentenceAnswer) -> dict[str, dict[str, float]]:
     """Figures of "copy" (the source itself), "most_frequent" (the most frequent training translation) and
-    "word_by_word" (see `Dictionary`) on the test rows.
+    "word_by_word" (see `Dictionary`) on the test rows, counted as those of `answer` are.
     """
     (sources,), right = test.inputs.values(), np.asarray(test.targets).tolist()
     (learnt,), written = train.inputs.values(), np.asarray(train.targets)
@@ -30,8 +31,11 @@ def baselines(train: Split, test: Split, language: str) -> dict[str, dict[str, f
         "most_frequent": [frequent] * len(right),
         "word_by_word": [dictionary.translate(text) for text in sources.tolist()],
     }
-    tokeniser = tokeniser_of(language, right)
-    return {name: of_texts(Corpus(texts, right, tokeniser), language) for name, texts in found.items()}
+    corpora = {
+        name: Corpus(texts, right, tokeniser_of(answer.language, right), answer.pieces.lower)
+        for name, texts in found.items()
+    }
+    return {name: of_texts(corpus, answer.language) for name, corpus in corpora.items()}
 
 
 class Dictionary:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
@@ -62,7 +64,29 @@ def test_papers_lower_case_and_tokenise() -> None:
     ]
     corpus = Corpus(["ein hund läuft , schnell ."], ["Ein Hund läuft, schnell."])
     assert bleu_tokenised(corpus, "de") == pytest.approx(100) and bleu(corpus) < 60
-    assert "case:mixed" in signatures()["bleu"] and "tok:13a" in signatures()["bleu"]
+    assert "case:mixed" in signatures(corpus)["bleu"] and "tok:13a" in signatures(corpus)["bleu"]
+
+
+def test_a_translator_that_writes_lower_case_is_compared_without_regard_to_case() -> None:
+    from sacrebleu import corpus_bleu, corpus_chrf
+
+    answer = replace(ANSWER, pieces=SentencePieces(WORDS, level="word", lower=True))
+    references = np.array(["A B c d E.", "a b.", "E D c b a."], object)
+    written = ["a b c d e.", "a a.", "e d c b b."]
+    figures = score("translation", answer, references, outputs_of(written))
+    low = [[text.lower() for text in references]]
+    assert figures["bleu"] == pytest.approx(corpus_bleu(written, low).score)
+    assert figures["chrf"] == pytest.approx(corpus_chrf(written, low).score)
+    assert figures["bleu"] > score("translation", ANSWER, references, outputs_of(written))["bleu"] + 10
+    assert worst_mistakes("translation", answer, {"x": references}, references, outputs_of(written))[2]["row"] == 0
+    found = signatures(corpus_of(answer, references, outputs_of(written)))
+    assert "case:lc" in found["bleu"] and "case:lc" in found["chrf"]
+    train, test = (
+        Split({"source": texts}, np.array(["Ein Hund, ein Haus."] * 2, object))
+        for texts in (np.array(["?", "!"], object), np.array(["EIN HUND, EIN HAUS."] * 2, object))
+    )
+    assert baselines(train, test, answer)["copy"]["bleu"] == pytest.approx(100)
+    assert baselines(train, test, ANSWER)["copy"]["bleu"] < 50
 
 
 @pytest.mark.parametrize("name", ["fr", "FR", "fr-FR", "fr_CA", "fra", "fre", "french", " French "])
@@ -126,10 +150,10 @@ def test_one_wrong_character_costs_a_chinese_sentence_a_little() -> None:
     corpus = corpus_of(answer, np.array(CHINESE * 10, object), np.tile(outputs, (10, 1)))
     assert by_length(corpus) == {"11-15": {"rows": 30, "bleu": pytest.approx(figures["bleu"])}}
     assert length_ratio(corpus) == 1
-    assert "tok:zh" in signatures(corpus.tokeniser)["bleu"]
-    assert "case:lc|eff:no|tok:zh" in signatures(corpus.tokeniser)["bleu_tokenised"]
-    copied = baselines(*[Split({"source": np.array(CHINESE, object)}, np.array(CHINESE, object))] * 2, "")["copy"]
-    assert copied["bleu"] == pytest.approx(100)
+    assert "tok:zh" in signatures(corpus)["bleu"]
+    assert "case:lc|eff:no|tok:zh" in signatures(corpus)["bleu_tokenised"]
+    split = Split({"source": np.array(CHINESE, object)}, np.array(CHINESE, object))
+    assert baselines(split, split, replace(answer, language=""))["copy"]["bleu"] == pytest.approx(100)
 
 
 def test_lengths_with_too_few_sentences_have_no_bleu_of_their_own() -> None:
@@ -177,7 +201,7 @@ def test_a_dictionary_finds_each_word_and_word_order_is_beyond_it() -> None:
     sample = PairData().load("sample", say=lambda _: None)
     dictionary = Dictionary(sample.train.inputs["source"].tolist(), sample.train.targets.tolist())
     assert dictionary.translate("dog sees horse, Zebra!") == "kanu vidas kabo, Zebra!"
-    found = baselines(sample.train, sample.test, "")
+    found = baselines(sample.train, sample.test, replace(ANSWER, language=""))
     assert found["copy"]["bleu"] < 1 < found["most_frequent"]["bleu"] < 20
     assert found["word_by_word"]["chrf"] > 1.5 * found["most_frequent"]["chrf"] > found["copy"]["chrf"]
 
@@ -185,7 +209,7 @@ def test_a_dictionary_finds_each_word_and_word_order_is_beyond_it() -> None:
 def test_repeated_pairs_learn_no_other_dictionary_and_one_pair_is_enough() -> None:
     assert Dictionary(["a b"], ["x y"]).translate("a b c") in ("x x c", "x y c", "y y c", "y x c")
     train = Split({"source": np.array(["?", "!"], object)}, np.array(["x", "x"], object))
-    assert baselines(train, train, "de")["most_frequent"]["chrf"] == pytest.approx(100)
+    assert baselines(train, train, ANSWER)["most_frequent"]["chrf"] == pytest.approx(100)
 
 
 def test_what_is_to_be_thought_of_the_figures_is_said() -> None:
