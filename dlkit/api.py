@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from dlkit.inference.runs import ROOT, find_run
 from dlkit.ordering import order
 from dlkit.recipe import Say
+from dlkit.settings import as_changes
 
 if TYPE_CHECKING:
     import keras
@@ -33,14 +34,13 @@ def run(
     """Data → train → evaluate → export → verify → report, as `dlkit run`.
 
     `recipe`: a name or a path to a `.py` file. `data`: a path, "sample", or None for the recipe's dataset. `settings`:
-    e.g. `{"training.batch_size": 256}`. `start`: a finished run that training goes on with (`--from`). `say`: takes
-    progress, a line at a time (default: nothing is printed).
+    e.g. `{"training.batch_size": 256}` or `{"training": {"batch_size": 256}}`. `start`: a finished run that training
+    goes on with (`--from`). `say`: takes progress, a line at a time (default: nothing is printed).
     Raises a `DlkitError`; DisagreementError when an artefact does not answer as its model.
     """
-    changes = [f"{name}={_text(value)}" for name, value in (settings or {}).items()]
     made = order(
-        str(recipe), model=model, data=data, changes=changes, epochs=epochs, seed=seed, out=out, resume=resume,
-        start=start,
+        str(recipe), model=model, data=data, changes=as_changes(settings or {}), epochs=epochs, seed=seed, out=out,
+        resume=resume, start=start,
     )  # fmt: skip
     from dlkit.run_folder import make
 
@@ -70,7 +70,3 @@ def keras_model(run: str | Path, *, root: str | Path = ROOT) -> keras.Model:
 
     folder = find_run(run, root)
     return loaded(artefact_path(folder, read_run(folder), "keras"))
-
-
-def _text(value: object) -> str:
-    return ",".join(map(str, value)) if isinstance(value, tuple | list) else str(value)

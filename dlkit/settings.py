@@ -39,6 +39,27 @@ def _plain(value: object) -> object:
     return value if value is None or isinstance(value, bool | int | float | str) else str(value)
 
 
+def as_changes(settings: Mapping[str, object], *, of: str = "") -> list[str]:
+    """Settings given in Python as `with_settings` takes them: by their path, "training.epochs", or each stage, and each
+    member of an ensemble, with a mapping of its own.
+    """
+    found = []
+    for name, value in settings.items():
+        path = f"{of}.{name}" if of else str(name)
+        if isinstance(value, Mapping) and ("." not in path or path.rpartition(".")[2] in STAGES):
+            found += as_changes(value, of=path)
+        else:
+            found.append(f"{path}={_text(value)}")
+    return found
+
+
+def _text(value: object) -> str:
+    """As `parse` reads it."""
+    if isinstance(value, Mapping):
+        return ",".join(f"{name}:{one}" for name, one in value.items())
+    return ",".join(map(str, value)) if isinstance(value, tuple | list) else str(value)
+
+
 def with_settings(recipe: Recipe, changes: Sequence[str]) -> Recipe:
     """The recipe with settings changed, each given as "stage.name=value", or, of one member of an ensemble alone, as
     "member.stage.name=value"; of two that concern one setting, the last holds. SettingsError for what does not fit.

@@ -14,7 +14,7 @@ from dlkit.contracts import Spec, Splits
 from dlkit.errors import SettingsError
 from dlkit.preprocessing.tables import TableFeatures
 from dlkit.recipe import Recipe
-from dlkit.settings import parse, settings_of, with_settings, with_values
+from dlkit.settings import as_changes, parse, settings_of, with_settings, with_values
 from dlkit.tasks import Regression
 from dlkit.training.settings import Training
 
@@ -179,3 +179,26 @@ def test_pairs_of_name_and_value_make_a_mapping(text: str, expected: dict[str, f
 def test_pairs_that_are_none_are_refused(text: str, message: str) -> None:
     with pytest.raises(SettingsError, match=f"task.weights: {message}"):
         parse(text, Mapping[str, float], "task.weights")
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"training.epochs": 3, "model.units": (8, 4)}, ["training.epochs=3", "model.units=8,4"]),
+        ({"training": {"epochs": 3, "clip": None}, "model": {}}, ["training.epochs=3", "training.clip=None"]),
+        ({"task": {"weights": {"a": 1, "b": 0.5}}}, ["task.weights=a:1,b:0.5"]),
+        ({"task.weights": {"a": 1, "b": 0.5}}, ["task.weights=a:1,b:0.5"]),
+        ({"a": {"training": {"epochs": 2}}, "a.model": {"units": 5}}, ["a.training.epochs=2", "a.model.units=5"]),
+        ({"training": 5}, ["training=5"]),
+        ({}, []),
+    ],
+)  # fmt: skip
+def test_settings_of_python_are_those_of_the_command_line(settings: dict[str, object], expected: list[str]) -> None:
+    assert as_changes(settings) == expected
+
+
+def test_settings_by_stage_reach_the_recipe_and_a_wrong_stage_is_told() -> None:
+    changed = with_settings(RECIPE, as_changes({"model": {"units": (8, 4)}, "data": {"shuffle": True}}))
+    assert settings_of(changed)["model"]["units"] == (8, 4) and settings_of(changed)["data"]["shuffle"] is True
+    with pytest.raises(SettingsError, match=r"there is no stage 'trainig'.*training"):
+        with_settings(RECIPE, as_changes({"trainig": {"epochs": 3}}))
