@@ -83,7 +83,9 @@ def kept(folder: Path, remark: str) -> dict[str, object]:
         },
         "losses": {
             column.removeprefix("val_").removesuffix("loss").strip("_"): [
-                round(float(row[column]), 4) for row in history if row[column]
+                round(float(row[column]), 4)
+                for row in history
+                if row[column] != "nan"  # another member learned on
             ]
             for column in history[0]
             if column.startswith("val_") and column.endswith("_loss")

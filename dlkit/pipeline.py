@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import resource
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -39,6 +41,12 @@ _IN_TRAINING_ALONE = {
     "free_bits", "warm_up", "label_weight", "seed", "inbound_nodes", "input_layers", "output_layers",
 }  # fmt: skip
 """Parts of a network's configuration that do not change what its weights compute, or tell layers by their names."""
+
+
+def peak_memory_mb(used: resource.struct_rusage | None = None) -> float:
+    """Largest resident memory of this process so far, or of the one that `used` it, in MB of 10^6 bytes."""
+    peak = (used or resource.getrusage(resource.RUSAGE_SELF)).ru_maxrss
+    return round(peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6, 1)
 
 
 class Stopwatch:

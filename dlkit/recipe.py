@@ -39,10 +39,11 @@ class Ensemble:
     """Several of a recipe's models that answer together, each trained as if it were alone.
 
     `members`: their names. How much each counts is learnt from the validation rows; translators, which have to write
-    the same pieces, count alike.
+    the same pieces, count alike. `epochs`: how many each learns for here, in their order; empty for as many as alone.
     """
 
     members: tuple[str, ...]
+    epochs: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -81,8 +82,11 @@ class Recipe:
             raise SettingsError(f"There is no model {name!r} in this recipe.{did_you_mean(name, self.models)}")
         variant = self.variants[name]
         if isinstance(variant, Ensemble):
-            self._check_members(name, variant.members)
+            self._check_members(name, variant)
             members = {member: self.with_model(member) for member in variant.members}
+            for member, epochs in zip(members, variant.epochs, strict=False):
+                alone = members[member]
+                members[member] = replace(alone, training=replace(alone.training, epochs=epochs))
             return replace(self, model=ensemble).with_members(members)
         if not isinstance(variant, Variant):
             return replace(self, model=variant)
@@ -94,14 +98,19 @@ class Recipe:
         own = {name: member.preprocessing for name, member in members.items()}
         return replace(self, preprocessing=_joined(own), members=members)
 
-    def _check_members(self, name: str, members: tuple[str, ...]) -> None:
-        """SettingsError unless `members` of the ensemble `name` are models that can answer together."""
+    def _check_members(self, name: str, made_of: Ensemble) -> None:
+        """SettingsError unless the members of the ensemble `name` are models that can answer together."""
+        members = made_of.members
         single = [model for model in self.models if not isinstance(self.variants.get(model), Ensemble)]
         for member in (members,) if isinstance(members, str) else members:
             if member not in single:
                 raise SettingsError(f"Ensemble {name!r}: no single model {member!r}.{did_you_mean(member, single)}")
         if isinstance(members, str) or len(set(members)) != len(members) or len(members) < 2:
             raise SettingsError(f"Ensemble {name!r}: expected two different models or more, got {members!r}.")
+        if made_of.epochs and len(made_of.epochs) != len(members):
+            raise SettingsError(
+                f"Ensemble {name!r}: expected epochs for each of its {len(members)} members, got {made_of.epochs!r}."
+            )
         if self.task.name not in ("classification", "translation"):
             raise SettingsError(
                 f"Ensemble {name!r}: it pools the chances of classes, or of the next piece of a translation; the task "

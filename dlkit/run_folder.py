@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import platform
-import resource
-import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -47,7 +45,7 @@ from dlkit.inference.sentences import SentenceAnswer
 from dlkit.inference.translation import PairText
 from dlkit.judging import Judged, judge
 from dlkit.ordering import Order
-from dlkit.pipeline import Outcome, Prepared, Stopwatch, prepare, write_history
+from dlkit.pipeline import Outcome, Prepared, Stopwatch, peak_memory_mb, prepare, write_history
 from dlkit.recipe import Recipe, Say
 from dlkit.settings import OF_MEMBERS, STAGES, plain_settings, settings_of
 from dlkit.side_by_side import learn_side_by_side
@@ -59,11 +57,14 @@ _PACKAGES = ("dlkit", "tensorflow", "keras", "ai-edge-litert", "numpy", "scikit-
 
 @dataclass(frozen=True)
 class Made:
-    """What was asked for, the rows, and what training gave."""
+    """What was asked for, the rows, and what training gave. `beside_mb`: memory of all processes that learned side by
+    side, 0 where none did.
+    """
 
     order: Order
     prepared: Prepared
     outcome: Outcome
+    beside_mb: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -103,14 +104,14 @@ def make(order: Order, *, say: Say) -> Run:
         _say_resumed(order, space, folder, say)
         with watch.stage("train"):
             places = space.checkpoints, space.run / "logs"
-            learn_side_by_side(order, prepared.splits, *places, say=say)
+            beside_mb = learn_side_by_side(order, prepared.splits, *places, say=say)
             outcome = train(prepared, *places, seed=order.seed, say=say)
         if outcome.held_out is not None:
             prepared = prepared.settled(outcome.held_out)
         with watch.stage("evaluate"):
             judged = judge(prepared, outcome, seed=order.seed)
         with watch.stage("export"):
-            made = Made(order, prepared, outcome)
+            made = Made(order, prepared, outcome, beside_mb)
             entries = write_content(space.run, _content(made), _origin(order, splits))
         with watch.stage("verify"):
             proofs = prove_content(space.run, _content(made), judged.outputs, splits.test.inputs)
@@ -196,6 +197,7 @@ def _origin(order: Order, splits: Splits) -> dict[str, object]:
         "task": order.recipe.task.name,
         "model": order.model,
         "settings": plain_settings(settings_of(order.recipe)),
+        **({"members": _members_own(order.recipe)} if order.recipe.members else {}),
         "changes": list(order.changes),
         "seed": order.seed,
         "data": {
@@ -257,7 +259,7 @@ def _metrics(made: Made, judged: Judged, entries: dict[str, dict[str, object]], 
         "test": judged.test,
         "baselines": judged.baselines,
         **judged.more,
-        "peak_memory_mb": peak_memory_mb(),
+        "peak_memory_mb": max(peak_memory_mb(), made.beside_mb),
         "parameters": int(outcome.model.count_params()),
         "epochs": len(outcome.trained.history),
         "best_epoch": outcome.trained.best_epoch,
@@ -368,15 +370,14 @@ def _shown_settings(recipe: Recipe) -> dict[str, object]:
     settings = plain_settings(settings_of(recipe))
     if not recipe.members:
         return dict(settings)
+    shared = {stage: settings[stage] for stage in STAGES if stage not in OF_MEMBERS}
+    return shared | {"members": _members_own(recipe)}
+
+
+def _members_own(recipe: Recipe) -> dict[str, dict[str, object]]:
+    """What each member of an ensemble has for itself, by stage."""
     members = {name: plain_settings(settings_of(member)) for name, member in recipe.members.items()}
-    own = {name: {stage: found[stage] for stage in OF_MEMBERS} for name, found in members.items()}
-    return {stage: settings[stage] for stage in STAGES if stage not in OF_MEMBERS} | {"members": own}
-
-
-def peak_memory_mb() -> float:
-    """Largest resident memory of this process so far, in MB of 10^6 bytes."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return round(peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6, 1)
+    return {name: {stage: found[stage] for stage in OF_MEMBERS} for name, found in members.items()}
 
 
 def _versions() -> dict[str, str]:

@@ -22,20 +22,22 @@ from dlkit.ensembles import member_alone
 from dlkit.errors import TrainingError
 from dlkit.given_rows import rows_to_learn
 from dlkit.ordering import Order, order
-from dlkit.pipeline import learn, prepare
+from dlkit.pipeline import learn, peak_memory_mb, prepare
 from dlkit.recipe import Recipe, Say
 
 WORTH_IT = 200_000
 """Rows times epochs of all members from which on it pays to start a process for each, which takes ten seconds."""
 
 
-def learn_side_by_side(asked: Order, splits: Splits, checkpoints: Path, logs: Path, *, say: Say) -> None:
+def learn_side_by_side(asked: Order, splits: Splits, checkpoints: Path, logs: Path, *, say: Say) -> float:
     """Let the members of an ensemble leave their checkpoints, if it has any and that is sooner done so. TrainingError
     where a person interrupts.
+
+    The memory that all processes need together, at most, in MB of 10^6 bytes; 0 where none was started.
     """
     members, cores = asked.recipe.members, _cores()
     if not _is_sooner(asked, len(splits.train), cores):
-        return
+        return 0.0
     share = max(1, cores // len(members))
     say(f"members {', '.join(members)}: side by side, {share} of {cores} cores each")
     threads = {"TF_NUM_INTRAOP_THREADS": str(share), "TF_NUM_INTEROP_THREADS": str(share)}
@@ -55,6 +57,7 @@ def learn_side_by_side(asked: Order, splits: Splits, checkpoints: Path, logs: Pa
     finally:
         for one in started.values():
             one.end()
+    return round(peak_memory_mb() + sum(one.peak_mb for one in started.values()), 1)
 
 
 def _is_sooner(asked: Order, rows: int, cores: int) -> bool:
@@ -91,7 +94,11 @@ def _task(asked: Order, member: str, checkpoints: Path, logs: Path) -> dict[str,
 
 
 class _Process:
-    """A member that learns elsewhere. Its standard input is open as long as somebody waits for it."""
+    """A member that learns elsewhere. Its standard input is open as long as somebody waits for it. `peak_mb`: its
+    largest resident memory, in MB, once it has ended.
+    """
+
+    peak_mb = 0.0
 
     def __init__(self, name: str, task: Mapping[str, object], environment: Mapping[str, str], say: Say) -> None:
         self.process = subprocess.Popen(
@@ -112,7 +119,8 @@ class _Process:
             say(f"{name}: {line.rstrip()}")
 
     def wait(self) -> None:
-        self.process.wait()
+        _, status, used = os.wait4(self.process.pid, 0)
+        self.process.returncode, self.peak_mb = os.waitstatus_to_exitcode(status), peak_memory_mb(used)
         self.reader.join()
 
     def interrupt(self) -> None:

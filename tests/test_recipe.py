@@ -172,6 +172,8 @@ SENTENCES = Recipe(
         "finer": Variant(other, preprocessing=Pairs(size=99)),
         "both": Ensemble(("plain", "whole")),
         "apart": Ensemble(("plain", "finer")),
+        "shorter": Ensemble(("whole", "plain"), epochs=(2, 1)),
+        "of one": Ensemble(("whole", "plain"), epochs=(2,)),
     },
 )
 
@@ -182,6 +184,18 @@ def test_translators_of_an_ensemble_share_their_pieces() -> None:
     assert [one.preprocessing.dropout for one in chosen.members.values()] == [0.1, 0.0]
     with pytest.raises(SettingsError, match=r"'plain' and 'finer' cut sentences differently.*dropout"):
         SENTENCES.with_model("apart")
+
+
+def test_members_may_learn_for_less_than_alone() -> None:
+    def epochs(model: str, *changes: str) -> list[int]:
+        return [one.training.epochs for one in with_settings(SENTENCES.with_model(model), changes).members.values()]
+
+    assert epochs("both") == [Training().epochs, 3] and epochs("shorter") == [2, 1]
+    assert epochs("shorter", "plain.training.epochs=9") == [2, 9]
+    assert epochs("shorter", "training.epochs=5") == [5, 5]
+    assert SENTENCES.with_model("whole").training.epochs == 3
+    with pytest.raises(SettingsError, match=r"'of one': expected epochs for each of its 2 members, got \(2,\)"):
+        SENTENCES.with_model("of one")
 
 
 def test_what_is_said_of_shared_pieces_reaches_every_member() -> None:

@@ -16,6 +16,7 @@ from dlkit.data.pair_samples import toy
 from dlkit.export.proof import keras_model
 from dlkit.inference.runs import read_json
 from dlkit.ordering import Order, order
+from dlkit.pipeline import peak_memory_mb
 from dlkit.run_folder import make
 
 SMALL = [
@@ -36,6 +37,7 @@ def asked(folder: Path, out: str, *, rows: int = 200, epochs: int = 2) -> Order:
 def test_members_learn_at_the_same_time_as_they_would_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
     alone = make(asked(tmp_path, "alone"), say=said.append).folder
+    before = peak_memory_mb()
     assert not [line for line in said if "side by side" in line]
     said.clear()
     monkeypatch.setattr(side_by_side, "WORTH_IT", 0)
@@ -48,6 +50,8 @@ def test_members_learn_at_the_same_time_as_they_would_alone(tmp_path: Path, monk
     assert max(np.abs(one - other).max() for one, other in zip(ours, theirs, strict=True)) < 1e-3
     metrics = read_json(beside / "metrics.json")
     assert all(entry["agreement"] == 1 for entry in metrics["artefacts"].values())  # type: ignore[attr-defined]  # JSON
+    # Each process has loaded what a training needs.
+    assert float(str(metrics["peak_memory_mb"])) > before + 2 * 300
 
 
 def test_a_short_training_and_one_in_folds_start_no_processes(tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ def finished(tmp_path: Path) -> Path:
     (folder / "metrics.json").write_text(json.dumps(metrics))
     (folder / "run.json").write_text(json.dumps(record))
     losses = "epoch,seconds,first_loss,val_first_loss,second_loss,val_second_loss"
-    (folder / "history.csv").write_text(f"{losses}\n1,2,3,4.5,3,4.25\n2,2,3,3.5,,\n")
+    (folder / "history.csv").write_text(f"{losses}\n1,2,3,4.5,3,4.25\n2,2,3,3.5,nan,nan\n")
     return folder
 
 

@@ -76,5 +76,6 @@ def test_what_is_said_of_all_when_going_on_holds_for_each(run: Run) -> None:
 
 
 def test_the_record_says_the_settings_of_each(run: Run) -> None:
-    changes = read_json(run.folder / "run.json")["changes"]
-    assert changes == ["training.epochs=2", *SMALL, "data.target=toy"]
+    record = read_json(run.folder / "run.json")
+    assert record["changes"] == ["training.epochs=2", *SMALL, "data.target=toy"]
+    assert [one["training"]["epochs"] for one in record["members"].values()] == [2, 1]
