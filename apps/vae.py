@@ -3,7 +3,9 @@
     dlkit run vae --data sample
     dlkit generate vae --count 16 --seed 0 --out grid.png
     dlkit generate vae --between first.png second.png --out between.png
-    dlkit run vae --model iwae --from vae --set model.samples=50 --set model.resampled=5
+    dlkit run vae --model mlp
+    dlkit run vae --model iwae --from vae --epochs 150 --set training.learning_rate=0.001 \\
+        --set model.samples=50 --set model.resampled=5
     dlkit run vae --model table --data rows.csv
 
 `convolutional` is the lecture notes' network, codes of 50 numbers; `plane` has two, to look at; `mlp` and `iwae` are

@@ -44,6 +44,7 @@ def commands() -> None:
 
 
 _json_option = click.option("--json", "as_json", is_flag=True, help="Print exactly one JSON object on standard output.")
+_model_option = click.option("--model", metavar="NAME", help="One of the recipe's models (dlkit show RECIPE).")
 _data_option = click.option("--data", metavar="PATH|sample", help="Your own rows, or the bundled sample.")
 _judged_option = click.option(
     "--data", metavar="PATH|sample", help="Other rows: their test rows; all where they name none (of series: the last)."
@@ -83,27 +84,26 @@ def list_recipes(as_json: bool) -> None:
 
 @commands.command()
 @click.argument("recipe")
+@_model_option
 @_json_option
-def show(recipe: str, as_json: bool) -> None:
-    """All models and settings of a recipe, with defaults."""
-    from dlkit.shelf import description
+def show(recipe: str, model: str | None, as_json: bool) -> None:
+    """Models of a recipe, and all settings of one of them, with defaults."""
+    from dlkit import printing, shelf
 
-    about = description(recipe)
-    from dlkit import printing
-
+    about = shelf.description(recipe, model)
     output.result(about, as_json, lambda: printing.recipe_page(about))
 
 
 @commands.command()
 @click.argument("recipe")
-@click.option("--model", metavar="NAME", help="One of the recipe's models (dlkit show RECIPE).")
+@_model_option
 @_data_option
 @click.option("--set", "changes", multiple=True, metavar="STAGE.NAME=VALUE", help="Change a setting; may be repeated.")
 @click.option("--epochs", type=int, help="Short for --set training.epochs=N.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same weights, on the same machine.")
 @_out_option
 @click.option("--resume", is_flag=True, help="Go on with an interrupted run of the same settings.")
-@click.option("--from", "start", metavar="RUN", help="Translators, latent codes: go on at a tenth of a run's rate.")
+@click.option("--from", "start", metavar="RUN", help="Translators, latent codes: go on from a finished run.")
 @_json_option
 def run(
     recipe: str,

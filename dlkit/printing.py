@@ -61,10 +61,16 @@ def recipe_page(about: Mapping[str, Any]) -> str:
         example = f"--set {members[-1]}.training.epochs=N"
         lines.append(f"{name}: {', '.join(members)} answer as one; a setting of one of them: {example}")
     lines.append("")
-    settings = [
-        [f"{stage}.{name}", value] for stage, values in about["settings"].items() for name, value in values.items()
+    own = {f"{name}.": stages for name, stages in about["members"].items()}
+    theirs = {stage for stages in own.values() for stage in stages}
+    shared = {stage: values for stage, values in about["settings"].items() if stage not in theirs}
+    rows = [
+        [f"{of}{stage}.{name}", str(value)]
+        for of, stages in {"": shared, **own}.items()
+        for stage, values in stages.items()
+        for name, value in values.items()
     ]
-    return "\n".join([*lines, table(["setting (--set)", "default"], [[name, str(value)] for name, value in settings])])
+    return "\n".join([*lines, table(["setting (--set)", f"default of {about['model']}"], rows)])
 
 
 def run_summary(metrics: Mapping[str, Any]) -> str:

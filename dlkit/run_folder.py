@@ -47,7 +47,7 @@ from dlkit.judging import Judged, judge
 from dlkit.ordering import Order
 from dlkit.pipeline import Outcome, Prepared, Stopwatch, peak_memory_mb, prepare, write_history
 from dlkit.recipe import Recipe, Say
-from dlkit.settings import OF_MEMBERS, STAGES, plain_settings, settings_of
+from dlkit.settings import OF_MEMBERS, STAGES, members_own, plain_settings, settings_of
 from dlkit.side_by_side import learn_side_by_side
 from dlkit.workspace import Workspace, interrupted_runs, workspace
 
@@ -197,7 +197,7 @@ def _origin(order: Order, splits: Splits) -> dict[str, object]:
         "task": order.recipe.task.name,
         "model": order.model,
         "settings": plain_settings(settings_of(order.recipe)),
-        **({"members": _members_own(order.recipe)} if order.recipe.members else {}),
+        **({"members": members_own(order.recipe)} if order.recipe.members else {}),
         "changes": list(order.changes),
         "seed": order.seed,
         "data": {
@@ -371,13 +371,7 @@ def _shown_settings(recipe: Recipe) -> dict[str, object]:
     if not recipe.members:
         return dict(settings)
     shared = {stage: settings[stage] for stage in STAGES if stage not in OF_MEMBERS}
-    return shared | {"members": _members_own(recipe)}
-
-
-def _members_own(recipe: Recipe) -> dict[str, dict[str, object]]:
-    """What each member of an ensemble has for itself, by stage."""
-    members = {name: plain_settings(settings_of(member)) for name, member in recipe.members.items()}
-    return {name: {stage: found[stage] for stage in OF_MEMBERS} for name, found in members.items()}
+    return shared | {"members": members_own(recipe)}
 
 
 def _versions() -> dict[str, str]:

@@ -25,6 +25,12 @@ def settings_of(recipe: Recipe) -> dict[str, dict[str, object]]:
     return {stage: _values(recipe, stage) for stage in STAGES}
 
 
+def members_own(recipe: Recipe) -> dict[str, dict[str, object]]:
+    """What each member of an ensemble has for itself, by stage, as JSON holds it; of a single model nothing."""
+    members = {name: plain_settings(settings_of(member)) for name, member in recipe.members.items()}
+    return {name: {stage: found[stage] for stage in OF_MEMBERS} for name, found in members.items()}
+
+
 def plain_settings(settings: Mapping[str, Mapping[str, object]]) -> dict[str, dict[str, object]]:
     """Settings as JSON holds them."""
     return {

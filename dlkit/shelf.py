@@ -8,7 +8,7 @@ from dlkit import catalog
 from dlkit.data import locate, sources
 from dlkit.errors import DlkitError, SettingsError
 from dlkit.recipe import Ensemble, Recipe, Say
-from dlkit.settings import settings_of
+from dlkit.settings import members_own, settings_of
 
 
 def shelf() -> list[dict[str, object]]:
@@ -31,10 +31,13 @@ def shelf() -> list[dict[str, object]]:
     return rows
 
 
-def description(name: str) -> dict[str, object]:
-    """A recipe's documentation, data status, models and settings with defaults."""
+def description(name: str, model: str | None = None) -> dict[str, object]:
+    """A recipe's documentation, data status and models, and of one of these (None: the recipe's own) all settings with
+    defaults; of an ensemble also those that each member has for itself.
+    """
     one = catalog.entry(name)
     recipe = catalog.load(one)
+    chosen = recipe.with_model(model)
     return {
         "recipe": one.name,
         "question": one.question,
@@ -43,7 +46,9 @@ def description(name: str) -> dict[str, object]:
         "data": _data(recipe),
         "models": list(recipe.models),
         "ensembles": {name: list(one.members) for name, one in recipe.variants.items() if isinstance(one, Ensemble)},
-        "settings": settings_of(recipe),
+        "model": recipe.default_model if model is None else model,
+        "settings": settings_of(chosen),
+        "members": members_own(chosen),
     }
 
 

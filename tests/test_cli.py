@@ -38,6 +38,21 @@ def test_show_says_of_an_ensemble_who_answers_and_how_one_is_set(cli):
     assert "--set lstm.training.epochs=N" in cli("show", "transformer").out
 
 
+def test_show_gives_the_settings_of_any_model(cli):
+    about = cli("show", "imdb", "--model", "lstm", "--json").document
+    assert about["model"] == "lstm" and "vectors" in about["settings"]["preprocessing"] and about["members"] == {}
+    assert "preprocessing.vectors" in cli("show", "imdb", "--model", "lstm").out
+    assert "preprocessing.vectors" not in cli("show", "imdb").out
+
+    ended = cli("show", "transformer", "--model", "ensemble")
+    lines = [line.split() for line in ended.out.splitlines()]
+    assert ["task.beam", "5"] in lines and ["lstm.training.beta_2", "0.999"] in lines
+    assert not [line for line in lines if line and line[0].startswith(("training.", "model."))]
+
+    ended = cli("show", "imdb", "--model", "lstn")
+    assert ended.code == 2 and "lstm" in ended.err
+
+
 def test_run_prints_its_metrics_as_one_json_object_and_keeps_them_in_the_run(cli, alone: Path):
     ended = cli("run", "boston", "--data", "sample", "--epochs", 2, "--set", "training.folds=2", "--seed", 7, "--json")
     assert ended.code == 0, ended.err

@@ -92,7 +92,7 @@ def save_run(folder: Path, saved: Saved) -> Path:
 def _metrics(
     saved: Saved, origin: Mapping[str, object], proven: Mapping[str, object], final: Path
 ) -> dict[str, object]:
-    """As a recipe's, but for test figures: an estimator has no test rows."""
+    """As a recipe's, of what an estimator knows: it has no test rows, baselines or stages that take their time."""
     said = {name: origin[name] for name in ("recipe", "estimator", "model", "task", "seed", "data")}
     return {
         "format": FORMAT,

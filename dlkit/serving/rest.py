@@ -22,6 +22,7 @@ from starlette.exceptions import HTTPException
 from dlkit.contracts import ColumnKind
 from dlkit.errors import DlkitError, InputError, RunNotFoundError
 from dlkit.inference import Predictor
+from dlkit.inference.answers import ClassAnswer, JointAnswer
 from dlkit.serving.limits import BodyLimit, Limits
 from dlkit.serving.payload import SIGNATURE, read_question, write_answers
 from dlkit.serving.served import ServedModel, ServedModels
@@ -35,6 +36,8 @@ _DTYPES: dict[ColumnKind, str] = {
     "series": "DT_DOUBLE",
     "time": "DT_STRING",
 }
+_CLASS = {"label": "DT_STRING", "score": "DT_DOUBLE"}
+_VALUE = {"value": "DT_DOUBLE"}
 
 
 def rest_application(models: ServedModels, limits: Limits) -> FastAPI:
@@ -116,7 +119,13 @@ def _status(model: ServedModel) -> dict[str, object]:
 
 
 def _metadata(predictor: Predictor) -> dict[str, object]:
-    outputs = {"label": "DT_STRING", "score": "DT_DOUBLE"} if predictor.labels else {"value": "DT_DOUBLE"}
+    outputs = _CLASS if predictor.labels else _VALUE
+    if predictor.task == "joint" and isinstance(predictor.answer, JointAnswer):
+        outputs = {
+            f"{name}.{key}": dtype
+            for name, part in predictor.answer.parts.items()
+            for key, dtype in (_CLASS if isinstance(part, ClassAnswer) else _VALUE).items()
+        }
     if predictor.task == "anomaly":
         outputs = {"score": "DT_DOUBLE", "threshold": "DT_DOUBLE", "anomaly": "DT_BOOL"}
     if predictor.task == "forecasting":

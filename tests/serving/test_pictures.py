@@ -19,10 +19,12 @@ from PIL import Image
 
 from dlkit.errors import InputError
 from dlkit.inference import Predictor
+from dlkit.inference.answers import ClassAnswer, JointAnswer, ValueAnswer
 from dlkit.inference.inputs import columns_from
 from dlkit.serving import application
 from dlkit.serving.limits import Limits
 from dlkit.serving.payload import read_question
+from dlkit.serving.rest import _metadata
 from dlkit.serving.served import ServedModels
 
 PREDICT = "/v1/models/shades:predict"
@@ -96,6 +98,17 @@ def test_pixels_are_sent_as_numbers(client, shape):
     light, dark = np.full(shape, 240), np.full(shape, 20)
     status, answer = ask(client, {"instances": [light.tolist(), {"image": dark.tolist()}]})
     assert (status, [prediction["label"] for prediction in answer["predictions"]]) == (200, ["light", "dark"])
+
+
+def test_metadata_names_each_of_several_answers(tmp_path):
+    faces = Shades(tmp_path)
+    faces.labels, faces.task = (), "joint"
+    faces.answer = JointAnswer({"age": ValueAnswer("age", "years", 40, 10, 10, False), "sex": ClassAnswer(("f", "m"))})
+    metadata = _metadata(faces)["metadata"]
+    outputs = metadata["signature_def"]["signature_def"]["serving_default"]["outputs"]
+    assert {name: one["dtype"] for name, one in outputs.items()} == {
+        "age.value": "DT_DOUBLE", "sex.label": "DT_STRING", "sex.score": "DT_DOUBLE",
+    }  # fmt: skip
 
 
 def test_metadata_says_that_a_picture_is_a_string_of_bytes(client):
