@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from dlkit import pipeline
 from dlkit.contracts import Spec, raw_targets
-from dlkit.errors import SettingsError, TrainingError
+from dlkit.errors import NothingTrainedError, SettingsError, TrainingError
 from dlkit.evaluation.scores import score
 from dlkit.inference.joined import JoinedTransform
 from dlkit.inference.sentences import SentenceAnswer
@@ -23,6 +23,7 @@ from dlkit.preprocessing.joined import Joined, part_examples
 from dlkit.recipe import Say
 from dlkit.training.answering import answers_of
 from dlkit.training.fit import Trained
+from dlkit.workspace import holds_checkpoints
 
 
 def train(
@@ -34,18 +35,20 @@ def train(
         return pipeline.train(prepared, seed=seed, say=say, checkpoints=checkpoints, logs=logs)
     if any(recipe.training.folds for recipe in members.values()):
         raise SettingsError("An ensemble is not trained in folds: its members are. Say --set training.folds=0.")
+    if prepared.start is not None:
+        prepared.build()  # whether that run has these members is to be said now, not when each has its turn
     outcomes: dict[str, Outcome] = {}
     found: list[str] = []
     for name in members:
         say(f"member {name}")
         places = [place / name if place else None for place in (checkpoints, logs)]
         alone = member_alone(prepared, name)
-        outcomes[name] = pipeline.train(alone, seed=seed, say=say, checkpoints=places[0], logs=places[1])
+        try:
+            outcomes[name] = pipeline.train(alone, seed=seed, say=say, checkpoints=places[0], logs=places[1])
+        except NothingTrainedError:
+            raise left_off([name], checkpoints) from None
         if outcomes[name].trained.interrupted and len(outcomes) < len(members):
-            raise TrainingError(
-                f"Interrupted in member {name}, with others still to train. To go on from there: the same command with "
-                "--resume."
-            )
+            raise left_off([name], checkpoints)
     if isinstance(prepared.answer, SentenceAnswer):
         model: keras.Model = translator_ensembles.Members([outcome.model for outcome in outcomes.values()])
         held_out = answers_of(model, prepared.answer, prepared.validation)
@@ -55,6 +58,14 @@ def train(
     trained = replace(_histories({name: outcome.trained for name, outcome in outcomes.items()}), model=model)
     own = [f"{name}: {warning}" for name, outcome in outcomes.items() for warning in outcome.warnings]
     return Outcome(trained, figures, None, {}, own + found, held_out)
+
+
+def left_off(members: Sequence[str], checkpoints: Path | None) -> TrainingError:
+    """What is said where a person interrupts while these members learn and the ensemble is not whole."""
+    where = f"Interrupted in member{'s' * (len(members) > 1)} {', '.join(members)}"
+    if checkpoints is not None and holds_checkpoints(checkpoints):
+        return TrainingError(f"{where}. To go on from there: the same command with --resume.")
+    return NothingTrainedError(f"{where} with nothing that could be kept. The run can be started again.")
 
 
 def member_alone(prepared: Prepared, name: str) -> Prepared:

@@ -18,8 +18,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from dlkit.contracts import Splits
-from dlkit.ensembles import member_alone
-from dlkit.errors import TrainingError
+from dlkit.ensembles import left_off, member_alone
 from dlkit.given_rows import rows_to_learn
 from dlkit.ordering import Order, order
 from dlkit.pipeline import learn, peak_memory_mb, prepare
@@ -49,11 +48,10 @@ def learn_side_by_side(asked: Order, splits: Splits, checkpoints: Path, logs: Pa
         for one in started.values():
             one.wait()
     except KeyboardInterrupt:
-        for one in started.values():
-            one.interrupt()
-        raise TrainingError(
-            f"Interrupted in members {', '.join(members)}. To go on from there: the same command with --resume."
-        ) from None
+        for end in (_Process.interrupt, _Process.end):  # what is learnt is saved by then
+            for one in started.values():
+                end(one)
+        raise left_off(list(members), checkpoints) from None
     finally:
         for one in started.values():
             one.end()
@@ -160,7 +158,8 @@ def _say(line: str) -> None:
 
 
 def _end_with_input() -> None:
-    sys.stdin.buffer.read()
+    while os.read(0, 1):  # not by `sys.stdin`, whose lock Python wants when it ends
+        pass
     os._exit(1)
 
 

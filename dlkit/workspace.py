@@ -146,7 +146,7 @@ def _interrupted(folder: Path, settings: dict[str, object]) -> tuple[Path, FileL
     for scratch in reversed(interrupted_runs(folder)):
         theirs = _settings(scratch)
         different = sorted(key for key in ours.keys() | theirs.keys() if ours.get(key) != theirs.get(key))
-        different = [key for key in different if key != "training.epochs"]
+        different = [key for key in different if not f".{key}".endswith(".training.epochs")]  # members have their own
         if not different and (lock := _try(scratch)) is not None:
             return scratch, lock
         if different and refused is None:
@@ -192,9 +192,12 @@ def _resumable(scratch: Path) -> bool:
 
 
 def _has_checkpoints(scratch: Path) -> bool:
-    return (scratch / "settings.json").is_file() and any(
-        scratch.glob("checkpoints/**/epoch-*/state.json")
-    )  # an ensemble has them by member
+    return (scratch / "settings.json").is_file() and holds_checkpoints(scratch / "checkpoints")
+
+
+def holds_checkpoints(folder: Path) -> bool:
+    """Whether training can go on from what is in the folder `checkpoints` of a workspace."""
+    return any(folder.glob("**/epoch-*/state.json"))  # an ensemble has them by member
 
 
 def _try(scratch: Path) -> FileLock | None:

@@ -41,8 +41,17 @@ def test_members_learn_at_the_same_time_as_they_would_alone(tmp_path: Path, monk
     assert not [line for line in said if "side by side" in line]
     said.clear()
     monkeypatch.setattr(side_by_side, "WORTH_IT", 0)
+    ended: list[int] = []
+    wait = side_by_side._Process.wait
+
+    def noted(self: side_by_side._Process) -> None:
+        wait(self)
+        ended.append(self.process.returncode)
+
+    monkeypatch.setattr(side_by_side._Process, "wait", noted)
     beside = make(asked(tmp_path, "beside"), say=said.append).folder
     assert any(line.startswith("members transformer, lstm: side by side") for line in said)
+    assert ended == [0, 0]
     for line in ("transformer: epoch 2/2", "lstm: epoch 1/1", "resumed after epoch 2", "resumed after epoch 1"):
         assert any(one.startswith(line) for one in said), said
     ours, theirs = (keras_model(run / "model.keras").get_weights() for run in (beside, alone))

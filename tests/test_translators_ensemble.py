@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
 from itertools import islice
+from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 
+from dlkit import ensembles
 from dlkit.data.pair_samples import toy
 from dlkit.ensembles import member_alone
-from dlkit.errors import SettingsError
+from dlkit.errors import SettingsError, TrainingError
 from dlkit.export.proof import keras_model
 from dlkit.given_rows import rows_to_learn
 from dlkit.inference.runs import read_json
+from dlkit.models import translation
 from dlkit.ordering import order
 from dlkit.pipeline import prepare
 from dlkit.run_folder import Run, make
+from dlkit.training.fit import Keeper
 
 SMALL = [
     "transformer.model.width=16", "transformer.model.intermediate=16", "transformer.model.encoders=1",
@@ -66,6 +72,46 @@ def test_training_goes_on_from_the_weights_of_each(run: Run) -> None:
 def same(ours: keras.Model, theirs: keras.Model) -> None:
     for one, other in zip(ours.get_weights(), theirs.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_a_run_of_other_members_is_refused_before_any_learns(run: Run) -> None:
+    again = order("transformer", data=run.folder.parent.parent / "own.tsv", changes=[], start=run.folder).recipe
+    lstm = again.members["lstm"]
+    for members in (
+        {**again.members, "lstm": replace(lstm, model=partial(translation.seq2seq, units=8, dimension=8))},
+        {**again.members, "another": lstm},
+        {"transformer": again.members["transformer"]},
+    ):
+        recipe = again.with_members(members)
+        splits = rows_to_learn(recipe, run.folder.parent.parent / "own.tsv", start=run.folder, say=len)
+        prepared, said = prepare(recipe, splits, start=run.folder), list[str]()
+        with pytest.raises(SettingsError, match="its network is built otherwise"):
+            ensembles.train(prepared, seed=0, say=said.append)
+        assert not said
+
+
+def test_an_interrupt_says_whether_there_is_something_to_go_on_from(run: Run, tmp_path: Path) -> None:
+    recipe = order("transformer", data=run.folder.parent.parent / "own.tsv", changes=[], start=run.folder).recipe
+    splits = rows_to_learn(recipe, run.folder.parent.parent / "own.tsv", start=run.folder, say=len)
+    prepared = prepare(recipe, splits, start=run.folder)
+
+    def interrupted_in(member: str) -> str:
+        def say(line: str) -> None:
+            nonlocal learning
+            learning = line.removeprefix("member ") if line.startswith("member ") else learning
+
+        def pressed(self: Keeper, batch: int, logs: dict[str, float] | None = None) -> None:
+            if learning == member:
+                raise KeyboardInterrupt
+
+        learning = ""
+        with pytest.MonkeyPatch.context() as patched, pytest.raises(TrainingError) as raised:
+            patched.setattr(Keeper, "on_train_batch_end", pressed)
+            ensembles.train(prepared, tmp_path, seed=0, say=say)
+        return str(raised.value)
+
+    assert "nothing that could be kept" in interrupted_in("transformer")
+    assert "the same command with --resume" in interrupted_in("lstm")
 
 
 def test_what_is_said_of_all_when_going_on_holds_for_each(run: Run) -> None:

@@ -115,6 +115,15 @@ def test_a_run_that_fails_after_a_checkpoint_keeps_it_and_half_a_run_goes(tmp_pa
     assert interrupted_runs(tmp_path) == [scratch]
 
 
+def test_resume_goes_on_for_more_epochs_of_the_members_of_an_ensemble_too(tmp_path: Path) -> None:
+    first = {"training.epochs": 3, "lstm.training.epochs": 3, "lstm.training.clip": 1}
+    scratch = interrupt(tmp_path, first)
+    with pytest.raises(SettingsError, match=r"lstm.training.clip was 1, now 2\."):
+        publish(tmp_path, first | {"lstm.training.epochs": 5, "lstm.training.clip": 2}, resume=True)
+    space = publish(tmp_path, first | {"training.epochs": 5, "lstm.training.epochs": 5}, resume=True)
+    assert space.resumed and space.scratch == scratch
+
+
 def test_resume_goes_on_in_the_same_folder_and_publishes_its_number(tmp_path: Path) -> None:
     scratch = interrupt(tmp_path)
     with workspace(tmp_path, SETTINGS, resume=True) as space:

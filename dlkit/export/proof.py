@@ -37,7 +37,8 @@ AGREEMENT = {"float16": 0.999, "dynamic": 0.99, "int8": 0.98}
 """Least share of rows with the same answer; 1.0 for all that are not quantized."""
 OF_SENTENCES = {"float16": (0.05, 0.9), "dynamic": (0.5, 0.5)}
 """The same two of translations, where one other piece of a dozen makes another sentence: largest difference of scores
-of identical sentences, and their least share. 1e-4 and 0.99 for all that are not quantized.
+of identical sentences, as a share of the score where that is beyond 1 (without a length penalty it is a sum over all
+pieces), and their least share. 1e-4 and 0.99 for all that are not quantized.
 """
 
 
@@ -116,7 +117,9 @@ def prove(answer: AnyAnswer, expected: np.ndarray, run: Callable[[Columns], np.n
     ours, theirs = answer.comparable(expected), answer.comparable(outputs)
     same = answer.agrees(ours, theirs)
     sentences = isinstance(answer, SentenceAnswer)
-    apart = np.abs(ours - theirs)[same if sentences else slice(None)]
+    apart = np.abs(ours - theirs)
+    if sentences:
+        apart = (apart / np.maximum(1, np.abs(ours)))[same]
     # A NaN compares as no difference: the largest of all must be said instead.
     difference = float(apart.max(initial=0)) if np.isfinite(apart).all() else float("inf")
     return Proof(len(expected), difference, float(np.mean(same)), outputs, sentences=sentences)

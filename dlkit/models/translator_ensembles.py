@@ -30,9 +30,9 @@ class Members(keras.Model):
         return ops.stack(answers) if training else _mean(answers)
 
     def attention(self, inputs: Mapping[str, keras.KerasTensor]) -> keras.KerasTensor | None:
-        """See `Stepper`: the mean of the members'."""
-        found = [member.attention(inputs) for member in self.members]
-        return None if found[0] is None else _mean(found)
+        """See `Stepper`: the mean of the members that have any."""
+        found = [shares for member in self.members if (shares := member.attention(inputs)) is not None]
+        return _mean(found) if found else None
 
     def encode(self, source: keras.KerasTensor) -> Tensors:
         return self._of_each(lambda member, _: member.encode(source))

@@ -197,6 +197,8 @@ class Keeper(keras.callbacks.Callback):
         self._save_now_and_then()
 
     def interrupted(self) -> bool:
+        self._judged.close()
+        self._saved_epoch = self.state.epoch  # the weights are those of half an epoch: the last checkpoint holds
         if not self.state.history:
             raise NothingTrainedError(
                 "Interrupted before the first epoch was done: there is nothing to keep. The run can be started again."

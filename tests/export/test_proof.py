@@ -13,6 +13,8 @@ from dlkit.errors import DisagreementError
 from dlkit.export.proof import AGREEMENT, TOLERANCE, prove, require
 from dlkit.inference.answers import ClassAnswer, ValueAnswer
 from dlkit.inference.forms import KNOWN, QUANTIZED
+from dlkit.inference.sentence_pieces import SentencePieces
+from dlkit.inference.sentences import SentenceAnswer
 
 ROWS = 200
 COLUMNS: Columns = {"x": np.zeros(ROWS)}
@@ -135,3 +137,12 @@ def test_a_difference_of_values_does_not_depend_on_their_unit(unit: float) -> No
     expected = expected_of(PRICE).astype(np.float64)
     proof = prove(answer, expected, giving(expected + 1e-3), COLUMNS)
     assert proof.max_abs_diff == pytest.approx(1e-3, rel=1e-6)
+
+
+def test_a_score_that_sums_over_many_pieces_is_compared_as_a_share() -> None:
+    answer, apart = SentenceAnswer(SentencePieces(("a",)), longest=2), np.array([[2e-4, 0, 0]])
+    for score, difference in ((-0.5, 2e-4), (-40.0, 5e-6)):
+        expected = np.array([[score, 4, 0]])
+        proof = prove(answer, expected, giving(expected + apart), COLUMNS)
+        assert proof.agreement == 1 and proof.max_abs_diff == pytest.approx(difference)
+        assert proof.holds("tflite") == (difference < 1e-4)

@@ -9,7 +9,7 @@ from dlkit.contracts import Head, Spec
 from dlkit.inference.sentence_pieces import MARK, SentencePieces
 from dlkit.inference.sentences import SentenceAnswer
 from dlkit.inference.translation import PairText
-from dlkit.models import translation
+from dlkit.models import translation, translator_ensembles
 
 PIECES = SentencePieces(tuple(f"{mark}{letter}" for letter in "abcdefghijkl" for mark in ("", MARK)))
 TEXT = PairText("source", PIECES, PIECES, longest_source=14, longest_target=11)
@@ -25,6 +25,12 @@ KINDS = {
     ),
     "two transformers": lambda spec: translation.transformer(
         spec, width=16, heads=4, intermediate=24, encoders=1, decoders=2, members=2
+    ),
+    "transformer and gru": lambda spec: translator_ensembles.Members(
+        [
+            translation.transformer(spec, width=16, heads=2, intermediate=24, encoders=1, decoders=1),
+            translation.seq2seq(spec, cell="gru", attention="dot", dimension=8, units=12),
+        ]
     ),
     "lstm": lambda spec: translation.seq2seq(spec, cell="lstm", attention="additive", dimension=8, units=12),
     "copying gru": lambda spec: translation.seq2seq(

@@ -17,7 +17,7 @@ from keras import ops
 from dlkit.contracts import Head, Spec, Tensor
 from dlkit.errors import SettingsError
 from dlkit.export.proof import keras_model
-from dlkit.models import translation, translation_layers
+from dlkit.models import translation, translation_layers, translator_ensembles
 from dlkit.pipeline import take_over
 
 WORDS = 20
@@ -64,7 +64,6 @@ def test_a_later_word_changes_no_earlier_output(name: str) -> None:
     changed[:, 4] = changed[:, 4] % WORDS + 1
     after = np.asarray(model(inputs | {"target": changed}))
     np.testing.assert_array_equal(after[:, :4], before[:, :4])
-    assert np.abs(after[:, 4:] - before[:, 4:]).min(axis=(0, 2)).min() >= 0
     assert np.abs(after[:, 4:] - before[:, 4:]).max(axis=(0, 2)).min() > 1e-3
 
 
@@ -184,13 +183,21 @@ def test_members_learn_apart_and_answer_by_their_mean() -> None:
     np.testing.assert_allclose(np.asarray(plain(inputs, training=True)), [one, other], atol=1e-6)
 
 
+def test_attention_is_that_of_the_members_that_have_any() -> None:
+    looks, does_not = (translation.seq2seq(SPEC, dimension=8, units=12, attention=kind) for kind in ("dot", "none"))
+    expected = np.asarray(looks.attention(rows()))
+    for members in ([looks, does_not], [does_not, looks]):
+        np.testing.assert_array_equal(np.asarray(translator_ensembles.Members(members).attention(rows())), expected)
+    assert translator_ensembles.Members([does_not, does_not]).attention(rows()) is None
+
+
 def test_scheduled_sampling_reads_own_guesses_in_training_only() -> None:
     model = translation.seq2seq(SPEC, dimension=8, units=12, dropout=0.0, sampling=0.5, sampling_steps=1)
     plain = np.asarray(model(rows()))
     np.testing.assert_array_equal(np.asarray(model(rows(), training=False)), plain)
     np.testing.assert_allclose(np.asarray(model(rows(), training=True)), plain, atol=1e-6)  # the first step
     mixed = np.asarray(model(rows(), training=True))
-    np.testing.assert_array_equal(mixed[:, 0].shape, plain[:, 0].shape)
+    np.testing.assert_allclose(mixed[:, 0], plain[:, 0], atol=1e-6)  # after the start, which is nobody's guess
     assert np.abs(mixed - plain).max() > 1e-5
 
 

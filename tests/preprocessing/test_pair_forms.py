@@ -93,7 +93,7 @@ def test_plain_form_and_graph_read_every_sentence_alike(pieces: SentencePieces) 
     read = np.asarray(encode(raw_tensors(columns, transform.kinds))["source"])
     plain = transform.encode(columns)["source"].take(np.arange(len(texts)))
     assert np.array_equal(read, plain)
-    assert read.max() == pieces.highest_id or read.max() > 200
+    assert read.max() > 200
     assert (plain == UNKNOWN).sum() > 20
     assert np.array_equal((plain == END).sum(axis=1), np.ones(len(texts)))
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import random
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -192,6 +195,41 @@ def test_an_interrupted_training_keeps_the_best_weights_so_far(monkeypatch: pyte
     assert result.interrupted and len(result.history) == 2
     best = min(row["val_loss"] for row in result.history)
     assert loss_of(result.model, rows(1)) == pytest.approx(best, rel=1e-4)
+
+
+def test_an_interrupt_while_held_out_rows_are_judged_keeps_the_best_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    def pressed(self: fitting.Keeper, batch: int, logs: dict[str, float] | None = None) -> None:
+        if len(self.state.history) == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(fitting.Keeper, "on_test_batch_end", pressed, raising=False)
+    result = trained(replace(SHORT, average=2.0))  # judged by the moving mean of the weights
+    gc.collect()
+    assert result.interrupted and len(result.history) == 2
+    best = min(row["val_loss"] for row in result.history)
+    assert loss_of(result.model, rows(1)) == pytest.approx(best, rel=1e-4)
+
+
+def test_an_interrupt_leaves_the_checkpoint_of_a_whole_epoch(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    save = fitting.checkpoints.save
+
+    def slow(*given: Any) -> None:  # so that the second epoch is not saved
+        time.sleep(0.2)
+        save(*given)
+
+    def go(*, folder: Path) -> Trained:
+        return fit(
+            network, rows(0), rows(1), objective=OBJECTIVE, settings=SHORT, seed=0, say=lambda _: None,
+            checkpoint=folder,
+        )  # fmt: skip
+
+    whole = go(folder=tmp_path / "whole")
+    with monkeypatch.context() as patched:
+        patched.setattr(fitting.checkpoints, "save", slow)
+        interrupting(patched, epoch=3)
+        assert go(folder=tmp_path / "cut").interrupted
+    assert [path.name for path in (tmp_path / "cut").iterdir()] == ["epoch-1"]
+    assert digest(go(folder=tmp_path / "cut").model) == digest(whole.model)
 
 
 def test_an_interrupt_in_the_first_epoch_leaves_nothing_to_keep(monkeypatch: pytest.MonkeyPatch) -> None:
