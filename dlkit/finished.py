@@ -226,9 +226,13 @@ def _exported(finished: Finished, staged: Path, name: str, data: str | Path | No
         say(f"note: proven on {splits.source}, whose figures would not compare with those of the run; left out there")
     known = metrics.get("artefacts")
     metrics["artefacts"] = {**(known if isinstance(known, dict) else {}), name: full}
+    record = {**finished.record, "artefacts": {**finished.artefacts, name: dict(entry_of)}}
+    # All is written before anything is put in place, which takes no space on the disk.
+    for document, content in (("run.json", record), ("metrics.json", metrics)):
+        write_json(staged / f"new-{document}", content)
     _put(staged, folder, list(entry_of.get("parts", [entry_of["path"]])))  # type: ignore[call-overload]  # a list of str
-    _replace_json(folder / "run.json", {**finished.record, "artefacts": {**finished.artefacts, name: dict(entry_of)}})
-    _replace_json(folder / "metrics.json", metrics)
+    for document in ("run.json", "metrics.json"):
+        (staged / f"new-{document}").replace(folder / document)
     return {"run": str(folder), "artefact": name, **full}
 
 
@@ -326,9 +330,3 @@ def _put(staged: Path, folder: Path, parts: list[str]) -> None:
         if (folder / part).is_dir():  # only an empty folder can be replaced by a rename
             (folder / part).rename(staged / f"old-{part}")
         (staged / part).replace(folder / part)
-
-
-def _replace_json(path: Path, content: Mapping[str, object]) -> None:
-    aside = path.with_name(f".{path.name}.partial")
-    write_json(aside, content)
-    aside.replace(path)

@@ -331,7 +331,8 @@ def _folds(prepared: Prepared, *, seed: int, say: Say, checkpoints: Path | None)
         figures = score(recipe.task.name, answer, raw_targets(part.validation), answers)
         return figures, trained.history
 
-    labels = rows.targets if isinstance(rows.targets, np.ndarray) and rows.targets.dtype.kind in "OU" else None
+    targets_of = rows.targets.values() if isinstance(rows.targets, Mapping) else [rows.targets]
+    labels = [one for one in targets_of if isinstance(one, np.ndarray) and one.dtype.kind in "OU"]
     groups = equal_rows(rows.inputs, splits.kinds)
     result = cross_validate(len(rows), recipe.training.folds, seed=seed, one=one, labels=labels, groups=groups)
     examples = prepared.train.joined(prepared.validation)

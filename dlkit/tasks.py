@@ -160,6 +160,7 @@ class Regression:
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 """What TensorFlow takes for the name of an output."""
+_TAKEN = ("label", "value", "error", "warning", "file", "at", "forecast", "anomaly", "reconstruction", "translation")
 
 
 @dataclass(frozen=True)
@@ -186,6 +187,11 @@ class Joint:
                 raise SettingsError(
                     f"task.tasks: {name!r} is also the name of an output: expected letters A to z, digits, '_', '.' "
                     "and '-', a letter or a digit first. Columns of other names are taken for it by their kind."
+                )
+            if name in _TAKEN:
+                raise SettingsError(
+                    f"task.tasks: answers have {name!r} for something else. Give the target another name; a column of "
+                    "another name is taken for it by its kind."
                 )
             if isinstance(task, Classification) and task.class_weights != "none":
                 raise SettingsError(

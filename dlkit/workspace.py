@@ -60,14 +60,15 @@ def workspace(folder: Path, settings: dict[str, object], *, resume: bool) -> Ite
     sweep(folder)
     found = _interrupted(folder, settings) if resume else None
     scratch, lock = found or _claimed(folder)
-    space = Workspace(scratch, _final(scratch), resumed=found is not None)
+    space, entered = Workspace(scratch, _final(scratch), resumed=found is not None), False
     try:
         _write_settings(scratch, settings)
         shutil.rmtree(space.run, ignore_errors=True)
         space.run.mkdir()
+        entered = True
         yield space
     finally:
-        published = not space.run.exists()
+        published = entered and not space.run.exists()
         shutil.rmtree(space.run, ignore_errors=True)
         if published or not _has_checkpoints(scratch):
             shutil.rmtree(scratch, ignore_errors=True)

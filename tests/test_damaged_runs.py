@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -131,6 +132,27 @@ def test_an_export_that_fails_half_way_leaves_the_run_as_it_was(
     before = everything(runs)
     monkeypatch.setattr(finished, "prove", full)
     ended = cli("export", "boston", "--format", "saved_model")
+    assert ended.code == 1
+    assert "the disk is full" in ended.message
+    assert everything(runs) == before
+
+
+@pytest.mark.parametrize("document", ["run.json", "new-run.json", "new-metrics.json"])
+def test_an_export_that_cannot_be_written_down_leaves_the_run_as_it_was(
+    cli, runs: Path, everything, monkeypatch: pytest.MonkeyPatch, document: str
+):
+    from dlkit import finished
+
+    write = finished.write_json
+
+    def full(path: Path, content: Mapping[str, object]) -> None:
+        if path.name == document:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write(path, content)
+
+    before = everything(runs)
+    monkeypatch.setattr(finished, "write_json", full)
+    ended = cli("export", "boston", "--format", "tflite", "--quantize", "float16")
     assert ended.code == 1
     assert "the disk is full" in ended.message
     assert everything(runs) == before

@@ -115,6 +115,16 @@ def test_rows_that_do_not_fit_the_fitted_ones_are_refused(fitted: dlkit.TableCla
     assert isinstance(error.value, DlkitError)
 
 
+def test_an_answer_that_is_no_number_is_refused(fitted: dlkit.TableClassifier, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = {"area": [0.5, 0.5], "new": [True, True], "fuel": ["gas", "gas"]}
+    # As of values far out, where one infinity is taken from another.
+    monkeypatch.setattr("dlkit.estimators.network.outputs", lambda *_: np.array([[0.5], [np.nan]]))
+    for ask in (fitted.predict, fitted.predict_proba):
+        with pytest.raises(ValueError, match="X, row 1: the answer is no finite number") as error:
+            ask(rows)
+        assert isinstance(error.value, InputError)
+
+
 @pytest.mark.parametrize(
     "change",
     [

@@ -252,6 +252,12 @@ def test_what_tensorflow_takes_for_no_name_is_refused(name: str) -> None:
         Joint({name: Regression(), "gender": Classification()})
 
 
+@pytest.mark.parametrize("name", ["label", "value", "warning", "file"])
+def test_a_name_that_answers_have_for_something_else_is_refused(name: str) -> None:
+    with pytest.raises(SettingsError, match=f"answers have '{name}' for something else"):
+        Joint({name: Regression(), "gender": Classification()})
+
+
 def test_several_answers_have_an_onnx_form(tmp_path: Path) -> None:
     pytest.importorskip("tf2onnx")
     recipe = Recipe(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -122,6 +123,22 @@ def test_resume_goes_on_for_more_epochs_of_the_members_of_an_ensemble_too(tmp_pa
         publish(tmp_path, first | {"lstm.training.epochs": 5, "lstm.training.clip": 2}, resume=True)
     space = publish(tmp_path, first | {"training.epochs": 5, "lstm.training.epochs": 5}, resume=True)
     assert space.resumed and space.scratch == scratch
+
+
+def test_a_disk_that_is_full_costs_no_checkpoint_of_the_run_that_is_resumed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scratch = interrupt(tmp_path)
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("dlkit.workspace._write_settings", full)
+        with pytest.raises(OSError, match="No space"):
+            publish(tmp_path, resume=True)
+    assert interrupted_runs(tmp_path) == [scratch]
+    assert publish(tmp_path, resume=True).scratch == scratch
 
 
 def test_resume_goes_on_in_the_same_folder_and_publishes_its_number(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from dlkit.data.anomaly_samples import SAMPLES
 from dlkit.data.anomaly_streams import Stream, parted, unknown
 from dlkit.data.anomaly_tables import read_rows
 from dlkit.data.delimited import parse_number
-from dlkit.data.paths import PathOrDataset, one_table
+from dlkit.data.paths import PathOrDataset, all_judged, one_table
 from dlkit.data.series_files import Series, holds_times, read_series
 from dlkit.data.series_gaps import irregularities
 from dlkit.data.sources import source
@@ -95,7 +95,7 @@ class AnomalyData(PathOrDataset):
         path = one_table(path)
         say(f"Reading {path}")
         origin = _Origin(path.stem, str(path), file_fingerprint(path))
-        if self.layout == "stream" or (self.layout == "auto" and holds_times(path, self.time)):
+        if self._is_stream(path):
             columns = self.columns or None
             series = read_series(path, self.time, columns, ignore=self.ignore, words=self.label, sort=self.sort)
             labels = None if series.words is None else self._as_targets(series.words, path)
@@ -104,12 +104,37 @@ class AnomalyData(PathOrDataset):
         targets = unknown(len(rows)) if words is None else self._as_targets(words, path)
         return self._splits(Split(rows.inputs, targets), kinds, notes, origin)
 
-    def _as_targets(self, fields: Iterable[str], path: Path) -> np.ndarray:
-        """(rows,) of the column `label` as targets have it."""
+    def _own_to_judge(self, path: Path, say: Callable[[str], None]) -> Splits:
+        """All rows of a table; of a stream the last ones, which have others before them."""
+        path = one_table(path)
+        if self._is_stream(path):
+            return super()._own_to_judge(path, say)
+        say(f"Reading {path}")
+        rows, kinds, words, notes = read_rows(path, self.columns, ignore=self.ignore, words=self.label)
+        targets = unknown(len(rows)) if words is None else self._as_targets(words, path, judged=True)
+        every = Split(rows.inputs, targets)
+        return Splits(
+            train=every,
+            validation=every,
+            test=every,
+            kinds=kinds,
+            name=path.stem,
+            source=str(path),
+            fingerprint=file_fingerprint(path),
+            target_name=self.label or "anomaly",
+            notes=(*notes, all_judged(path)),
+            drawn=True,
+        )
+
+    def _is_stream(self, path: Path) -> bool:
+        return self.layout == "stream" or (self.layout == "auto" and holds_times(path, self.time))
+
+    def _as_targets(self, fields: Iterable[str], path: Path, *, judged: bool = False) -> np.ndarray:
+        """(rows,) of the column `label` as targets have it. `judged`: no row need be normal, none is learned from."""
         words = [None if is_missing(field) else field.strip() for field in fields]
         known = {word.lower() for word in self.normal or _WORDS}
         normal = {word: _is_one_of(word, known) for word in set(words) if word is not None}
-        if normal and not any(normal.values()):
+        if normal and not judged and not any(normal.values()):
             most = ", ".join(repr(word) for word, _ in Counter(word for word in words if word).most_common(5))
             raise DataError(
                 f"{path}, column {self.label!r}: no row is normal: expected {', '.join(sorted(known))} on some, got "

@@ -189,13 +189,20 @@ _POOL = 50
 
 def _balanced(targets: object) -> np.ndarray:
     """Row numbers in which every class has as many as the largest, its rows in turn."""
-    of_classes = isinstance(targets, np.ndarray) and (targets.dtype.kind == "i" or np.isin(targets, (0, 1)).all())
-    if not isinstance(targets, np.ndarray) or not of_classes:
+    if not isinstance(targets, np.ndarray) or not _are_classes(targets):
         raise SettingsError("training.balance needs one class a row; this recipe has another kind of target.")
     one_hot = targets.ndim == 2 and targets.shape[1] > 1
     classes = targets.argmax(axis=1) if one_hot else targets.reshape(len(targets))
     found, counts = np.unique(classes, return_counts=True)
     return np.concatenate([np.resize(np.flatnonzero(classes == one), counts.max()) for one in found])
+
+
+def _are_classes(targets: np.ndarray) -> bool:
+    """(rows,) or (rows, 1) class numbers, or (rows, classes) of 0 and a 1."""
+    if targets.dtype.kind == "i" or targets.ndim > 2:
+        return targets.dtype.kind == "i"
+    several = targets.ndim == 2 and targets.shape[1] > 1
+    return bool(np.isin(targets, (0, 1)).all() and (not several or (targets.sum(axis=1) == 1).all()))
 
 
 def _spec(rows: np.ndarray | Rows) -> tf.TensorSpec:

@@ -33,7 +33,8 @@ MANY_CLASSES = 20
 class Fields:
     """One column as it stands in the file: `values` stripped, None where missing; `lines` (rows,) int64.
 
-    `choosable`: whether settings data.numeric and data.categorical can say what it holds.
+    `choosable`: whether settings data.numeric and data.categorical can say what it holds. `counting`: whether the whole
+    column, of which these may be a part, numbers the rows.
     """
 
     path: Path
@@ -42,6 +43,7 @@ class Fields:
     lines: np.ndarray
     decimal_comma: bool = False
     choosable: bool = True
+    counting: bool = False
 
     @property
     def present(self) -> list[str]:
@@ -73,7 +75,8 @@ def fields_of(table: Delimited, name: str, rows: np.ndarray | None = None) -> Fi
     values = [None if is_missing(column[row]) else column[row].strip() for row in chosen]
     lines = table.lines if rows is None else table.lines[rows]
     # With a comma between fields, one inside a number is a separator of thousands; with a semicolon it is not.
-    return Fields(table.path, name, values, lines, decimal_comma=table.delimiter == ";")
+    counting = len(table) > 1 and column[0].strip() in ("0", "1") and counts_rows([field.strip() for field in column])
+    return Fields(table.path, name, values, lines, decimal_comma=table.delimiter == ";", counting=counting)
 
 
 def answered(file: Delimited, target: str) -> tuple[np.ndarray, list[str]]:
@@ -134,7 +137,8 @@ def _is_number(fields: Fields, value: str) -> bool:
 def _number_column(fields: Fields, present: Sequence[str], wanted: str | None, *, read: bool) -> Inspected:
     """`read`: by a model that is there already, which cannot do without the column."""
     name = fields.name
-    if wanted is None and len(present) == len(fields.values) > 1 and counts_rows(present):
+    counting = fields.counting or (len(present) == len(fields.values) > 1 and counts_rows(present))
+    if wanted is None and counting:
         return Inspected(note=f"column {name!r} numbers the rows; left out{fields.kept_by('data.numeric')}")
     as_words = f"as words (data.categorical={name}) or " if fields.choosable else ""
     remedy = f"Correct it, leave it empty, or take the column {as_words}not at all (data.ignore={name})."

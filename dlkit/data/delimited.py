@@ -72,7 +72,8 @@ def has_column(path: Path, name: str) -> bool:
 def delimited_blocks(path: Path, size: int) -> Iterator[Delimited]:
     """As `read_delimited`, `size` rows at a time, for a file that is too large to hold as text; every block has rows.
 
-    A column without a name is left out, and quotation marks must come in pairs. Notes come with the first block.
+    Quotation marks must come in pairs. Notes come with the first block, which also tells whether a column without a
+    name may be left out.
     """
     _check_file(path)
     try:
@@ -81,9 +82,11 @@ def delimited_blocks(path: Path, size: int) -> Iterator[Delimited]:
         for number, (header, columns, lines) in enumerate(
             _row_blocks(path, encoding, delimiter, csv.QUOTE_MINIMAL, size)
         ):
-            named = {name: column for name, column in zip(header, columns, strict=True) if name}
             if number == 0:
-                notes += [f"column {place} has no name; left out" for place, name in enumerate(header, 1) if not name]
+                named, dropped = _named(path, header, columns)
+                notes += dropped
+            else:
+                named = {name: column for name, column in zip(header, columns, strict=True) if name}
             yield Delimited(path, named, np.array(lines, np.int64), delimiter, tuple(notes))
             notes = []
     except csv.Error as error:

@@ -139,6 +139,8 @@ class SeriesData(PathOrDataset):
 
     def _sample(self) -> Splits:
         chosen = series_sample(self.sample)
+        for setting in ("targets", "known", "ignore"):
+            check_known(f"data.{setting}", getattr(self, setting), chosen.values, f"the sample {self.sample!r}")
         rows = zip(*(column.tolist() for column in chosen.values.values()), strict=True)
         origin = {
             "name": self.sample,

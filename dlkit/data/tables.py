@@ -192,18 +192,13 @@ class TableData(PathOrDataset):
         from dlkit.data import builders
 
         loaded = builders.load(self.dataset, path=path, allow_download=allow_download, say=say)
-        changed = {name: self._as_set(split, loaded.kinds) for name, split in loaded.splits.items()}
+        changed = {name: self._as_set(split, loaded.kinds, self.dataset) for name, split in loaded.splits.items()}
         train, validation, test = self._split(changed)
-        kinds = {
-            name: "category" if name in self.categorical else kind
-            for name, kind in loaded.kinds.items()
-            if name not in self.ignore
-        }
         return Splits(
             train=train,
             validation=validation,
             test=test,
-            kinds=kinds,
+            kinds=self._kinds(loaded.kinds),
             name=self.dataset,
             source=loaded.source,
             fingerprint=loaded.fingerprint,
@@ -211,16 +206,21 @@ class TableData(PathOrDataset):
             notes=tuple(loaded.notes),
         )
 
-    def _as_set(self, split: Split, kinds: Mapping[str, ColumnKind]) -> Split:
-        """Columns of a named dataset with `categorical` and `ignore` applied."""
+    def _kinds(self, kinds: Mapping[str, ColumnKind]) -> dict[str, ColumnKind]:
+        """With `categorical` and `ignore` applied."""
+        left = {name: kind for name, kind in kinds.items() if name not in self.ignore}
+        return {name: "category" if name in self.categorical else kind for name, kind in left.items()}
+
+    def _as_set(self, split: Split, kinds: Mapping[str, ColumnKind], where: str) -> Split:
+        """Columns of a named dataset or a sample with `categorical` and `ignore` applied."""
         for setting in ("numeric", "categorical", "ignore"):
-            check_known(f"data.{setting}", getattr(self, setting), kinds, self.dataset)
+            check_known(f"data.{setting}", getattr(self, setting), kinds, where)
         words = [name for name in self.numeric if kinds[name] != "number"]
         if words:
-            raise SettingsError(f"data.numeric: column {words[0]!r} of {self.dataset} holds words, not numbers.")
+            raise SettingsError(f"data.numeric: column {words[0]!r} of {where} holds words, not numbers.")
         inputs = {name: column for name, column in split.inputs.items() if name not in self.ignore}
         if not inputs:
-            raise SettingsError(f"data.ignore leaves no column of {self.dataset} to predict from.")
+            raise SettingsError(f"data.ignore leaves no column of {where} to predict from.")
         for name in self.categorical:
             if kinds[name] == "number":
                 values = inputs[name].tolist()
@@ -239,8 +239,14 @@ class TableData(PathOrDataset):
             raise SettingsError(
                 f"data.sample={self.sample!r} holds a {chosen.task} to predict, and data.task is {self.task!r}."
             )
-        train, validation, test = self._split({"train": chosen.rows}, chosen.strata)
-        return splits_of(self.sample, chosen, (train, validation, test))
+        if self.target not in (None, chosen.target):
+            raise SettingsError(
+                f"data.target={self.target!r} is for a file of your own (--data PATH); the sample {self.sample!r} "
+                f"predicts {chosen.target!r}."
+            )
+        rows = self._as_set(chosen.rows, chosen.kinds, f"the sample {self.sample!r}")
+        train, validation, test = self._split({"train": rows}, chosen.strata)
+        return splits_of(self.sample, replace(chosen, kinds=self._kinds(chosen.kinds)), (train, validation, test))
 
     def _split(self, given: Mapping[str, Split], strata: Sequence[str] | None = None) -> tuple[Split, Split, Split]:
         targets = given["train"].targets

@@ -17,7 +17,7 @@ from sklearn.utils import check_random_state
 
 from dlkit.contracts import ColumnKind, Columns, Examples, Preprocessing, Split, Splits, Task
 from dlkit.data.splitting import fingerprint, hold_out
-from dlkit.errors import DataError, SettingsError
+from dlkit.errors import DataError, InputError, SettingsError
 from dlkit.estimators.refusals import EstimatorNotFittedError, refusing
 from dlkit.estimators.saving import Saved, save_run
 from dlkit.pipeline import prepare, train
@@ -108,7 +108,14 @@ class Network(BaseEstimator):
         content = self._learnt().content
         with refusing(type(self).__name__):
             columns = self._raw(x)
-        return outputs(content.model, Examples(content.transform.encode(columns)))
+            found = outputs(content.model, Examples(content.transform.encode(columns)))
+            finite = np.isfinite(found).reshape(len(found), -1).all(axis=1)
+            if not finite.all():
+                raise InputError(
+                    f"X, row {int(finite.argmin())}: the answer is no finite number, so a value of the row lies far "
+                    "beyond what was learnt. Correct it, or give NaN where it is not known."
+                )
+        return found
 
     def _split(self, rows: Split, kinds: Mapping[str, ColumnKind], seed: int, *, stratify: bool) -> Splits:
         if len(rows) < 2:

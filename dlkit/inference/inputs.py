@@ -18,12 +18,12 @@ from dlkit.inference import times as clock
 from dlkit.inference.missing import is_missing
 
 
-def columns_from(items: Sequence[object], kinds: Mapping[str, ColumnKind]) -> Columns:
-    """Items as raw columns, each value checked; InputError names the item and the column."""
+def columns_from(items: Sequence[object], kinds: Mapping[str, ColumnKind], *, first: int = 1) -> Columns:
+    """Items as raw columns, each value checked; InputError names the item, counted from `first` on, and the column."""
     if isinstance(items, str | bytes | Mapping):
         raise InputError(f"Expected a list of items, got one {type(items).__name__}: put it into a list.")
     only = next(iter(kinds)) if len(kinds) == 1 else None
-    rows = [_row(item, number, kinds, only) for number, item in enumerate(items, start=1)]
+    rows = [_row(item, number, kinds, only) for number, item in enumerate(items, start=first)]
     return {name: _column([row[name] for row in rows], kind) for name, kind in kinds.items()}
 
 
@@ -62,6 +62,7 @@ def _text(value: object, where: str) -> str:
 
 
 def _number(value: object, where: str) -> float:
+    value = _plain(value)
     if value is None or (isinstance(value, str) and is_missing(value)):
         return math.nan
     try:
@@ -76,6 +77,7 @@ def _number(value: object, where: str) -> float:
 
 
 def _category(value: object, where: str) -> str | None:
+    value = _plain(value)
     if (
         value is None
         or (isinstance(value, str) and is_missing(value))
@@ -114,7 +116,7 @@ def _series(value: object, where: str) -> np.ndarray:
         raise InputError(f"{where}: expected a list of numbers, got {type(value).__name__} {str(value)[:40]!r}.")
     if isinstance(value, np.ndarray) and value.dtype == np.float64 and value.ndim == 1 and not np.isinf(value).any():
         return value
-    return np.array([_number(_plain(one), f"{where}, number {step}") for step, one in enumerate(value, start=1)])
+    return np.array([_number(one, f"{where}, number {step}") for step, one in enumerate(value, start=1)])
 
 
 def _time(value: object, where: str) -> np.datetime64:

@@ -55,6 +55,10 @@ _ANSWERS: dict[str, Callable[[Mapping[str, object]], AnyAnswer]] = {
 }
 
 
+PICTURES_AT_ONCE = 32
+"""Decoded ones in memory: a photo takes a hundred times its file."""
+
+
 class Predictor:
     """A run, loaded: raw input in, answer out.
 
@@ -92,12 +96,19 @@ class Predictor:
         """
         if not len(items):
             return []
-        columns = self.columns(items)
+        if "image" in self.kinds.values() and not isinstance(items, str | bytes | Mapping):
+            parts = range(0, len(items), PICTURES_AT_ONCE)
+            return [one for first in parts for one in self._answered(items[first : first + PICTURES_AT_ONCE], first)]
+        return self._answered(items, 0)
+
+    def _answered(self, items: Sequence[object], before: int) -> list[dict[str, object]]:
+        """`before`: how many items were answered already."""
+        columns = self.columns(items, first=before + 1)
         return self.answers(columns, self.outputs(columns))
 
-    def columns(self, items: Sequence[object]) -> Columns:
-        """Items, as `predict` takes them, as raw columns; InputError for a bad one."""
-        columns = columns_from(items, self.kinds)
+    def columns(self, items: Sequence[object], *, first: int = 1) -> Columns:
+        """Items, as `predict` takes them, as raw columns; InputError, with numbers from `first` on, for a bad one."""
+        columns = columns_from(items, self.kinds, first=first)
         if isinstance(self.transform, SeriesInputs):  # in columns they are cut to the shortest of them
             check_items(items, self.transform)
         return columns

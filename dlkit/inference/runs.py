@@ -6,6 +6,7 @@ folder appears at once by a rename, so a version that exists is complete unless 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Mapping
@@ -24,7 +25,6 @@ def find_run(run: str | Path, root: str | Path = ROOT) -> Path:
     root = Path(root)
     try:
         found = _found(Path(run), root) if str(run) else None
-        known = [child.name for child in root.iterdir() if newest_version(child)] if root.is_dir() else []
     except (OSError, ValueError) as error:  # too long a name, a zero byte, a folder that may not be searched
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
         raise RunNotFoundError(
@@ -37,8 +37,18 @@ def find_run(run: str | Path, root: str | Path = ROOT) -> Path:
     name = str(run)
     short = name if len(name) <= 60 else f"{name[:60]}…"
     raise RunNotFoundError(
-        f"No complete run of {short!r} in {root}/. Make one with: dlkit run RECIPE.{did_you_mean(name[:60], known)}"
+        f"No complete run of {short!r} in {root}/. Make one with: dlkit run RECIPE.{did_you_mean(name[:60], _in(root))}"
     )
+
+
+def _in(root: Path) -> list[str]:
+    """Names of the recipes that have a complete run there, as far as folders may be looked into."""
+    names: list[str] = []
+    with contextlib.suppress(OSError, ValueError):
+        for child in root.iterdir():
+            with contextlib.suppress(OSError):
+                names += [child.name] if newest_version(child) else []
+    return names
 
 
 def _found(path: Path, root: Path) -> Path | None:

@@ -12,10 +12,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 @dataclass(frozen=True)
 class Limits:
-    """`body_bytes`: of any request, uploads included. `instances`: rows of one request, and of one CSV file."""
+    """`body_bytes`: of any request, uploads included. `instances`: rows of one request, and of one CSV file. `pixels`:
+    of all pictures of one request, three bytes of memory each however few they are in a file.
+    """
 
     body_bytes: int = 10_000_000
     instances: int = 10_000
+    pixels: int = 100_000_000
 
 
 class BodyLimit:

@@ -14,6 +14,7 @@ such model, version or path), 413 (too large) or 500 (the model).
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 
 from fastapi import FastAPI, Request, Response
 from starlette.concurrency import run_in_threadpool
@@ -23,6 +24,7 @@ from dlkit.contracts import ColumnKind
 from dlkit.errors import DlkitError, InputError, RunNotFoundError
 from dlkit.inference import Predictor
 from dlkit.inference.answers import ClassAnswer, JointAnswer
+from dlkit.inference.images import size_of
 from dlkit.serving.limits import BodyLimit, Limits
 from dlkit.serving.payload import SIGNATURE, read_question, write_answers
 from dlkit.serving.served import ServedModel, ServedModels
@@ -86,6 +88,10 @@ def _predict(model: ServedModel, body: bytes, limits: Limits) -> Response:
         raise HTTPException(
             413, f"The request has {len(question.items):,} rows; at most {limits.instances:,} are answered at once."
         )
+    if "image" in model.predictor.kinds.values() and _pixels(question.items) > limits.pixels:
+        raise HTTPException(
+            413, f"The pictures of the request have more than {limits.pixels:,} pixels together. Send fewer at a time."
+        )
     answers = model.predict(question.items, question.signature)
     try:
         return _json(write_answers(answers, by_column=question.by_column))
@@ -111,6 +117,13 @@ def _add_errors(app: FastAPI) -> None:
 def _json(content: object, status: int = 200) -> Response:
     # Starlette's own response writes characters as they are, which fails on half of a surrogate pair in an error.
     return Response(json.dumps(content, allow_nan=False), status, media_type="application/json")
+
+
+def _pixels(items: Sequence[object]) -> int:
+    """Of all encoded pictures, by what their headers say."""
+    values = [value for item in items for value in (item.values() if isinstance(item, Mapping) else [item])]
+    sizes = [size_of(value) for value in values if isinstance(value, bytes)]
+    return sum(height * width for height, width in filter(None, sizes))
 
 
 def _status(model: ServedModel) -> dict[str, object]:

@@ -26,8 +26,11 @@ class KFold:
 
 
 def summarise(figures: Sequence[Score]) -> dict[str, dict[str, object]]:
-    """Mean, standard deviation (k - 1) and values of each figure over folds."""
-    by_name = {name: [fold[name] for fold in figures] for name in figures[0]}
+    """Mean, standard deviation (k - 1) and values over folds of each figure that all of them have: where held-out rows
+    are all of one class, say, there is no ROC AUC.
+    """
+    shared = [name for name in figures[0] if all(name in fold for fold in figures)]
+    by_name = {name: [fold[name] for fold in figures] for name in shared}
     return {
         name: {"mean": float(np.mean(values)), "std": float(np.std(values, ddof=1)), "values": values}
         for name, values in by_name.items()
@@ -35,12 +38,12 @@ def summarise(figures: Sequence[Score]) -> dict[str, dict[str, object]]:
 
 
 def split_folds(
-    rows: int, k: int, seed: int, *, labels: np.ndarray | None = None, groups: np.ndarray | None = None
+    rows: int, k: int, seed: int, *, labels: Sequence[np.ndarray] = (), groups: np.ndarray | None = None
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """K disjoint held-out parts that cover all rows, in an order fixed by `seed`; sizes differ by 1 at most.
 
     `groups`: (rows,) numbers from 0 on; rows of one group stay together, and parts have as many groups, not rows.
-    `labels`: a class that only one part would have, and the training of that fold not, is not held out.
+    `labels`: (rows,) each; a class that only one part would have, and the training of that fold not, is not held out.
     """
     group = np.arange(rows) if groups is None else groups
     count = int(group.max(initial=-1)) + 1
@@ -53,7 +56,9 @@ def split_folds(
     orders = np.array_split(np.random.default_rng(seed).permutation(count), k)
     parts = [np.concatenate([of_group[one] for one in order]) for order in orders]
     folds = [(np.concatenate(parts[:i] + parts[i + 1 :]), part) for i, part in enumerate(parts)]
-    return folds if labels is None else [_with_all_classes(*fold, labels) for fold in folds]
+    for classes in labels:
+        folds = [_with_all_classes(*fold, classes) for fold in folds]
+    return folds
 
 
 def _with_all_classes(train: np.ndarray, held: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -68,7 +73,7 @@ def cross_validate(
     *,
     seed: int,
     one: Callable[[int, np.ndarray, np.ndarray], tuple[Score, list[dict[str, float]]]],
-    labels: np.ndarray | None = None,
+    labels: Sequence[np.ndarray] = (),
     groups: np.ndarray | None = None,
 ) -> KFold:
     """Call `one(fold, train indices, held-out indices)` for each fold; it trains and gives figures and history.

@@ -158,6 +158,17 @@ def test_a_file_without_times_is_a_table_of_rows_by_themselves(tmp_path: Path) -
     assert (np.asarray(splits.test.targets) == "anomaly").sum() == 3
 
 
+def test_all_rows_of_a_table_are_judged_however_few_and_odd(tmp_path: Path) -> None:
+    rows = [f"{row % 11},{row % 5},{'xy'[row % 2]},{'odd' if row < 3 else 'ok'}" for row in range(6)]
+    for some, odd in ((rows, 3), (rows[:3], 3), (rows[3:], 0)):
+        path = written(tmp_path, some, "a,b,c,state")
+        splits = AnomalyData(label="state").to_judge(path, say=lambda _: None)
+        assert len(splits.test) == len(some) and (np.asarray(splits.test.targets) == "anomaly").sum() == odd
+        assert splits.drawn and "own.csv names no test rows: all are judged" in splits.notes
+    stream = AnomalyData(window=8).to_judge(written(tmp_path, lines()), say=lambda _: None)
+    assert len(stream.test) < 100
+
+
 def test_notes_name_no_setting_that_this_data_does_not_have(tmp_path: Path) -> None:
     rows = [f"{row},word{row},{row % 7},{row % 5}" for row in range(200)]
     notes = loaded(written(tmp_path, rows, "row,text,a,b")).notes

@@ -128,6 +128,13 @@ def test_what_is_no_table_is_refused(tmp_path: Path, content: str | bytes, messa
         read_delimited(written(tmp_path, content))
 
 
+def test_in_parts_too_a_nameless_column_is_left_out_where_it_says_nothing_alone(tmp_path: Path) -> None:
+    first, second = delimited_blocks(written(tmp_path, ",a\n0,x\n1,y\n2,z\n"), 2)
+    assert (first.columns, second.columns) == ({"a": ["x", "y"]}, {"a": ["z"]})
+    with pytest.raises(DataError, match=r"column 1 of 2 has no name in the header, and holds .*'2024-01-01'. Name it"):
+        next(delimited_blocks(written(tmp_path, ",a\n2024-01-01,1\n2024-01-02,2\n"), 2))
+
+
 def test_a_nameless_column_that_numbers_the_rows_is_left_out_with_a_note(tmp_path: Path) -> None:
     table = read_delimited(written(tmp_path, ",a,\n0,x,\n1,y,\n"))
     assert table.columns == {"a": ["x", "y"]}

@@ -301,6 +301,12 @@ def test_a_target_that_never_changes_is_refused(tmp_path: Path) -> None:
         load(tmp_path, [row.rpartition(",")[0] + ",5" for row in rows()])
 
 
+@pytest.mark.parametrize("setting", ["targets", "known", "ignore"])
+def test_a_column_that_the_sample_does_not_have_is_said(setting: str) -> None:
+    with pytest.raises(SettingsError, match=f"data.{setting}='lod': the sample .* has no such column"):
+        SeriesData(**{setting: ("lod",)}).load("sample", say=lambda _: None)  # type: ignore[arg-type]  # parametrised
+
+
 def test_the_sample_is_the_same_every_time_and_says_what_is_possible() -> None:
     first, second = (SeriesData().load("sample", say=lambda _: None) for _ in range(2))
     assert first.fingerprint == second.fingerprint and first.sample

@@ -50,6 +50,13 @@ def test_numbers_and_categories_are_found_by_looking(tmp_path: Path) -> None:
     assert table.notes == ()
 
 
+def test_a_column_that_numbers_all_rows_is_left_out_where_a_target_is_missing(tmp_path: Path) -> None:
+    prices = [str(100 + 7 * i % 13) for i in range(20)]
+    table = read(tmp_path, row=[str(i + 1) for i in range(20)], price=[*prices[:7], "", *prices[8:]])
+    assert "row" not in table.kinds and len(table.rows) == 19
+    assert "'row' numbers the rows; left out" in " | ".join(table.notes)
+
+
 def test_missing_values_are_nan_or_none_and_noted(tmp_path: Path) -> None:
     sizes = ["", "NA", "?", "nan", *["1", "2"] * 8]
     colours = ["null", " ", *["red", "blue"] * 9]
@@ -286,6 +293,19 @@ def test_the_sample_is_flagged_with_its_best_score() -> None:
     assert splits.best["mae"] == pytest.approx(1.596, abs=0.001)
     with pytest.raises(SettingsError, match=r"data\.task is 'label'"):
         TableData(task="label").load("sample", say=SAID.append)
+
+
+def test_settings_of_columns_hold_for_the_sample_or_are_refused() -> None:
+    plain = TableData().load("sample", say=SAID.append)
+    number, category = "area_m2", "heating"
+    chosen = TableData(ignore=(category,), categorical=(number,)).load("sample", say=SAID.append)
+    assert {**chosen.kinds, category: "category", number: "number"} == plain.kinds
+    assert category not in chosen.kinds and chosen.kinds[number] == "category"
+    assert set(chosen.train.inputs) == set(chosen.kinds) and chosen.train.inputs[number].dtype == object
+    with pytest.raises(SettingsError, match=f"data.target='{number}' is for a file of your own"):
+        TableData(target=number).load("sample", say=SAID.append)
+    with pytest.raises(SettingsError, match=r"data\.ignore='heatin': the sample 'houses' has no such column"):
+        TableData(ignore=("heatin",)).load("sample", say=SAID.append)
 
 
 def test_each_split_of_the_species_has_its_share_of_flipped_labels() -> None:

@@ -36,6 +36,17 @@ def test_what_stands_for_an_unknown_category_is_none(value: object) -> None:
     assert columns_from([{"size": 1}], TABLE)["colour"].tolist() == [None]
 
 
+def test_numbers_of_numpy_are_numbers() -> None:
+    for number in (np.float32(6.5), np.int64(6), np.float64(6.5), np.uint8(6)):
+        columns = columns_from([{"size": number, "colour": number}], TABLE)
+        assert columns["size"].tolist() == [float(number)] and columns["colour"].tolist() == [f"{number:g}"]
+
+
+def test_items_are_numbered_from_where_they_begin() -> None:
+    with pytest.raises(InputError, match="Item 34, column 'text'"):
+        columns_from(["one", ""], TEXT, first=33)
+
+
 @pytest.mark.parametrize(("value", "word"), [(4, "4"), (4.0, "4"), (4.5, "4.5"), (" red ", "red"), ("4", "4")])
 def test_a_category_given_as_a_number_is_the_word_that_a_file_would_hold(value: object, word: str) -> None:
     assert columns_from([{"size": 1, "colour": value}], TABLE)["colour"].tolist() == [word]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -57,6 +59,21 @@ def test_a_run_that_is_not_there_is_said_with_the_nearest_name(run: str, message
     run_at(tmp_path / "imdb" / "1")
     with pytest.raises(RunNotFoundError, match=message):
         find_run(run, tmp_path)
+
+
+def test_a_folder_that_may_not_be_looked_into_hides_no_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted, closed, listed = run_at(tmp_path / "imdb" / "1"), tmp_path / "lost+found", Path.iterdir
+    closed.mkdir()
+
+    def iterdir(path: Path) -> Iterator[Path]:
+        if path == closed:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return listed(path)
+
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+    assert find_run("imdb", tmp_path) == wanted
+    with pytest.raises(RunNotFoundError, match="Did you mean 'imdb'"):
+        find_run("imbd", tmp_path)
 
 
 def test_a_folder_that_is_no_run_is_said(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from dlkit.inference.inputs import columns_from
 from dlkit.serving import application
 from dlkit.serving.limits import Limits
 from dlkit.serving.payload import read_question
-from dlkit.serving.rest import _metadata
+from dlkit.serving.rest import _metadata, rest_application
 from dlkit.serving.served import ServedModels
 
 PREDICT = "/v1/models/shades:predict"
@@ -91,6 +91,15 @@ def test_contents_of_files_are_sent_in_base64(client, kind):
 def test_pictures_are_sent_as_a_column_too(client, inputs):
     status, answer = ask(client, {"inputs": inputs})
     assert (status, answer["outputs"]["label"]) == (200, ["light", "dark"])
+
+
+def test_pictures_of_too_many_pixels_together_are_refused_before_they_are_decoded(shades):
+    limits = Limits(pixels=6 * 4 * 3)
+    client = TestClient(rest_application(ServedModels([shades]), limits), raise_server_exceptions=False)
+    assert ask(client, {"instances": [b64(encoded(9))] * 3})[0] == 200
+    for rows in ([b64(encoded(9))] * 4, [{"image": b64(encoded(9))}] * 4):
+        status, answer = ask(client, {"instances": rows})
+        assert status == 413 and "more than 72 pixels together" in answer["error"]
 
 
 @pytest.mark.parametrize("shape", [(4, 6, 3), (4, 6, 1), (4, 6), (4, 6, 4)])

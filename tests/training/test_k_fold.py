@@ -94,9 +94,18 @@ def test_equal_rows_are_held_out_together() -> None:
 def test_a_class_that_training_would_lack_is_not_held_out() -> None:
     labels = np.array(["a", "b"] * 15, object)
     labels[4] = "rare"
-    folds = split_folds(30, 3, 0, labels=labels)
+    folds = split_folds(30, 3, 0, labels=[labels])
     assert all(4 in rest and 4 not in held for rest, held in folds)
     assert sum(len(held) for _, held in folds) == 29
+    others = np.array(["x", "y"] * 15, object)
+    others[7] = "once"
+    folds = split_folds(30, 3, 0, labels=[labels, others])
+    assert all({4, 7} <= set(rest) and not {4, 7} & set(held) for rest, held in folds)
+
+
+def test_a_figure_that_a_fold_lacks_is_left_out() -> None:
+    several = summarise([{"mae": 1.0, "r2": 0.5}, {"mae": 3.0}, {"mae": 2.0, "r2": 0.1}])
+    assert list(several) == ["mae"] and several["mae"]["mean"] == 2.0
 
 
 def test_too_few_rows_for_the_folds_are_said() -> None:

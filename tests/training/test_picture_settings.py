@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from dlkit.contracts import Examples, Transform
+from dlkit.data.batches import Batches
 from dlkit.errors import SettingsError
 from dlkit.inference.answers import ClassAnswer
 from dlkit.inference.images import ImagePixels
@@ -100,6 +101,15 @@ def test_one_cycle_is_the_same_after_saving_and_loading(tmp_path: Path) -> None:
     assert [float(again(step)) for step in (0, 10, 27, 80)] == [
         float(OneCycle(0.4, 90, 0.3)(step)) for step in (0, 10, 27, 80)
     ]
+
+
+@pytest.mark.parametrize(
+    "targets", [np.zeros((6, 4, 1)), np.zeros((6, 4)), np.eye(6) + 0.5], ids=["windows", "rows", "shares"]
+)
+def test_targets_that_are_no_classes_cannot_be_balanced(targets: np.ndarray) -> None:
+    examples = Examples({"x": np.zeros((6, 2), np.float32)}, targets.astype(np.float32))
+    with pytest.raises(SettingsError, match="needs one class a row"):
+        Batches(examples, 2, balanced=True)
 
 
 @pytest.mark.parametrize(("balance", "steps"), [(False, 6), (True, 12)])
