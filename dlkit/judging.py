@@ -27,6 +27,7 @@ from dlkit.inference.forecasts import ForecastAnswer
 from dlkit.inference.latents import LatentAnswer, LatentInputs
 from dlkit.inference.sentences import SentenceAnswer
 from dlkit.inference.series import SeriesInputs
+from dlkit.inference.windows import ANOMALY, NORMAL
 from dlkit.pipeline import Outcome, Prepared
 from dlkit.training.answering import answers_of
 from dlkit.training.fit import is_solved, outputs, seeded
@@ -83,7 +84,9 @@ def _judge_anomalies(
     found = anomaly_figures.warnings_for(
         answer, np.asarray(prepared.test.targets), residuals, untrained=untrained, test=test, beside=beside
     )
-    return Judged(test, beside, residuals, found)
+    labels = np.asarray(prepared.test.targets)
+    labelled = {kind: int((labels == kind).sum()) for kind in (NORMAL, ANOMALY)}
+    return Judged(test, beside, residuals, found, {"labelled": labelled})
 
 
 def _judge_translations(

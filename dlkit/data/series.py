@@ -191,6 +191,7 @@ class SeriesData(PathOrDataset):
         matrix = self._whole(matrix, sizes, notes)
         measured = Measured(matrix, times, missing, series_gaps.ahead_of(missing, self.fill))
         _check(matrix[: sizes[0]], layout, where)
+        _check_logarithm(matrix, layout, where)
         parts: dict[str, SeriesSplit] = {}
         start = 0
         for name, size in zip(("train", "validation", "test"), sizes, strict=True):
@@ -292,8 +293,14 @@ def _check(train: np.ndarray, layout: Layout, where: str) -> None:
                 f"{where}, column {name!r}: it is {there[0]:g} in the whole training part, so there is nothing to be "
                 f"learnt. Leave it out: --set data.ignore={name}"
             )
-        if layout.logarithm and name not in layout.known and there.min() <= 0:
+
+
+def _check_logarithm(matrix: np.ndarray, layout: Layout, where: str) -> None:
+    """DataError where a value of any part has no logarithm, which would be found out after training."""
+    for place, name in enumerate(layout.columns if layout.logarithm else ()):
+        column = matrix[:, place]
+        if name not in layout.known and (column <= 0).any():
             raise DataError(
-                f"{where}, column {name!r}: data.scale=log needs values above 0, the smallest is {there.min():g}. Use "
-                "data.scale=linear."
+                f"{where}, column {name!r}: data.scale=log needs values above 0, the smallest is "
+                f"{np.nanmin(column):g}. Use data.scale=linear."
             )

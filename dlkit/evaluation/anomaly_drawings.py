@@ -12,8 +12,8 @@ from dlkit.evaluation.anomaly_figures import is_known
 from dlkit.evaluation.drawings import BLUE, GREY, ORANGE, Drawing
 from dlkit.evaluation.pages import figure as number
 from dlkit.evaluation.scores import Judged, alarms_of
-from dlkit.inference.anomalies import AnomalyAnswer
-from dlkit.inference.windows import ANOMALY
+from dlkit.inference.anomalies import AnomalyAnswer, events
+from dlkit.inference.windows import ANOMALY, NORMAL
 
 _BINS = 40
 _MOST_POINTS = 4_000
@@ -22,15 +22,16 @@ _MOST_POINTS = 4_000
 def score_histogram(answer: Judged, targets: np.ndarray, outputs: np.ndarray) -> Drawing:
     """Scores of normal and anomalous rows, on a logarithmic axis, with the threshold."""
     answer = alarms_of(answer)
-    scores, normal = _positive(answer.scores(outputs)), targets != ANOMALY
+    scores, known = _positive(answer.scores(outputs)), is_known(targets).any()
+    normal = targets == NORMAL if known else np.ones(len(targets), bool)
+    odd = targets == ANOMALY
     figure = Figure(figsize=(5.6, 3.4), layout="constrained")
     axes = figure.subplots()
     ends = np.array([*scores[[scores.argmin(), scores.argmax()]], max(answer.threshold, scores.min())])
     edges = np.geomspace(ends.min() / 1.05, ends.max() * 1.05, _BINS).tolist()
-    known = is_known(targets).any()
     axes.hist(scores[normal], edges, color=BLUE, alpha=0.75, label="normal" if known else "not labelled")
-    if (~normal).any():
-        axes.hist(scores[~normal], edges, color=ORANGE, alpha=0.75, label="anomaly")
+    if odd.any():
+        axes.hist(scores[odd], edges, color=ORANGE, alpha=0.75, label="anomaly")
     axes.axvline(answer.threshold, color=GREY, linestyle="--", label=f"threshold {number(answer.threshold)}")
     axes.set(xscale="log", xlabel="score (1: as large as a normal error)", ylabel="test rows")
     _plain(axes.xaxis)
@@ -81,10 +82,10 @@ def course(answer: Judged, targets: np.ndarray, outputs: np.ndarray) -> Drawing 
     days = starts * 7 / answer.rows_a_week
     axes.plot(days, np.maximum.reduceat(scores, starts), color=BLUE, linewidth=1)
     axes.axhline(answer.threshold, color=GREY, linestyle="--", label=f"threshold {number(answer.threshold)}")
-    inside = np.maximum.reduceat((targets == ANOMALY).astype(np.int8), starts).astype(bool)
-    if inside.any():
-        span = axes.get_xaxis_transform()
-        axes.fill_between(days, 0, 1, where=inside, transform=span, color=ORANGE, alpha=0.25, label="labelled anomaly")
+    inside, width = np.maximum.reduceat((targets == ANOMALY).astype(np.int8), starts), few * 7 / answer.rows_a_week
+    for place, (first, last) in enumerate(events(inside.astype(bool))):
+        name = "_" if place else "labelled anomaly"  # which stands in the legend once
+        axes.axvspan(days[first], days[last - 1] + width, color=ORANGE, alpha=0.25, label=name)
     axes.set(yscale="log", xlabel="days of the test rows", ylabel="score")
     _plain(axes.yaxis)
     axes.legend(loc="upper left")
@@ -100,7 +101,7 @@ def _plain(axis: Axis) -> None:
 
 
 def _above(answer: AnomalyAnswer, scores: np.ndarray, targets: np.ndarray) -> dict[str, float]:
-    kinds = {"normal": targets != ANOMALY, "anomalous": targets == ANOMALY}
+    kinds = {"normal": targets == NORMAL, "anomalous": targets == ANOMALY}
     if not is_known(targets).any():
         kinds = {"all": np.ones(len(targets), bool)}
     return {who: float((scores[rows] > answer.threshold).mean()) for who, rows in kinds.items() if rows.any()}

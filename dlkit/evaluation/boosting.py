@@ -46,7 +46,9 @@ def boosted_regressors(features: Matrix, targets: np.ndarray, seed: int) -> list
 def boosted_classifiers(features: Matrix, targets: np.ndarray, seed: int) -> list[BaseEstimator]:
     """Unfitted classifiers to choose from; the first is the one to take where there is nothing to choose on."""
     _need_table(features)
-    histogram = HistGradientBoostingClassifier(random_state=seed)
+    # To stop early it holds rows of each class out, of which there have to be two.
+    several = np.unique(targets, return_counts=True)[1].min() > 1
+    histogram = HistGradientBoostingClassifier(random_state=seed, early_stopping="auto" if several else False)
     # Plain boosting grows a tree a class in each round.
     if len(targets) > SMALL_TABLE or len(np.unique(targets)) > FEW_CLASSES:
         return [histogram]

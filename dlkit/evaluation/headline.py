@@ -9,6 +9,7 @@ from dlkit.evaluation.forecasts import sentence
 from dlkit.evaluation.pages import figure, section
 from dlkit.evaluation.scores import better, higher_is_better, main_figure
 from dlkit.inference.latents import PROTOCOLS
+from dlkit.inference.windows import ANOMALY, NORMAL
 
 NETWORK = "network"
 _PERFECT = {"bleu": 100.0}
@@ -39,10 +40,7 @@ def headline(metrics: Mapping[str, object]) -> str:
     say = _SENTENCES.get(task, _plain)
     network = test.get(main)
     if not isinstance(network, int | float) and "alarm_share" in test:
-        return (
-            f"{where} {float(str(test['alarm_share'])):.1%} are above the threshold; without labels nobody can say how "
-            "many of these are anomalies."
-        )
+        return f"{where} {_alarms(float(str(test['alarm_share'])), section(metrics, 'labelled'))}."
     if not isinstance(network, int | float):
         return f"{where} the network was not judged."
     if skills:
@@ -55,6 +53,16 @@ def headline(metrics: Mapping[str, object]) -> str:
     verdict = "better than" if ahead else "no better than"
     compared = ", ".join(f"{name} {_short(main, others[name], unit)}" for name in order)
     return f"{where} {say(main, network, unit)}: {verdict} the best baseline ({compared})."
+
+
+def _alarms(share: float, labelled: Mapping[str, object]) -> str:
+    """What alarms say where not both normal rows and anomalies are known."""
+    above = f"{share:.1%} of those with a label are above the threshold"
+    if labelled.get(NORMAL):
+        return f"{above}: all of them are normal, so these are false alarms"
+    if labelled.get(ANOMALY):
+        return f"{above}: all of them are anomalies, so the others are missed"
+    return f"{share:.1%} are above the threshold; without labels nobody can say how many of these are anomalies"
 
 
 def rivals(metrics: Mapping[str, object]) -> list[Rival]:

@@ -90,15 +90,17 @@ def probe(train: np.ndarray, train_labels: object, test: np.ndarray, test_labels
     the training rows have a single class.
     """
     known, held_out = _labelled(train, train_labels), _labelled(test, test_labels)
-    if known is None or held_out is None or len(np.unique(known[1])) < 2:
+    if known is None or held_out is None:
         return None
-    codes, labels = known
-    some = evenly(len(codes), _MOST_LABELLED)
+    some = evenly(len(known[0]), _MOST_LABELLED)
+    codes, labels = (rows[some] for rows in known)
+    if len(np.unique(labels)) < 2:  # of a rare one there may be none among these
+        return None
     model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=200))
     with warnings.catch_warnings():
         # A few steps short of its optimum it separates classes as well.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        return float(model.fit(codes[some], labels[some]).score(*held_out))
+        return float(model.fit(codes, labels).score(*held_out))
 
 
 def _labelled(codes: np.ndarray, labels: object) -> tuple[np.ndarray, np.ndarray] | None:

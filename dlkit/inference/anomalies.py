@@ -135,9 +135,14 @@ def quantile_threshold(normal: np.ndarray, quantile: float = 0.999) -> float:
     return float(np.quantile(_finite(normal), quantile))
 
 
-def extreme_threshold(normal: np.ndarray, rate: float, *, quantile: float = 0.98, gap: int = 0) -> float:
+def extreme_threshold(normal: np.ndarray, rate: float, *, gap: int = 0) -> float:
     """The score that normal rows exceed with probability `rate`, beyond what was observed: see `fit_tail`."""
-    return fit_tail(normal, quantile=quantile, gap=gap).threshold(rate)
+    return fit_tail(normal, quantile=_tail_for(rate), gap=gap).threshold(rate)
+
+
+def _tail_for(rate: float) -> float:
+    """The quantile at which a tail begins: not beyond the rate that is asked for, of which enough was seen there."""
+    return min(0.98, 1 - rate)
 
 
 def check_both_kinds(labels: np.ndarray) -> None:
@@ -220,7 +225,7 @@ class AnomalyAnswer:
         shaped = self._shaped(residuals)
         level = usual_errors(shaped[:, -self.newest :] if shaped.ndim == 3 else shaped)
         found = scores(shaped, level, newest=self.newest)
-        tail = fit_tail(found, gap=gap)
+        tail = fit_tail(found, quantile=_tail_for(rate), gap=gap)
         threshold = quantile_threshold(found, 1 - rate) if self.rule == "quantile" else tail.threshold(rate)
         return replace(
             self,

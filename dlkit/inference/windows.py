@@ -104,7 +104,8 @@ class ScaledWindows(Plain):
         return np.array([(column.fill, column.shift, column.scale) for column in self.numbers.values()]).T
 
     def remarks(self, inputs: Columns) -> list[str | None]:
-        missing = sum(np.isnan(np.asarray(inputs[name], np.float64)).sum(axis=1) for name in self.numbers)
+        newest = (np.asarray(inputs[name], np.float64)[:, -self.window :] for name in self.numbers)
+        missing = sum(np.isnan(values).sum(axis=1) for values in newest)
         return [
             f"{count} of its {self.window * len(self.numbers)} numbers are missing; the usual value stands in for them"
             if count

@@ -278,6 +278,15 @@ def test_what_does_not_fit_the_file_is_said(tmp_path: Path, settings: dict[str, 
     assert expected in str(caught.value)
 
 
+@pytest.mark.parametrize("row", [0, 130, 170, 199])
+def test_a_value_without_a_logarithm_is_said_before_training_wherever_it_is(tmp_path: Path, row: int) -> None:
+    lines = [f"{line.split(',')[0]},{at + 1},{at % 7 + 1}" for at, line in enumerate(rows())]
+    assert load(tmp_path, lines, scale="log").train
+    lines[row] = f"{lines[row].rpartition(',')[0]},0"
+    with pytest.raises(DataError, match=r"column 'wind': data\.scale=log needs values above 0, the smallest is 0"):
+        load(tmp_path, lines, scale="log")
+
+
 @pytest.mark.parametrize(
     "settings",
     [

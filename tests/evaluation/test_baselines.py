@@ -11,6 +11,7 @@ from scipy import sparse
 from dlkit.contracts import Examples, Ragged
 from dlkit.errors import DataError, SettingsError
 from dlkit.evaluation.baselines import baselines, k_fold_baseline, warnings_for
+from dlkit.evaluation.boosting import boosted_classifiers
 from dlkit.evaluation.features import matrix, vocabulary_sizes
 from dlkit.evaluation.scores import score
 from dlkit.inference.answers import ClassAnswer, ValueAnswer
@@ -137,6 +138,14 @@ def test_classes_of_a_row_or_two_do_not_bother_the_user(recwarn):
     found = baselines("classification", ClassAnswer(labels), rows, rows, rows, seed=0)
     assert found["linear"]["accuracy"] > found["majority"]["accuracy"]
     assert not recwarn.list
+
+
+def test_boosting_learns_from_many_rows_with_one_of_a_class():
+    rng = np.random.default_rng(0)
+    features, targets = rng.random((10_100, 2)), np.array(["a", "b"] * 5_050, object)
+    targets[7] = "once"
+    (model,) = boosted_classifiers(features, targets, 0)
+    assert "once" in model.fit(features, targets).classes_
 
 
 def test_training_rows_of_one_class_give_that_class():

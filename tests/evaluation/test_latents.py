@@ -15,7 +15,7 @@ from dlkit.contracts import Examples, Head, Spec, Tensor
 from dlkit.errors import DataError, TrainingError
 from dlkit.evaluation import latent_figures, reconstructions
 from dlkit.evaluation.latents import Coder, bounds, corrupted, likelihood, spread
-from dlkit.evaluation.reconstructions import Labelled
+from dlkit.evaluation.reconstructions import Labelled, probe
 from dlkit.inference.images import ImagePixels
 from dlkit.inference.latents import LatentInputs
 from dlkit.models import compression, latents
@@ -152,6 +152,12 @@ def test_classes_that_nobody_knows_are_not_separated() -> None:
     assert reconstructions.probe(codes, some, codes, labels) == 1
     assert reconstructions.probe(codes, None, codes, labels) is None
     assert reconstructions.probe(codes, np.full(20, "a", object), codes, labels) is None
+
+
+def test_a_class_that_is_not_among_the_rows_that_are_learned_from_is_not_separated() -> None:
+    codes, labels = np.random.default_rng(0).normal(size=(10_000, 2)), np.array(["a"] * 10_000, object)
+    labels[1] = "rare"
+    assert probe(codes, labels, codes, labels) is None
 
 
 def test_reconstructions_that_cannot_be_judged_are_refused() -> None:

@@ -102,6 +102,12 @@ def test_the_tail_agrees_with_the_quantile_where_rows_are_many() -> None:
     assert extreme_threshold(seen, 1e-3) == pytest.approx(quantile_threshold(seen, 0.999), rel=0.05)
 
 
+@pytest.mark.parametrize("rate", [0.019, 0.05, 0.1, 0.3, 0.6])
+def test_a_rate_of_many_rows_is_kept_too(rate: float) -> None:
+    seen = RNG.chisquare(6, size=5_000)
+    assert (seen > extreme_threshold(seen, rate)).mean() == pytest.approx(rate, rel=0.1)
+
+
 def test_neighbouring_peaks_are_one_event() -> None:
     bursts = np.zeros(10_000)
     bursts[np.arange(0, 10_000, 100)[:, None] + np.arange(5)] = 1 + RNG.exponential(size=(100, 1))

@@ -112,6 +112,8 @@ def test_missing_numbers_are_remarked() -> None:
     split = rows()
     remarks = fitted(split).remarks(split.inputs)
     assert remarks[0] == "1 of its 16 numbers are missing; the usual value stands in for them" and remarks[20] is None
+    older = {name: np.pad(rows, ((0, 0), (5, 0)), constant_values=np.nan) for name, rows in split.inputs.items()}
+    assert fitted(split).remarks(older) == remarks
 
 
 def test_a_constant_channel_keeps_its_own_unit() -> None:
