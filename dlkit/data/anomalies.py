@@ -100,9 +100,8 @@ class AnomalyData(PathOrDataset):
             series = read_series(path, self.time, columns, ignore=self.ignore, words=self.label, sort=self.sort)
             labels = None if series.words is None else self._as_targets(series.words, path)
             return self._parted(Stream(series, labels), origin)
-        rows, kinds, words, notes = read_rows(path, self.columns, ignore=self.ignore, words=self.label)
-        targets = unknown(len(rows)) if words is None else self._as_targets(words, path)
-        return self._splits(Split(rows.inputs, targets), kinds, notes, origin)
+        rows, kinds, notes = self._table(path)
+        return self._splits(rows, kinds, notes, origin)
 
     def _own_to_judge(self, path: Path, say: Callable[[str], None]) -> Splits:
         """All rows of a table; of a stream the last ones, which have others before them."""
@@ -110,9 +109,7 @@ class AnomalyData(PathOrDataset):
         if self._is_stream(path):
             return super()._own_to_judge(path, say)
         say(f"Reading {path}")
-        rows, kinds, words, notes = read_rows(path, self.columns, ignore=self.ignore, words=self.label)
-        targets = unknown(len(rows)) if words is None else self._as_targets(words, path, judged=True)
-        every = Split(rows.inputs, targets)
+        every, kinds, notes = self._table(path, judged=True)
         return Splits(
             train=every,
             validation=every,
@@ -125,6 +122,12 @@ class AnomalyData(PathOrDataset):
             notes=(*notes, all_judged(path)),
             drawn=True,
         )
+
+    def _table(self, path: Path, *, judged: bool = False) -> tuple[Split, dict[str, ColumnKind], list[str]]:
+        """Rows by themselves with their kinds, and notes on them. `judged`: see `_as_targets`."""
+        rows, kinds, words, notes = read_rows(path, self.columns, ignore=self.ignore, words=self.label)
+        targets = unknown(len(rows)) if words is None else self._as_targets(words, path, judged=judged)
+        return Split(rows.inputs, targets), kinds, notes
 
     def _is_stream(self, path: Path) -> bool:
         return self.layout == "stream" or (self.layout == "auto" and holds_times(path, self.time))

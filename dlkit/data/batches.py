@@ -199,10 +199,11 @@ def _balanced(targets: object) -> np.ndarray:
 
 def _are_classes(targets: np.ndarray) -> bool:
     """(rows,) or (rows, 1) class numbers, or (rows, classes) of 0 and a 1."""
-    if targets.dtype.kind == "i" or targets.ndim > 2:
-        return targets.dtype.kind == "i"
-    several = targets.ndim == 2 and targets.shape[1] > 1
-    return bool(np.isin(targets, (0, 1)).all() and (not several or (targets.sum(axis=1) == 1).all()))
+    if targets.dtype.kind == "i":
+        return True
+    if targets.ndim > 2 or not np.isin(targets, (0, 1)).all():
+        return False
+    return targets.ndim == 1 or targets.shape[1] == 1 or bool((targets.sum(axis=1) == 1).all())
 
 
 def _spec(rows: np.ndarray | Rows) -> tf.TensorSpec:

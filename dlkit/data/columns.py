@@ -74,8 +74,8 @@ def fields_of(table: Delimited, name: str, rows: np.ndarray | None = None) -> Fi
     chosen = range(len(table)) if rows is None else rows.tolist()
     values = [None if is_missing(column[row]) else column[row].strip() for row in chosen]
     lines = table.lines if rows is None else table.lines[rows]
-    # With a comma between fields, one inside a number is a separator of thousands; with a semicolon it is not.
     counting = len(table) > 1 and column[0].strip() in ("0", "1") and counts_rows([field.strip() for field in column])
+    # With a comma between fields, one inside a number is a separator of thousands; with a semicolon it is not.
     return Fields(table.path, name, values, lines, decimal_comma=table.delimiter == ";", counting=counting)
 
 

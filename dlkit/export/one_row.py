@@ -87,19 +87,19 @@ def in_loops_of_ours(model: keras.Model) -> Iterator[None]:
     """Inside the block, recurrent layers that a model of its own class, or one that it is made of, has as attributes
     are `StepByStep`.
     """
-    models = [one for one in model._flatten_layers() if isinstance(one, keras.Model)]
-    of_models = [
-        {name: layer for name, layer in vars(one).items() if _is_recurrent(layer) and _is_plain(layer)}
-        for one in models
+    models = [vars(one) for one in model._flatten_layers() if isinstance(one, keras.Model)]
+    found = [
+        (own, {name: layer for name, layer in own.items() if _is_recurrent(layer) and _is_plain(layer)})
+        for own in models
     ]
     try:
         # Past Keras, which keeps account of a model's layers: what the model is made of does not change.
-        for one, layers in zip(models, of_models, strict=True):
-            vars(one).update({name: StepByStep(layer) for name, layer in layers.items()})
+        for own, layers in found:
+            own.update({name: StepByStep(layer) for name, layer in layers.items()})
         yield
     finally:
-        for one, layers in zip(models, of_models, strict=True):
-            vars(one).update(layers)
+        for own, layers in found:
+            own.update(layers)
 
 
 def _is_recurrent(value: object) -> bool:
