@@ -19,11 +19,12 @@ from dlkit.contracts import ColumnKind, Split, Splits
 from dlkit.data.anomaly_samples import SAMPLES
 from dlkit.data.anomaly_streams import Stream, parted, unknown
 from dlkit.data.anomaly_tables import read_rows
+from dlkit.data.columns import check_known
 from dlkit.data.delimited import parse_number
 from dlkit.data.paths import PathOrDataset, all_judged, one_table
 from dlkit.data.series_files import Series, holds_times, read_series
 from dlkit.data.series_gaps import irregularities
-from dlkit.data.sources import source
+from dlkit.data.sources import check_theirs, source
 from dlkit.data.splitting import (
     FEWEST_ROWS,
     check_enough,
@@ -162,8 +163,9 @@ class AnomalyData(PathOrDataset):
         # A source with labels lists the normal one first.
         targets = np.where(np.asarray(rows.targets) == (dataset.labels or (NORMAL,))[0], NORMAL, ANOMALY).astype(object)
         if "series" in kinds:
-            rows = Split(rows.inputs, targets)
-            return self._splits(rows, loaded.kinds, loaded.notes, origin)
+            chosen = self._chosen(dataset.title, loaded.kinds, "windows", dataset.target)
+            rows = Split({name: rows.inputs[name] for name in chosen}, targets)
+            return self._splits(rows, chosen, loaded.notes, origin)
         streams = rows.inputs["stream"]
         inside = np.flatnonzero(streams == self.stream)
         if not len(inside):
@@ -171,7 +173,9 @@ class AnomalyData(PathOrDataset):
             raise SettingsError(
                 f"data.stream: {dataset.title} has no {self.stream!r}.{did_you_mean(self.stream, known)}"
             )
-        values = {name: rows.inputs[name][inside] for name, kind in dataset.kinds.items() if kind == "number"}
+        numbers: dict[str, ColumnKind] = {name: "number" for name, kind in dataset.kinds.items() if kind == "number"}
+        chosen = self._chosen(dataset.title, numbers, "stream", dataset.target)
+        values = {name: rows.inputs[name][inside] for name in chosen}
         times = rows.inputs["time"][inside].astype("datetime64[ns]")
         step = clock.step_of(times)
         notes = (*loaded.notes, *irregularities(times, step))
@@ -185,12 +189,36 @@ class AnomalyData(PathOrDataset):
             raise SettingsError(f"data.sample: no such sample.{did_you_mean(self.sample, SAMPLES)}")
         made = SAMPLES[self.sample]()
         origin = _Origin(self.sample, f"sample: {made.title}", made.fingerprint, sample=True)
+        chosen = self._chosen(f"the sample {self.sample!r}", made.kinds, made.layout, "anomaly")
         if made.layout == "stream":
-            values = {name: np.asarray(column) for name, column in made.rows.inputs.items()}
+            values = {name: np.asarray(made.rows.inputs[name]) for name in chosen}
             times = np.asarray(made.rows.times)
             series = Series(times, values, clock.step_of(times), made.notes)
             return self._parted(Stream(series, np.asarray(made.rows.targets)), origin)
-        return self._splits(made.rows, made.kinds, made.notes, origin)
+        rows = Split({name: made.rows.inputs[name] for name in chosen}, made.rows.targets)
+        return self._splits(rows, chosen, made.notes, origin)
+
+    def _chosen(
+        self,
+        where: str,
+        kinds: Mapping[str, ColumnKind],
+        layout: Literal["stream", "table", "windows"],
+        label: str | None,
+    ) -> dict[str, ColumnKind]:
+        """The columns of a named dataset or a sample that the settings ask for, with their kinds; SettingsError for a
+        setting that does not fit it. `label`: what its column of labels is called.
+        """
+        check_theirs(where, time=(self.time, "time" if layout == "stream" else None), label=(self.label, label),
+                     normal=(self.normal, None))  # fmt: skip
+        if self.layout not in ("auto", layout):
+            is_a = "holds windows" if layout == "windows" else f"is a {layout}"
+            raise SettingsError(f"data.layout={self.layout!r}: {where} {is_a}. Leave it out.")
+        for setting in ("columns", "ignore"):
+            check_known(f"data.{setting}", getattr(self, setting), kinds, where)
+        chosen = {name: kinds[name] for name in self.columns or kinds if name not in self.ignore}
+        if not chosen:
+            raise SettingsError(f"data.ignore leaves no column of {where} to look for anomalies in.")
+        return chosen
 
     def _splits(
         self,
@@ -201,6 +229,9 @@ class AnomalyData(PathOrDataset):
     ) -> Splits:
         """Rows by themselves, split at random, normal and other rows in proportion."""
         check_enough(origin.where, len(rows))
+        if "series" in kinds.values() and self.window != AnomalyData.window:
+            steps = len(next(iter(rows.inputs.values()))[0])
+            notes = [*notes, f"rows are windows of {steps} steps already: data.window={self.window} changes nothing"]
         targets = np.asarray(rows.targets)
         parts = three_ways(
             {"train": rows},

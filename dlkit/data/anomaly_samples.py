@@ -27,7 +27,7 @@ class AnomalySample:
 
     rows: Split
     kinds: Mapping[str, ColumnKind]
-    layout: Literal["rows", "stream"]
+    layout: Literal["windows", "stream", "table"]
     title: str
     notes: tuple[str, ...] = ()
 
@@ -60,7 +60,7 @@ def beats(rows: int = 600) -> AnomalySample:
         ).round(4)
         targets[row] = ANOMALY if odd else NORMAL
     return AnomalySample(
-        Split({"beat": windows}, targets), {"beat": "series"}, "rows", "generated heartbeats, every sixth abnormal"
+        Split({"beat": windows}, targets), {"beat": "series"}, "windows", "generated heartbeats, every sixth abnormal"
     )
 
 
@@ -113,7 +113,7 @@ def machines(rows: int = 800) -> AnomalySample:
     return AnomalySample(
         Split(inputs, np.where(odd, ANOMALY, NORMAL).astype(object)),
         kinds,
-        "rows",
+        "table",
         "generated machines, every tenth odd",
     )
 

@@ -25,6 +25,10 @@ FEW = 10
 _PLAIN = str.maketrans("", "", "0123456789.+-eE")
 _DRESSED = re.compile(r"[$€£¥]?\s?[+-]?[0-9]+(?:[,.'’\u00a0\u202f ][0-9]{3})*(?:[.,][0-9]+)?\s?[%‰$€£¥KMB]?")
 """Numbers as people write them: "1,500.0", "12 %", "$5", "1.5M"."""
+_PARTED = re.compile(r"[+-]?[1-9][0-9]{0,2}\.[0-9]{3}")
+"""1234 with its thousands parted by a point, or 1.234."""
+_REMEDY = "Correct it, leave it empty, or leave the column out (data.ignore)."
+_COMMA = re.compile(r"[+-]?[0-9]*,[0-9]+")
 MANY_CLASSES = 20
 """Where there are more, that most of them have few rows is said at the start; otherwise with the figures."""
 
@@ -34,7 +38,8 @@ class Fields:
     """One column as it stands in the file: `values` stripped, None where missing; `lines` (rows,) int64.
 
     `choosable`: whether settings data.numeric and data.categorical can say what it holds. `counting`: whether the whole
-    column, of which these may be a part, numbers the rows.
+    column, of which these may be a part, numbers the rows. `elsewhere`: a number of another column that makes these
+    ambiguous, see `_decimals_elsewhere`.
     """
 
     path: Path
@@ -44,6 +49,7 @@ class Fields:
     decimal_comma: bool = False
     choosable: bool = True
     counting: bool = False
+    elsewhere: str = ""
 
     @property
     def present(self) -> list[str]:
@@ -76,7 +82,9 @@ def fields_of(table: Delimited, name: str, rows: np.ndarray | None = None) -> Fi
     lines = table.lines if rows is None else table.lines[rows]
     counting = len(table) > 1 and column[0].strip() in ("0", "1") and counts_rows([field.strip() for field in column])
     # With a comma between fields, one inside a number is a separator of thousands; with a semicolon it is not.
-    return Fields(table.path, name, values, lines, decimal_comma=table.delimiter == ";", counting=counting)
+    comma = table.delimiter == ";"
+    elsewhere = _decimals_elsewhere(table, name, values) if comma else ""
+    return Fields(table.path, name, values, lines, decimal_comma=comma, counting=counting, elsewhere=elsewhere)
 
 
 def answered(file: Delimited, target: str) -> tuple[np.ndarray, list[str]]:
@@ -120,6 +128,7 @@ def numbers_in(fields: Fields, remedy: str) -> Column:
     _check_finite(fields, column, remedy)
     if fields.decimal_comma:
         _one_decimal_mark(fields.path, fields.name, fields.values, fields.lines)
+        _no_thousands(fields.path, fields.name, fields.values, fields.lines, elsewhere=fields.elsewhere, remedy=remedy)
     return column
 
 
@@ -200,6 +209,8 @@ def numbers_of(table: Delimited, name: str, marks: dict[str, str] | None = None)
     if comma:
         marks = {} if marks is None else marks
         marks[name] = _one_decimal_mark(table.path, name, fields, table.lines, marks.get(name, ""))
+        elsewhere = _decimals_elsewhere(table, name, fields)
+        _no_thousands(table.path, name, fields, table.lines, elsewhere=elsewhere, remedy=_REMEDY)
     # Plain numbers alone are read all at once, thirty times as fast; numpy would also take "1_0" for a number.
     if not "".join(fields).translate(_PLAIN):
         with contextlib.suppress(ValueError):
@@ -214,9 +225,8 @@ def numbers_of(table: Delimited, name: str, marks: dict[str, str] | None = None)
         number = parse_number(text, decimal_comma=comma)
         if number is None or np.isinf(number):
             what = "expected a number" if number is None else "infinite or too large to count with"
-            remedy = "Correct it, leave it empty, or leave the column out (data.ignore)."
             raise DataError(
-                f"{table.path}, line {table.lines[row]}, column {name!r}: {what}, got {text[:40]!r}. {remedy}"
+                f"{table.path}, line {table.lines[row]}, column {name!r}: {what}, got {text[:40]!r}. {_REMEDY}"
             )
         column[row] = number
     return column
@@ -242,6 +252,38 @@ def _one_decimal_mark(path: Path, name: str, texts: Sequence[str | None], lines:
             f"{before!r}, {alike}"
         )
     return mark
+
+
+def _decimals_elsewhere(table: Delimited, name: str, texts: Iterable[str | None]) -> str:
+    """The first number with a decimal comma in another column, for a message; "" where there is none, or where points
+    in these numbers plainly part decimals: 185.000 beside 72,5 is a price of three zeros or of five.
+    """
+    pointed = [text.strip() for text in texts if text and "." in text]
+    if not pointed or not all(map(_PARTED.fullmatch, pointed)):
+        return ""
+    for other, column in table.columns.items():
+        if other == name:
+            continue
+        present = [field.strip() for field in column if not is_missing(field)]
+        comma = next((field for field in present if _COMMA.fullmatch(field)), None)
+        if comma is not None and all(parse_number(field, decimal_comma=True) is not None for field in present):
+            return f"{comma!r} in column {other!r}"
+    return ""
+
+
+def _no_thousands(
+    path: Path, name: str, texts: Sequence[str | None], lines: np.ndarray, *, elsewhere: str, remedy: str
+) -> None:
+    """DataError where there is a number `elsewhere` by which the points in these may part thousands."""
+    if not elsewhere:
+        return
+    row, text = next((row, text) for row, text in enumerate(texts) if text and "." in text)
+    whole, decimal = text.strip().replace(".", ""), text.strip().replace(".", ",")
+    raise DataError(
+        f"{path}, line {lines[row]}, column {name!r}: {text.strip()!r} may be {whole} or {decimal}, as decimals have a "
+        f"comma elsewhere ({elsewhere}). A file writes its numbers in one way, without points between thousands. "
+        f"{remedy}"
+    )
 
 
 def check_classes(where: str, labels: Sequence[str], *, what: str = "row", tested: bool = True) -> list[str]:

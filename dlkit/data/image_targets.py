@@ -14,6 +14,7 @@ from dlkit.contracts import Split, Targets
 from dlkit.data.columns import MOSTLY, answered, check_known, fields_of, numbers_in, strings
 from dlkit.data.delimited import Delimited, parse_number
 from dlkit.data.samples import Sample
+from dlkit.data.sources import check_theirs
 from dlkit.errors import DataError, SettingsError
 from dlkit.inference.inputs import as_word
 
@@ -159,6 +160,7 @@ def chosen_targets(said: str, sample: Sample, names: Sequence[str]) -> Sample:
                 f"data.target={','.join(names)!r} names several columns, and {said} has one target, {sample.target!r}. "
                 "Choose a sample with several, such as 'people'."
             )
+        check_theirs(said, target=(next(iter(names), None), sample.target))
         return sample
     check_known("data.target", names, targets, said)
     if len(names) == 1:

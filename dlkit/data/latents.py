@@ -21,6 +21,7 @@ from dlkit.data.image_tables import names_pictures
 from dlkit.data.images import ImageData, holds_table
 from dlkit.data.paths import all_judged, one_table
 from dlkit.data.samples import sample, splits_of
+from dlkit.data.sources import check_theirs
 from dlkit.data.splitting import check_enough, file_fingerprint
 from dlkit.data.tables import Kind, inputs_of
 from dlkit.errors import DataError, SettingsError
@@ -138,6 +139,15 @@ class LatentData(ImageData):
             raise SettingsError(
                 f"data.sample={self.sample!r} holds texts; this recipe reads pictures, such as 'digits', or tables."
             )
+        where = f"the sample {self.sample!r}"
+        check_theirs(where, target=(self.target, chosen.target))
+        check_known("data.ignore", self.ignore, chosen.kinds, where)
+        inputs = {name: column for name, column in chosen.rows.inputs.items() if name not in self.ignore}
+        if not inputs:
+            raise SettingsError(f"data.ignore leaves no column of {where} to learn from.")
+        chosen = replace(
+            chosen, rows=Split(inputs, chosen.rows.targets), kinds={name: chosen.kinds[name] for name in inputs}
+        )
         if chosen.task != "label":  # a number is no class that codes could be told apart by
             chosen = replace(chosen, rows=Split(chosen.rows.inputs), target=None, strata=None)
         first, second, third = self._split({"train": chosen.rows}, chosen.strata)

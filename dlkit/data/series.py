@@ -21,7 +21,7 @@ from dlkit.data.series_files import Series, read_series
 from dlkit.data.series_gaps import Fill
 from dlkit.data.series_samples import series_sample
 from dlkit.data.series_windows import Layout, Measured, SeriesSplit, every_nth, thinned, windows
-from dlkit.data.sources import source
+from dlkit.data.sources import check_theirs, source
 from dlkit.data.splitting import check_enough, check_fraction, check_names, file_fingerprint, fingerprint
 from dlkit.errors import DataError, SettingsError
 from dlkit.inference import times as clock
@@ -115,11 +115,7 @@ class SeriesData(PathOrDataset):
         times = [name for name, kind in dataset.kinds.items() if kind == "category"]
         if not dataset.ordered or dataset.target is not None or len(times) != 1 or "test" not in dataset.rows:
             raise SettingsError(f"data.dataset={self.dataset!r}: {dataset.title} is not a series to forecast.")
-        if self.time not in (None, times[0]):
-            raise SettingsError(
-                f"data.time={self.time!r} is for a file of your own (--data PATH); in {dataset.title} it is "
-                f"{times[0]!r}."
-            )
+        check_theirs(dataset.title, time=(self.time, times[0]))
         from dlkit.data import builders
 
         loaded = builders.load(self.dataset, path=path, allow_download=allow_download, say=say)

@@ -114,9 +114,16 @@ def labelled_column(dataset: Source, kind: ColumnKind, what: str, *, said: str |
     if dataset.target_kind != "label" or list(dataset.kinds.values()) != [kind]:
         raise SettingsError(f"data.dataset={dataset.name!r}: {dataset.title} is not a set of {what} with labels.")
     (column,) = dataset.kinds
-    for setting, given, name in ((kind, said, column), ("target", said_target, dataset.target)):
-        if given not in (None, name):
-            raise SettingsError(
-                f"data.{setting}={given!r} is for a file of your own (--data PATH); in {dataset.title} it is {name!r}."
-            )
+    check_theirs(dataset.title, **{kind: (said, column), "target": (said_target, dataset.target)})
     return column
+
+
+def check_theirs(where: str, **settings: tuple[object, str | None]) -> None:
+    """SettingsError for a setting that says what a user's own file holds, where rows are a dataset or sample, `where`,
+    which says it itself. Of each: what is set, and what it is there, which may be said; None where it is nothing.
+    """
+    for name, (given, theirs) in settings.items():
+        if given not in (None, (), theirs):
+            shown = ",".join(map(str, given)) if isinstance(given, tuple) else given
+            what = f"in {where} it is {theirs!r}" if theirs is not None else f"it says nothing of {where}"
+            raise SettingsError(f"data.{name}={shown!r} is for a file of your own (--data PATH); {what}. Leave it out.")

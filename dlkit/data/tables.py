@@ -29,7 +29,7 @@ from dlkit.data.columns import (
 from dlkit.data.delimited import Delimited, read_delimited
 from dlkit.data.paths import PathOrDataset, all_judged, one_table
 from dlkit.data.samples import sample, splits_of
-from dlkit.data.sources import source
+from dlkit.data.sources import check_theirs, source
 from dlkit.data.splitting import (
     FEWEST_ROWS,
     check_enough,
@@ -184,11 +184,7 @@ class TableData(PathOrDataset):
                 f"data.dataset={self.dataset!r}: {dataset.title} is not a table with a {self.task} to predict "
                 f"(data.task={self.task!r})."
             )
-        if self.target not in (None, dataset.target):
-            raise SettingsError(
-                f"data.target={self.target!r} is for a file of your own (--data PATH); {dataset.title} predicts "
-                f"{dataset.target!r}."
-            )
+        check_theirs(dataset.title, target=(self.target, dataset.target))
         from dlkit.data import builders
 
         loaded = builders.load(self.dataset, path=path, allow_download=allow_download, say=say)
@@ -239,11 +235,7 @@ class TableData(PathOrDataset):
             raise SettingsError(
                 f"data.sample={self.sample!r} holds a {chosen.task} to predict, and data.task is {self.task!r}."
             )
-        if self.target not in (None, chosen.target):
-            raise SettingsError(
-                f"data.target={self.target!r} is for a file of your own (--data PATH); the sample {self.sample!r} "
-                f"predicts {chosen.target!r}."
-            )
+        check_theirs(f"the sample {self.sample!r}", target=(self.target, chosen.target))
         rows = self._as_set(chosen.rows, chosen.kinds, f"the sample {self.sample!r}")
         train, validation, test = self._split({"train": rows}, chosen.strata)
         return splits_of(self.sample, replace(chosen, kinds=self._kinds(chosen.kinds)), (train, validation, test))

@@ -15,7 +15,7 @@ from dlkit.contracts import ColumnKind, Split, Splits
 from dlkit.data.columns import check_classes, strings
 from dlkit.data.paths import PathOrDataset, all_judged, listed, one_table, own_splits
 from dlkit.data.samples import sample, splits_of
-from dlkit.data.sources import labelled_column, source
+from dlkit.data.sources import check_theirs, labelled_column, source
 from dlkit.data.splitting import Parted, check_enough, check_names
 from dlkit.data.text_files import Labelled, TextFiles, read_text_folder, read_text_table
 from dlkit.data.text_notes import key, labels_alike, likely_values, repeated, unjudged, unspaced
@@ -134,12 +134,7 @@ class TextData(Parted, PathOrDataset):
             what = "holds pictures" if "image" in chosen.kinds.values() else "is a table"
             raise SettingsError(f"data.sample={self.sample!r} {what}; this recipe reads texts, such as 'reviews'.")
         (text,) = chosen.kinds
-        for setting, given, name in (("text", self.text, text), ("target", self.target, chosen.target)):
-            if given not in (None, name):
-                raise SettingsError(
-                    f"data.{setting}={given!r} is for a file of your own (--data PATH); in the sample {self.sample!r} "
-                    f"it is {name!r}. Leave it out."
-                )
+        check_theirs(f"the sample {self.sample!r}", text=(self.text, text), target=(self.target, chosen.target))
         first, second, third = self._split({"train": chosen.rows}, chosen.strata or [])
         return splits_of(self.sample, chosen, (first, second, third))
 

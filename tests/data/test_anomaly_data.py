@@ -272,6 +272,43 @@ def test_a_file_that_is_not_there_is_said() -> None:
         AnomalyData().load(Path("nowhere.csv"), say=lambda _: None)
 
 
+@pytest.mark.parametrize(
+    ("settings", "why"),
+    [
+        (
+            {"sample": "pump", "columns": ("flows",)},
+            "data.columns='flows': the sample 'pump' has no such.*mean 'flow_l_min'",
+        ),
+        ({"sample": "pump", "ignore": ("pressure_bar", "flow_l_min")}, "leaves no column of the sample 'pump'"),
+        ({"sample": "pump", "layout": "table"}, "data.layout='table': the sample 'pump' is a stream"),
+        ({"sample": "machines", "layout": "stream"}, "the sample 'machines' is a table"),
+        ({"sample": "beats", "layout": "table"}, "the sample 'beats' holds windows"),
+        ({"sample": "beats", "time": "when"}, "data.time='when' is for a file of your own"),
+        ({"sample": "pump", "time": "when"}, "data.time='when' .* it is 'time'"),
+        ({"sample": "pump", "label": "state"}, "data.label='state' .* it is 'anomaly'"),
+        ({"sample": "pump", "normal": ("fine", "ok")}, "data.normal='fine,ok' is for a file of your own"),
+    ],
+)
+def test_a_setting_that_does_not_fit_a_sample_is_not_passed_over(settings: dict[str, object], why: str) -> None:
+    with pytest.raises(SettingsError, match=why):
+        AnomalyData(**settings).load("sample", say=lambda _: None)  # type: ignore[arg-type]  # settings
+
+
+@pytest.mark.parametrize("sample", ["pump", "machines"])
+def test_of_a_sample_the_columns_asked_for_are_looked_at(sample: str) -> None:
+    first, second, *_ = all_of = list(AnomalyData(sample=sample).load("sample", say=lambda _: None).kinds)
+    asked = AnomalyData(sample=sample, columns=(second, first), ignore=(first,)).load("sample", say=lambda _: None)
+    assert list(asked.kinds) == list(asked.train.inputs) == list(asked.test.inputs) == [second]
+    rest = AnomalyData(sample=sample, ignore=(first,)).load("sample", say=lambda _: None)
+    assert list(rest.kinds) == all_of[1:]
+
+
+def test_windows_are_not_cut_again_and_that_is_said() -> None:
+    splits = AnomalyData(window=16).load("sample", say=lambda _: None)
+    assert splits.test.inputs["beat"].shape[1] == 48
+    assert "rows are windows of 48 steps already: data.window=16 changes nothing" in splits.notes
+
+
 @pytest.mark.parametrize("name", SAMPLES)
 def test_a_sample_is_the_same_every_time_and_has_both_kinds(name: str) -> None:
     first, again = (AnomalyData(sample=name, window=16).load("sample", say=lambda _: None) for _ in range(2))

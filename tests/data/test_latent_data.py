@@ -138,6 +138,9 @@ def test_a_class_that_training_lacks_is_refused(tmp_path: Path) -> None:
         ({"target": "a,b"}, "expected one column of labels"),
         ({"ignore": "a"}, "expected names of columns"),
         ({"sample": "reviews"}, "holds texts"),
+        ({"target": "kind"}, "data.target='kind' is for a file of your own .* it is"),
+        ({"sample": "houses", "ignore": ("are",)}, "data.ignore='are': the sample 'houses' has no such column"),
+        ({"sample": "digits", "ignore": ("image",)}, "leaves no column of the sample 'digits'"),
     ],
 )
 def test_settings_that_do_not_fit_are_refused(settings: dict[str, object], message: str) -> None:
@@ -156,6 +159,12 @@ def test_the_digits_keep_their_labels_in_each_part() -> None:
     for part in (splits.train, splits.validation, splits.test):
         assert len(set(np.asarray(part.targets))) == 10 and part.inputs["image"].shape[1:] == (8, 8, 1)
     assert splits.train.inputs["image"].max() == 255
+
+
+def test_a_column_of_a_sample_may_be_left_out() -> None:
+    first, *others = load("sample", sample="houses").kinds
+    splits = load("sample", sample="houses", ignore=(first,))
+    assert list(splits.kinds) == list(splits.train.inputs) == others
 
 
 def test_numbers_that_a_sample_is_to_be_judged_by_are_no_labels() -> None:

@@ -129,6 +129,15 @@ def test_a_point_among_decimal_commas_may_part_thousands(
         read_series(tmp_path / "a.csv")
 
 
+def test_points_of_one_column_may_part_thousands_where_another_has_decimal_commas(tmp_path: Path) -> None:
+    rows = [f"2024-01-0{day};1.{day}00;3,5" for day in range(1, 6)]
+    (tmp_path / "a.csv").write_text("\n".join(["time;load;heat", *rows]), encoding="utf-8")
+    with pytest.raises(
+        DataError, match=r"line 2, column 'load': '1\.100' may be 1100 or 1,100.*'3,5' in column 'heat'"
+    ):
+        read_series(tmp_path / "a.csv")
+
+
 @pytest.mark.parametrize(
     ("header", "style"),
     [

@@ -157,6 +157,25 @@ def test_commas_beside_points_are_refused_as_they_may_mean_thousands(tmp_path: P
         read_table(table_file(tmp_path, columns, delimiter=";"), target="price")
 
 
+def test_points_in_a_file_of_decimal_commas_are_refused_where_they_may_part_thousands(tmp_path: Path) -> None:
+    prices = [f"{row}85.000" for row in range(1, 10)] * 2
+    columns = {"size": ["72,5", "81"] * 9, "price": prices}
+    with pytest.raises(
+        DataError, match=r"line 2, column 'price': '185\.000' may be 185000 or 185,000.*'72,5' in column"
+    ):
+        read_table(table_file(tmp_path, columns, delimiter=";"), target="price")
+    plain = columns | {"size": ["72.5", "81"] * 9}
+    assert read_table(table_file(tmp_path, plain, delimiter=";"), target="price").rows.targets[0] == 185.0
+
+
+@pytest.mark.parametrize("plain", ["0.125", "1.25"])
+def test_points_that_can_only_part_decimals_may_stand_beside_decimal_commas(tmp_path: Path, plain: str) -> None:
+    columns = columns_of(size=["1.250", plain] * 10, weight=["1,5", "2,25"] * 10)
+    table = read_table(table_file(tmp_path, columns, delimiter=";"), target="price")
+    assert table.rows.inputs["size"].tolist()[:2] == [1.25, float(plain)]
+    assert table.rows.inputs["weight"].tolist()[:2] == [1.5, 2.25]
+
+
 def test_a_latin_1_file_and_one_with_a_bom_give_the_same_rows(tmp_path: Path) -> None:
     text = "größe,preis\n" + "".join(f"{i % 5},{i}\n" for i in range(12))
     tables = []
