@@ -65,8 +65,11 @@ def keras_model(run: str | Path, *, root: str | Path = ROOT) -> keras.Model:
     preprocessing makes of raw rows. `keras.saving.load_model` on the run's `model.keras` does the same once this
     function was called: dlkit's layers are known to Keras then. Needs TensorFlow. Raises a `DlkitError`.
     """
+    from dlkit.catalog import know_layers
     from dlkit.export.proof import keras_model as loaded
     from dlkit.inference.runs import artefact_path, read_run
 
     folder = find_run(run, root)
-    return loaded(artefact_path(folder, read_run(folder), "keras"))
+    record = read_run(folder)
+    know_layers(record)
+    return loaded(artefact_path(folder, record, "keras"))

@@ -94,7 +94,7 @@ def recent_from(
         (Path(folder) / "input").write_text(text, encoding="utf-8")
         try:
             return [_recent(Path(folder) / "input", made)]
-        except DataError as error:
+        except (DataError, InputError) as error:
             raise InputError(str(error).replace(str(Path(folder) / "input"), "standard input")) from None
 
 
@@ -301,12 +301,16 @@ def _too_long(file: Path, rows: int) -> InputError:
     )
 
 
-def windows_from(file: Path, made: ScaledWindows, say: Callable[[str], None]) -> tuple[list[object], list[str]]:
+def windows_from(
+    inputs: Sequence[str], file: Path, made: ScaledWindows, say: Callable[[str], None]
+) -> tuple[list[object], list[str]]:
     """The windows of a stream in a CSV file as items, one for each row from the first full window on, and the time (or
     the number) of the last row of each. Windows with a gap are left out, and `say` is told.
     """
     from dlkit.data.series_files import read_series
 
+    if inputs:
+        raise InputError(f"--file {file} is a stream, answered by itself: give it, or windows as INPUT, not both.")
     check_given(file)
     read, series = partial(read_series, file, columns=list(made.numbers), sort=True, empty=True), None
     try:

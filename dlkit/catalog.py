@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import importlib.util
 import sys
 import traceback
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -67,6 +69,16 @@ def load(one: Entry) -> Recipe:
         got = "nothing of that name" if recipe is None else type(recipe).__name__
         raise DlkitError(f"{one.path} is not a recipe: expected `recipe = Recipe(...)`, got {got}.")
     return recipe
+
+
+def know_layers(record: Mapping[str, object]) -> None:
+    """Make layers that stand in a recipe file of the user's own known to Keras, which is to load the run of `record`.
+    A file that is gone may have had none.
+    """
+    file = record.get("recipe_file")
+    if isinstance(file, str):
+        with contextlib.suppress(DlkitError):
+            load(entry(file))
 
 
 def _folder() -> Path:

@@ -184,7 +184,7 @@ def predict(
     if isinstance(predictor.transform, SeriesInputs):
         items = recent_from(inputs, file, piped, predictor.transform)
     elif isinstance(predictor.transform, ScaledWindows) and file and file.suffix.lower() in (".csv", ".tsv"):
-        items, times = windows_from(file, predictor.transform, output.say)
+        items, times = windows_from(inputs, file, predictor.transform, output.say)
     elif sentences:
         from dlkit.translators import texts_from, translated
 

@@ -57,9 +57,11 @@ def write_answers(
     if suffix == ".png":
         _put(path, png([answer["reconstruction"] for answer in answers], across=across))
     elif suffix == ".csv":
-        _put(path, _as_csv(answers, label).encode())
+        _put(path, _as_csv(answers, label).encode(errors="backslashreplace"))
     else:
-        _put(path, (json.dumps(document, ensure_ascii=False, allow_nan=False) + "\n").encode())
+        # Bytes of a file name that are no UTF-8 become JSON's own escapes.
+        text = json.dumps(document, ensure_ascii=False, allow_nan=False) + "\n"
+        _put(path, text.encode(errors="backslashreplace"))
 
 
 def codes_from(file: Path, *, label: str = LABEL) -> Codes:

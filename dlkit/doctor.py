@@ -9,6 +9,7 @@ import shutil
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from dlkit.data.cache import cache_folder
 from dlkit.training.precision import instructions
 
 _NEEDED = ("tensorflow", "keras", "keras-hub", "tensorflow-datasets", "scikit-learn", "ai-edge-litert", "numpy")
@@ -18,13 +19,13 @@ _EXTRAS = {"serve": "nicegui", "onnx": "onnxruntime", "augment": "keras_cv"}
 def diagnose() -> dict[str, object]:
     """Python, processor, memory, disk, packages and data places; "problems" lists what would stop a run."""
     packages = {name: _version(name) for name in _NEEDED}
-    cache = Path(os.environ.get("DLKIT_CACHE") or Path.home() / ".cache" / "dlkit")
+    cache = cache_folder()
     data = os.environ.get("DLKIT_DATA")
     free = shutil.disk_usage(_existing(Path.cwd())).free
     problems = [
         f"{name} is not installed: pip install --upgrade dlkit" for name, found in packages.items() if not found
     ]
-    if data is not None and not Path(data).is_dir():
+    if data is not None and not Path(data).expanduser().is_dir():
         problems.append(f"DLKIT_DATA={data} is no folder: correct or unset it")
     if not os.access(_existing(cache), os.W_OK):
         problems.append(f"the cache {cache} cannot be written to: set DLKIT_CACHE to another folder")

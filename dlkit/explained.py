@@ -40,12 +40,14 @@ def text_kinds(folder: Path) -> Mapping[str, ColumnKind]:
 def explain(folder: Path, items: Sequence[object]) -> list[Explanation]:
     """An explanation an item (a text, or `{column: text}`) by the Keras model of a run."""
     text_kinds(folder)
+    from dlkit.catalog import know_layers
     from dlkit.evaluation import explaining
     from dlkit.export.proof import keras_model
     from dlkit.finished import Finished
     from dlkit.inference.runs import artefact_path
 
     finished = Finished(folder)
+    know_layers(finished.record)
     model = keras_model(artefact_path(folder, finished.record, ARTEFACT))
     return explaining.explain(model, finished.transform, finished.answer, items)
 

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from dlkit.catalog import entry, load
+from dlkit.catalog import entry, know_layers, load
 from dlkit.contracts import Columns, Examples, Spec, Split, Splits, Transform, raw_targets
 from dlkit.data.paths import PathOrDataset
 from dlkit.errors import RunError
@@ -91,7 +91,7 @@ class Finished:
         changes, model = self.record.get("changes"), str(self.record["model"])
         changes = [str(change) for change in changes] if isinstance(changes, list) else []
         found = load(entry(str(file) if file else name))
-        return _with_rows_of(self.record, resolve(found, model, changes)[0])
+        return _reading_as(self.record, resolve(found, model, changes)[0])
 
     def splits(self, data: str | Path | None, say: Say) -> Splits:
         """The rows of this run, or those of `data`; the test split is the same one again."""
@@ -130,6 +130,8 @@ class Finished:
     def run(self, name: str) -> Callable[[Columns], np.ndarray]:
         """A function from raw columns to outputs, by one artefact whose checksum was compared."""
         artefact_path(self.folder, self.record, name)
+        if name == "keras":
+            know_layers(self.record)
         return runner(self.folder, name, self.transform)
 
 
@@ -194,13 +196,16 @@ def export(folder: Path, form: str, *, quantize: str | None, data: str | Path | 
         return _exported(Finished(folder), staged, name, data, say)
 
 
-def _with_rows_of(record: Mapping[str, object], recipe: Recipe) -> Recipe:
-    """The recipe with the settings of data that the run recorded: its file may have been edited since, and would then
-    split the rows otherwise.
+def _reading_as(record: Mapping[str, object], recipe: Recipe) -> Recipe:
+    """The recipe with the settings of data and preprocessing that the run recorded: its file may have been edited
+    since, and would then split or read the rows otherwise; a run that began with another one (`--from`) reads as that.
     """
     settings = record.get("settings")
-    data = settings.get("data") if isinstance(settings, dict) else None
-    return as_recorded(recipe, "data", data) if isinstance(data, dict) else recipe
+    stages = ("data",) if recipe.members else ("data", "preprocessing")
+    for stage in stages:
+        recorded = settings.get(stage) if isinstance(settings, dict) else None
+        recipe = as_recorded(recipe, stage, recorded) if isinstance(recorded, dict) else recipe
+    return recipe
 
 
 def _exported(finished: Finished, staged: Path, name: str, data: str | Path | None, say: Say) -> dict[str, Any]:

@@ -66,6 +66,10 @@ def order(
         raise SettingsError("--data: expected a path or sample, got an empty text. Is a shell variable not set?")
     if epochs is not None and epochs < 1:
         raise SettingsError(f"--epochs: expected 1 or more, got {epochs}.")
+    for option, value in [("the recipe", recipe), ("--data", data), ("--out", out), ("--from", start)]:
+        _check_writable(option, value)
+    for change in changes:
+        _check_writable("--set", change)
     found = entry(recipe)
     command = _command(recipe, model=model, data=data, changes=changes, epochs=epochs, seed=seed, start=start)
     changes = changes if epochs is None else [f"training.epochs={epochs}", *changes]  # of all members but those named
@@ -95,6 +99,17 @@ def order(
         changes=tuple(changes),
         start=folder,
     )
+
+
+def _check_writable(option: str, value: object) -> None:
+    """SettingsError for a name that the records of a run cannot hold: bytes of a file name that are no UTF-8."""
+    try:
+        str(value).encode()
+    except UnicodeEncodeError:
+        shown = str(value).encode(errors="backslashreplace").decode()
+        raise SettingsError(
+            f"{option}: expected a name in UTF-8, which the run's records can hold, got {shown!r}. Rename it."
+        ) from None
 
 
 def _without_unit(recipe: Recipe, data: Path, changes: list[str]) -> Recipe:

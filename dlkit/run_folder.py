@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from typing import Literal
 
 import keras
 import numpy as np
@@ -201,7 +202,7 @@ def _origin(order: Order, splits: Splits) -> dict[str, object]:
         "changes": list(order.changes),
         "seed": order.seed,
         "data": {
-            "argument": str(order.data) if order.data is not None else None,
+            "argument": _argument(order.data),
             "name": splits.name,
             "source": splits.source,
             "fingerprint": splits.fingerprint,
@@ -209,6 +210,11 @@ def _origin(order: Order, splits: Splits) -> dict[str, object]:
         "command": order.command,
         **order.beginning,
     }
+
+
+def _argument(data: Path | Literal["sample"] | None) -> str | None:
+    """Where rows were asked from, for whoever reads the record in another folder."""
+    return str(data.expanduser().absolute()) if isinstance(data, Path) else data
 
 
 def _with_proofs(

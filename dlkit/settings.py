@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import builtins
+import csv
 import inspect
+import io
+import math
 import types
 import typing
 from collections.abc import Mapping, Sequence
@@ -63,7 +66,16 @@ def _text(value: object) -> str:
     """As `parse` reads it."""
     if isinstance(value, Mapping):
         return ",".join(f"{name}:{one}" for name, one in value.items())
-    return ",".join(map(str, value)) if isinstance(value, tuple | list) else str(value)
+    if not isinstance(value, tuple | list):
+        return str(value)
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerow(map(str, value))
+    whole = text.getvalue()[:-1]
+    return f"({whole})" if _is_bracketed(whole) else whole
+
+
+def _is_bracketed(text: str) -> bool:
+    return text[:1] + text[-1:] in ("()", "[]")
 
 
 def with_settings(recipe: Recipe, changes: Sequence[str]) -> Recipe:
@@ -171,9 +183,10 @@ def parse(text: str, kind: object, where: str) -> object:
         return parse(text, next(one for one in arguments if one is not type(None)), where)
     if origin is tuple:
         whole = text.strip()
-        if whole[:1] + whole[-1:] in ("()", "[]"):  # but for brackets of a name: Length (cm)
+        if _is_bracketed(whole):  # but for brackets of a name: Length (cm)
             whole = whole[1:-1]
-        parts = [part.strip() for part in whole.split(",") if part.strip()]
+        rows = csv.reader(io.StringIO(whole, newline=""), skipinitialspace=True)  # commas in quotes are of a name
+        parts = [part.strip() for row in rows for part in row if part.strip()]
         return tuple(parse(part, arguments[0], where) for part in parts)
     if origin is Mapping:
         return _pairs(text, arguments[1], where)
@@ -200,7 +213,7 @@ def _scalar(text: str, kind: object, where: str) -> object:
             value = int(text.replace("_", "")) if kind is int else float(text)
         except ValueError:
             raise SettingsError(f"{where}: expected {names[kind]}, got {text!r}.") from None
-        if value != value:  # noqa: PLR0124 (NaN is the one value unequal to itself)
+        if not math.isfinite(value):
             raise SettingsError(f"{where}: expected {names[kind]}, got {text!r}.")
         return value
     if kind is Path:

@@ -92,9 +92,9 @@ def copy_recipe(name: str, file: Path) -> Path:
         raise SettingsError(f"{target} exists already; it was left as it is. Give another name.")
     if not target.parent.is_dir():
         raise SettingsError(f"There is no folder {target.parent} to put {target.name} into.")
-    # "x" refuses a file that came into being since the look above.
-    with target.open("x", encoding="utf-8") as stream:
-        stream.write(one.path.read_text(encoding="utf-8"))
+    source = one.path.read_bytes()  # in an encoding of its own, which it names
+    with target.open("xb") as stream:  # "x" refuses a file that came into being since the look above
+        stream.write(source)
     return target
 
 

@@ -47,7 +47,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_each_row_from_the_first_full_window_on_is_an_item(tmp_path: Path) -> None:
-    items, times = asking.windows_from(stream(tmp_path), MADE, print)
+    items, times = asking.windows_from((), stream(tmp_path), MADE, print)
     assert len(items) == len(times) == 7 and (times[0], times[-1]) == ("2024-03-01T00:03", "2024-03-01T00:09")
     assert isinstance(items[1], dict)
     np.testing.assert_array_equal(items[1]["bar"], [6, 7, 8, 9])
@@ -56,28 +56,30 @@ def test_each_row_from_the_first_full_window_on_is_an_item(tmp_path: Path) -> No
 def test_without_times_rows_are_numbered_from_one(tmp_path: Path) -> None:
     path = tmp_path / "plain.csv"
     path.write_text("bar,flow\n" + "5,80\n" * 6)
-    assert asking.windows_from(path, MADE, print)[1] == ["4", "5", "6"]
+    assert asking.windows_from((), path, MADE, print)[1] == ["4", "5", "6"]
 
 
 def test_what_cannot_be_cut_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InputError, match="a window is 4 rows, and the file has 3"):
-        asking.windows_from(stream(tmp_path, rows=3), MADE, print)
+        asking.windows_from((), stream(tmp_path, rows=3), MADE, print)
     with pytest.raises(InputError, match="no such column"):
-        asking.windows_from(stream(tmp_path, header="time,pressure,flow"), MADE, print)
+        asking.windows_from((), stream(tmp_path, header="time,pressure,flow"), MADE, print)
     with pytest.raises(DataNotFoundError, match="not there"):
-        asking.windows_from(tmp_path / "none.csv", MADE, print)
+        asking.windows_from((), tmp_path / "none.csv", MADE, print)
+    with pytest.raises(InputError, match="not both"):
+        asking.windows_from(['{"bar": [1]}'], stream(tmp_path), MADE, print)
     monkeypatch.setattr(asking, "MOST_WINDOWS", 5)
     with pytest.raises(InputError, match="--follow --idle 0"):
-        asking.windows_from(stream(tmp_path), MADE, print)
+        asking.windows_from((), stream(tmp_path), MADE, print)
 
 
 def test_rows_are_put_in_order_and_a_dead_channel_is_filled_and_both_are_said(tmp_path: Path) -> None:
-    ordered, _ = asking.windows_from(stream(tmp_path), MADE, print)
+    ordered, _ = asking.windows_from((), stream(tmp_path), MADE, print)
     header, *rows = (tmp_path / "stream.csv").read_text().splitlines()
     dead = [f"{row.rpartition(',')[0]}," for row in reversed(rows)]
     (tmp_path / "stream.csv").write_text("\n".join([header, *dead]) + "\n")
     said: list[str] = []
-    items, times = asking.windows_from(tmp_path / "stream.csv", MADE, said.append)
+    items, times = asking.windows_from((), tmp_path / "stream.csv", MADE, said.append)
     assert times[0] == "2024-03-01T00:03" and len(items) == 7
     for item, one in zip(items, ordered, strict=True):
         assert isinstance(item, dict) and isinstance(one, dict)
@@ -90,11 +92,11 @@ def test_windows_with_a_gap_are_left_out_and_counted(tmp_path: Path) -> None:
     path, said = stream(tmp_path), []
     lines = path.read_text().splitlines(keepends=True)
     path.write_text("".join(lines[:6] + lines[7:]))
-    items, times = asking.windows_from(path, replace(MADE, gap=90.0), said.append)
+    items, times = asking.windows_from((), path, replace(MADE, gap=90.0), said.append)
     assert len(items) == 3 and times == ["2024-03-01T00:03", "2024-03-01T00:04", "2024-03-01T00:09"]
     assert said[-1] == f"{path}: 3 of 6 windows hold a gap (rows more than 90 seconds apart); left out"
     with pytest.raises(InputError, match=r"9 of 9 windows hold a gap.*put in those that are missing"):
-        asking.windows_from(stream(tmp_path, rows=12), replace(MADE, gap=50.0), print)
+        asking.windows_from((), stream(tmp_path, rows=12), replace(MADE, gap=50.0), print)
 
 
 def test_a_table_of_very_many_rows_is_to_be_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,7 +127,7 @@ def test_the_command_line_judges_a_csv_row_by_row(run: Path, tmp_path: Path) -> 
     path = str(stream(tmp_path))
     plain = CliRunner().invoke(commands, ["predict", str(run), "--file", path], standalone_mode=False)
     assert plain.exception is None
-    document = dlkit.load(run).predict(asking.windows_from(Path(path), MADE, print)[0])
+    document = dlkit.load(run).predict(asking.windows_from((), Path(path), MADE, print)[0])
     assert len(document) == 7 and any(answer["anomaly"] for answer in document)
     lines = telling.answer_lines([{}] * 7, [{"at": "then", **answer} for answer in document]).splitlines()
     assert all(line.startswith("then  ") for line in lines) and any("ALARM (above" in line for line in lines)

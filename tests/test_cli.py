@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from dlkit import catalog
+
 NUMBERS = (int, float)
 HOUSE = {"area_m2": 80, "rooms": 3, "age_years": 20, "distance_km": 5, "crime_rate": 2, "heating": "gas"}
 
@@ -321,6 +323,13 @@ def test_a_copied_recipe_is_a_recipe_of_ones_own(cli, alone: Path):
     assert (alone / "mine.py").read_bytes() == before
 
 
+def test_a_copy_keeps_the_encoding_that_a_recipe_names(cli, alone: Path):
+    content = "# -*- coding: latin-1 -*-\n" + catalog.entry("boston").path.read_text(encoding="utf-8") + "# für uns\n"
+    (alone / "own.py").write_bytes(content.encode("latin-1", "replace"))
+    assert cli("copy", "own.py", "again.py").code == 0
+    assert (alone / "again.py").read_bytes() == (alone / "own.py").read_bytes()
+
+
 def test_doctor_tells_of_the_machine_and_of_problems(cli, alone: Path, monkeypatch: pytest.MonkeyPatch):
     ended = cli("doctor", "--json")
     assert (ended.code, ended.document["problems"]) == (0, [])
@@ -328,3 +337,7 @@ def test_doctor_tells_of_the_machine_and_of_problems(cli, alone: Path, monkeypat
     ended = cli("doctor", "--json")
     assert ended.code == 1
     assert "correct or unset it" in ended.document["problems"][0]
+    (alone / "home" / "data").mkdir(parents=True)
+    monkeypatch.setenv("HOME", str(alone / "home"))
+    monkeypatch.setenv("DLKIT_DATA", "~/data")
+    assert cli("doctor", "--json").document["problems"] == []

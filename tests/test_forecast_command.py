@@ -131,6 +131,9 @@ def test_what_cannot_be_forecast_from_is_refused(
     with pytest.raises(DlkitError) as caught:
         ask()
     assert expected in str(caught.value)
+    with pytest.raises(DlkitError) as piped:
+        predictor.predict(recent_from([], None, StringIO("\n".join(lines)), made(predictor)))
+    assert expected in str(piped.value) and "/input" not in str(piped.value)
 
 
 def test_a_saved_model_takes_raw_steps_and_gives_values_and_times(run: Run, predictor: Predictor) -> None:

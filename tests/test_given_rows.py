@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 from latent_runs import Made, made_once
 from PIL import Image
 
+import dlkit
 from dlkit import finished
 from dlkit.asking import items_from
+from dlkit.catalog import entries, entry
+from dlkit.catalog import load as loaded
 from dlkit.contracts import Splits
 from dlkit.errors import DataError, InputError, SettingsError
 from dlkit.given_rows import rows_to_learn
@@ -21,6 +26,7 @@ from dlkit.inference import load
 from dlkit.ordering import order
 from dlkit.pipeline import prepare
 from dlkit.run_folder import Run, make
+from dlkit.settings import as_recorded, plain_settings, settings_of
 
 RECIPE = '''"""Mine: what does it cost?"""
 from dlkit import Recipe, Regression, TableData, TableFeatures, Training
@@ -242,3 +248,67 @@ def test_class_folders_judge_a_run_that_learnt_from_a_csv(latent: Callable[[str]
     splits = finished.Finished(tmp_path / "1").judged(digits(tmp_path / "own", "34"), said.append)
     assert {*splits.test.inputs["digit"]} == {"3", "4"} and len(splits.test) == 60
     assert any("data.image=file and data.target=digit does not matter here" in one for one in said)
+
+
+OWN_LAYER = """
+import keras
+
+@keras.saving.register_keras_serializable("mine")
+class Gate(keras.layers.Layer):
+    def call(self, inputs):
+        return inputs * keras.ops.sigmoid(inputs)
+
+def gated(spec, *, units: int = 4):
+    model = dense.mlp(spec, units=(units,))
+    inputs = model.inputs[0]
+    return keras.Model(model.inputs, model.layers[-1](Gate()(keras.layers.Dense(units)(inputs))))
+"""
+
+
+def test_layers_of_an_own_recipe_are_known_to_whoever_asks_for_its_network(tmp_path: Path) -> None:
+    before, after = RECIPE.split("\n\nrecipe")
+    file = tmp_path / "gated.py"
+    file.write_text(f"{before}\n{OWN_LAYER}\nrecipe{after}".replace("dense.mlp,", "gated,"), encoding="utf-8")
+    data = table(tmp_path / "own.csv", 80, [*PRICES])
+    run = make(order(str(file), data=data, changes=[], out=tmp_path), say=lambda _: None)
+
+    def forget() -> None:  # as in a new process
+        del keras.saving.get_custom_objects()["mine>Gate"], sys.modules["dlkit_recipe_gated"]
+
+    forget()
+    assert any(layer.name == "gate" for layer in dlkit.keras_model(run.folder).layers)
+    forget()
+    proven = finished.verify(run.folder, data=None, say=len)["artefacts"]
+    assert {entry["agreement"] for entry in proven.values()} == {1.0}
+
+
+def test_a_run_says_where_its_rows_are_whatever_the_folder_it_was_made_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    table(Path("own.csv"), 80, [*PRICES])
+    changes = ["data.target=price", "training.epochs=1"]
+    run = make(order("boston", data="own.csv", changes=changes, out=tmp_path), say=lambda _: None)
+    assert run.folder.is_absolute()
+    monkeypatch.chdir(tmp_path)
+    assert len(finished.Finished(run.folder).splits(None, len).train)
+
+
+def test_settings_of_preprocessing_are_those_of_the_run_that_training_went_on_from(tmp_path: Path) -> None:
+    changes = ["data.sample=digits", "preprocessing.binarise=static", "preprocessing.draw_seed=7", "training.epochs=1"]
+    first = make(order("vae", model="mlp", data="sample", changes=changes, out=tmp_path), say=lambda _: None)
+    on = order("vae", model="iwae", data="sample", changes=["training.epochs=1"], out=tmp_path, start=first.folder)
+    second = make(on, say=lambda _: None)
+    read = finished.Finished(second.folder).recipe().preprocessing
+    assert (read.binarise, read.draw_seed) == ("static", 7)
+
+
+@pytest.mark.parametrize("recipe", [one.name for one in entries()])
+def test_settings_that_were_recorded_are_read_as_they_were(recipe: str) -> None:
+    whole = loaded(entry(recipe))
+    for model in (whole.default_model, *whole.variants):
+        one = whole.with_model(model)
+        if not one.members:
+            plain = json.loads(json.dumps(plain_settings(settings_of(one))["preprocessing"]))
+            assert as_recorded(one, "preprocessing", plain).preprocessing == one.preprocessing

@@ -77,6 +77,8 @@ RECIPE = Recipe(Rows(), TableFeatures(), Regression(unit="k$"), partial(network,
         ("Length (cm)", tuple[str, ...], ("Length (cm)",)),
         ("[age, Length (cm)]", tuple[str, ...], ("age", "Length (cm)")),
         ("0.5,1", tuple[float, ...], (0.5, 1.0)),
+        ('"Length, cm",x', tuple[str, ...], ("Length, cm", "x")),
+        ('5" pipe,x', tuple[str, ...], ('5" pipe', "x")),
     ],
 )
 def test_a_value_is_read_as_its_type(text: str, kind: object, value: object) -> None:
@@ -93,6 +95,7 @@ def test_a_value_is_read_as_its_type(text: str, kind: object, value: object) -> 
         ("none", int, "stage.name: expected a whole number, got 'none'"),
         ("1,5", float, "stage.name: expected a number, got '1,5'"),
         ("nan", float, "stage.name: expected a number, got 'nan'"),
+        ("-inf", float, "stage.name: expected a number, got '-inf'"),
         ("maybe", bool, "stage.name: expected true or false, got 'maybe'"),
         ("2", bool, "expected true or false"),
         ("maee", Literal["mse", "mae"], "unknown value 'maee'. Did you mean 'mae'"),
@@ -202,3 +205,11 @@ def test_settings_by_stage_reach_the_recipe_and_a_wrong_stage_is_told() -> None:
     assert settings_of(changed)["model"]["units"] == (8, 4) and settings_of(changed)["data"]["shuffle"] is True
     with pytest.raises(SettingsError, match=r"there is no stage 'trainig'.*training"):
         with_settings(RECIPE, as_changes({"trainig": {"epochs": 3}}))
+
+
+@pytest.mark.parametrize(
+    "names", [("Length, cm", "x"), ("(cm)",), ("(a", "b)"), ('the "best"', "[x]"), ("a",), (), ("two\nlines", "b")]
+)
+def test_names_given_in_python_arrive_as_they_are(names: tuple[str, ...]) -> None:
+    (change,) = as_changes({"data": {"columns": names}})
+    assert settings_of(with_settings(RECIPE, [change]))["data"]["columns"] == names

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -104,7 +105,11 @@ class Predictor:
     def _answered(self, items: Sequence[object], before: int) -> list[dict[str, object]]:
         """`before`: how many items were answered already."""
         columns = self.columns(items, first=before + 1)
-        return self.answers(columns, self.outputs(columns))
+        try:
+            return self.answers(columns, self.outputs(columns))
+        except InputError as error:
+            said = re.sub(r"^Item (\d+)", lambda found: f"Item {int(found[1]) + before}", str(error))
+            raise InputError(said) from error
 
     def columns(self, items: Sequence[object], *, first: int = 1) -> Columns:
         """Items, as `predict` takes them, as raw columns; InputError, with numbers from `first` on, for a bad one."""

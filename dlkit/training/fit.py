@@ -15,7 +15,7 @@ import numpy as np
 
 from dlkit.contracts import Examples
 from dlkit.data.batches import Batches
-from dlkit.errors import NothingTrainedError, TrainingError
+from dlkit.errors import NothingTrainedError, SettingsError, TrainingError
 from dlkit.models import backbones
 from dlkit.models.layers import side_by_side
 from dlkit.training import checkpoints
@@ -149,6 +149,11 @@ class Keeper(keras.callbacks.Callback):
         restored = checkpoints.restore(self.checkpoint, model) if self.checkpoint else None
         if restored is not None:
             self.state, self.best = restored
+            if self.state.epoch > self.total:
+                raise SettingsError(
+                    f"--resume: {self.state.epoch} epochs are done already, and training.epochs is {self.total}. "
+                    "Ask for as many or more, or start anew without --resume."
+                )
             self._saved_epoch = self.state.epoch
             self.say(f"resumed after epoch {self.state.epoch}")
         else:

@@ -83,7 +83,7 @@ class Training:
         }
         for name, least in at_least.items():
             value = getattr(self, name)
-            if value is not None and not value >= least:
+            if value is not None and not least <= value < float("inf"):
                 raise SettingsError(f"training.{name}: expected {least} or more, got {value}.")
         if not 0 < self.learning_rate < float("inf"):
             raise SettingsError(f"training.learning_rate: expected a number above 0, got {self.learning_rate}.")

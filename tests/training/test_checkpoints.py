@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from dlkit.contracts import Examples
-from dlkit.errors import RunError
+from dlkit.errors import RunError, SettingsError
 from dlkit.training import checkpoints
 from dlkit.training import fit as fitting
 from dlkit.training.fit import Objective, Trained, fit
@@ -123,6 +123,11 @@ def test_more_epochs_go_on_from_the_last_one(tmp_path: Path, whole: Trained) -> 
     assert untimed(longer) == untimed(whole)
     for ours, theirs in zip(longer.model.get_weights(), whole.model.get_weights(), strict=True):
         np.testing.assert_array_equal(ours, theirs)
+
+
+def test_fewer_epochs_than_were_done_are_refused(killed: Path) -> None:
+    with pytest.raises(SettingsError, match=r"--resume: 2 epochs are done already, and training\.epochs is 1"):
+        trained(replace(SETTINGS, epochs=1), killed)
 
 
 def test_a_half_written_checkpoint_is_passed_over(killed: Path) -> None:
