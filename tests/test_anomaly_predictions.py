@@ -16,6 +16,7 @@ from dlkit import asking, telling
 from dlkit.cli import commands
 from dlkit.contracts import Head, Spec
 from dlkit.errors import DataNotFoundError, InputError
+from dlkit.inference import load
 from dlkit.inference.anomalies import AnomalyAnswer
 from dlkit.inference.following import Follower
 from dlkit.inference.tables import NumberColumn, TableRows
@@ -151,3 +152,16 @@ def test_a_server_says_what_an_alarm_holds(run: Path) -> None:
     signature = _metadata(dlkit.load(run))["metadata"]["signature_def"]["signature_def"]["serving_default"]  # type: ignore[index]  # JSON
     assert set(signature["outputs"]) == {"score", "threshold", "anomaly"}
     assert signature["inputs"]["bar"]["dtype"] == "DT_DOUBLE"
+
+
+def test_each_window_is_as_long_in_all_its_channels(run: Path) -> None:
+    predictor = load(run)
+    whole, uneven = {"bar": [5] * 5, "flow": [80] * 5}, {"bar": [5] * 5, "flow": [80] * 7}
+    for items, number in (([uneven], 1), ([whole, uneven], 2), ([uneven, whole], 1)):
+        with pytest.raises(
+            InputError, match=f"Item {number}: the channels of a window differ in length: bar 5, flow 7"
+        ):
+            predictor.predict(items)
+    with pytest.raises(InputError, match=r"Item 2, column 'flow': expected a window of 4 numbers.*, got 3"):
+        predictor.predict([whole, {"bar": [5] * 4, "flow": [80] * 3}])
+    assert len(predictor.predict([whole, {"bar": [5] * 9, "flow": [80] * 9}])) == 2

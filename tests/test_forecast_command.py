@@ -11,7 +11,8 @@ import pytest
 import tensorflow as tf
 
 from dlkit.asking import recent_from
-from dlkit.errors import DlkitError
+from dlkit.errors import DlkitError, InputError
+from dlkit.export.saved_model import SavedModel
 from dlkit.finished import evaluate
 from dlkit.inference import Predictor, load
 from dlkit.inference.series import SeriesInputs
@@ -148,6 +149,16 @@ def test_a_saved_model_takes_raw_steps_and_gives_values_and_times(run: Run, pred
     times = [str(time)[:16] for time in found["time"].numpy()[0].astype("datetime64[s]")]
     assert times == answer["time"]
     assert found["quantiles"].shape == (1, HORIZON, 1, 3)
+
+
+def test_a_saved_model_refuses_what_the_other_artefacts_refuse(run: Run, predictor: Predictor) -> None:
+    (item,) = recent_from([], None, StringIO("\n".join(table(300, ahead=HORIZON))), made(predictor))
+    assert isinstance(item, dict)
+    item["load"] = np.where(np.arange(len(item["load"])) == len(item["load"]) - 3, np.nan, item["load"])
+    columns = predictor.columns([item])
+    for refusing in (predictor.outputs, SavedModel(run.folder, predictor.transform).outputs):
+        with pytest.raises(InputError, match=r"'load'.* missing"):
+            refusing(columns)
 
 
 def test_a_forecast_of_points_has_a_band_of_validation_errors_and_trains_beside_a_gap(tmp_path: Path) -> None:

@@ -229,6 +229,23 @@ def test_a_value_beyond_all_numbers_is_one_error_everywhere(
         predictor.decode([[3e38, 3e38, 3e38]])
 
 
+def test_labels_may_be_an_array_and_seeds_are_checked(runs: Callable[[str], Made]) -> None:
+    predictor = runs("conditional").predictor
+    codes, labels = np.zeros((2, predictor.coder.latent)), predictor.encode(items(runs("conditional"), 2))
+    names = np.array([one["label"] for one in labels])
+    assert predictor.decode(codes, label=names) == predictor.decode(codes, label=names.tolist())
+    with pytest.raises(InputError, match="seed=-1: expected a whole number of 0 or more"):
+        predictor.generate(1, seed=-1)
+
+
+def test_a_bad_picture_or_class_is_named_by_its_number_among_all(runs: Callable[[str], Made]) -> None:
+    predictor, (one, *_) = runs("conditional").predictor, items(runs("conditional"), 2)
+    for ask in (predictor.predict, predictor.encode):
+        with pytest.raises(InputError, match=f"Item 35, column '{predictor.class_column}': expected a label"):
+            ask([one] * 34 + [{**one, predictor.class_column: "none"}])
+        assert len(ask([one] * 35)) == 35
+
+
 def test_the_same_seed_gives_the_same_pictures(runs: Callable[[str], Made]) -> None:
     predictor = runs("vae").predictor
     first, again, other = (predictor.generate(4, seed=seed) for seed in (1, 1, 2))

@@ -31,6 +31,7 @@ from dlkit.inference.latents import LatentAnswer, LatentInputs
 from dlkit.inference.sentences import SentenceAnswer
 from dlkit.inference.series import SeriesInputs
 from dlkit.inference.translation import PairText
+from dlkit.inference.windows import ScaledWindows
 from dlkit.models.layers import side_by_side
 from dlkit.preprocessing.graphs import LatentInputsGraph, graph_of, raw_tensors
 from dlkit.preprocessing.image_graphs import ImagePixelsGraph
@@ -193,12 +194,13 @@ class SavedModel:
         self._function = self._module.signatures[signature]
         # Runs of the first dlkit have raw input alone.
         self._network = self._module.signatures.get("network")
-        self._kinds = transform.kinds
+        self._transform, self._kinds = transform, transform.kinds
         self._names = argument_names(self._kinds)
         self._tick = transform.tick if isinstance(transform, SeriesInputs) else "s"
         self._rows_at_once = ROWS_AT_ONCE if isinstance(transform, PairText) else 256
 
     def outputs(self, columns: Columns, *, batch_size: int | None = None) -> np.ndarray:
+        columns = self._checked(columns)
         rows, batch_size = len(next(iter(columns.values()))), batch_size or self._rows_at_once
         batches = [
             {name: column[start : start + batch_size] for name, column in columns.items()}
@@ -209,6 +211,14 @@ class SavedModel:
         # Operations on strings use one core each, and Python waits outside of its lock meanwhile.
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             return np.concatenate(list(pool.map(self._batch, batches)))
+
+    def _checked(self, columns: Columns) -> Columns:
+        """What the graph can take; InputError for what other artefacts refuse, where it would answer all the same."""
+        if isinstance(self._transform, SeriesInputs | ScaledWindows | LatentInputs):
+            self._transform.encode(columns)
+        if not isinstance(self._transform, ScaledWindows):
+            return columns
+        return {name: np.asarray(column)[:, -self._transform.window :] for name, column in columns.items()}
 
     @property
     def has_network(self) -> bool:

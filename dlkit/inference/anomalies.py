@@ -291,7 +291,8 @@ class AnomalyAnswer:
         alarms = self.decisions(found)
         if not alarms.any():
             return found, alarms, {}
-        shares = parts[alarms].sum(axis=tuple(range(1, parts.ndim - 1))) / found[alarms, np.newaxis]
+        shares = parts[alarms].sum(axis=tuple(range(1, parts.ndim - 1)))
+        shares /= np.maximum(found[alarms, np.newaxis], np.finfo(np.float64).tiny)
         named = [dict(zip(self.channels, row, strict=True)) for row in shares.tolist()]
         return found, alarms, dict(zip(np.flatnonzero(alarms).tolist(), named, strict=True))
 

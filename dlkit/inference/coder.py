@@ -8,6 +8,7 @@ import numpy as np
 
 from dlkit.contracts import Rows, take
 from dlkit.errors import InputError, did_you_mean
+from dlkit.inference.inputs import beginning
 from dlkit.inference.latents import LatentInputs
 from dlkit.inference.litert import ROWS_AT_ONCE, LiteRT
 
@@ -33,10 +34,11 @@ class Coder:
         """Encoded inputs by name to "mean" (rows, latent), and "log_variance", "probabilities" where there are some."""
         return _in_parts(self._encode, inputs)
 
-    def decode(self, codes: np.ndarray, label: Label = None) -> np.ndarray:
+    def decode(self, codes: np.ndarray, label: Label | np.ndarray = None) -> np.ndarray:
         """(rows, latent) codes to reconstructions, (rows, *shape) float32; `label`: the class, of a conditional model,
         or one for each code.
         """
+        label = listed(label)
         labels = list(label) if isinstance(label, Sequence) and not isinstance(label, str) else [label] * len(codes)
         return _in_parts(self._decode, {"code": codes, **self.numbers(labels)})["outputs"]
 
@@ -49,6 +51,8 @@ class Coder:
             )
         if not 1 <= count <= MOST:
             raise InputError(f"count={count}: expected 1 to {MOST:,} at once.")
+        if seed < 0:
+            raise InputError(f"seed={seed}: expected a whole number of 0 or more.")
         return np.random.default_rng(seed).standard_normal((count, self.latent), np.float32)
 
     def checked(self, codes: object) -> np.ndarray:
@@ -65,7 +69,7 @@ class Coder:
         try:
             numbers = np.array(code, np.float64)
         except (TypeError, ValueError, OverflowError):
-            raise InputError(f"{where}: expected {self.latent} numbers, got {_start(code)}.") from None
+            raise InputError(f"{where}: expected {self.latent} numbers, got {beginning(code, 60)}.") from None
         if numbers.shape != (self.latent,):
             given = f"{numbers.size}: {str(code)[:60]}" if numbers.ndim == 1 else str(code)[:60]
             raise InputError(f"{where}: expected {self.latent} numbers, got {given}.")
@@ -114,9 +118,6 @@ def _in_parts(call: Signature, inputs: Mapping[str, np.ndarray | Rows]) -> dict[
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-def _start(code: object) -> str:
-    """How it begins, for a message; Python refuses to write whole numbers of thousands of digits."""
-    try:
-        return repr(str(code)[:60])
-    except ValueError:
-        return "a number of thousands of digits"
+def listed(label: Label | np.ndarray) -> Label:
+    """Labels as Python has them."""
+    return label.tolist() if isinstance(label, np.ndarray) else label

@@ -262,7 +262,7 @@ class ImagePixels(Plain):
     def remarks(self, inputs: Columns) -> list[str | None]:
         sizes = [size_of(picture) for picture in inputs[self.column]]
         return [
-            f"the picture has {size[0]} x {size[1]} pixels only: the answer rests on next to nothing"
+            f"the picture has {size[1]} x {size[0]} pixels only: the answer rests on next to nothing"
             if size is not None and min(size) < min(_TINY, self.size)
             else None
             for size in sizes

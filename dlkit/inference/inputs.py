@@ -38,7 +38,7 @@ def _row(item: object, number: int, kinds: Mapping[str, ColumnKind], only: str |
     if only is not None and not isinstance(item, Mapping):
         item = {only: item}
     if not isinstance(item, Mapping):
-        got = f"{type(item).__name__} {str(item)[:40]!r}"
+        got = f"{type(item).__name__} {beginning(item)}"
         raise InputError(f"{where}: expected an object with the columns {', '.join(kinds)}; got {got}.")
     for name in item:
         if name not in kinds:
@@ -55,7 +55,7 @@ def _row(item: object, number: int, kinds: Mapping[str, ColumnKind], only: str |
 
 def _text(value: object, where: str) -> str:
     if not isinstance(value, str):
-        raise InputError(f"{where}: expected a text, got {type(value).__name__} {str(value)[:40]!r}.")
+        raise InputError(f"{where}: expected a text, got {type(value).__name__} {beginning(value)}.")
     if not value.strip():
         raise InputError(f"{where}: the text is empty. Give at least one word.")
     return value
@@ -65,12 +65,13 @@ def _number(value: object, where: str) -> float:
     value = _plain(value)
     if value is None or (isinstance(value, str) and is_missing(value)):
         return math.nan
-    try:
-        number = float(value) if isinstance(value, str | int | float) else None
+    try:  # as in files, "1_000" is none
+        fits = isinstance(value, str | int | float) and not (isinstance(value, str) and "_" in value)
+        number = float(value) if fits else None  # type: ignore[arg-type]  # looked at above
     except (ValueError, OverflowError):
         number = None
     if number is None:
-        raise InputError(f"{where}: expected a number, got {type(value).__name__} {str(value)[:40]!r}.")
+        raise InputError(f"{where}: expected a number, got {type(value).__name__} {beginning(value)}.")
     if math.isinf(number):
         raise InputError(f"{where}: expected a finite number, got {value}. Leave it out if it is not known.")
     return number
@@ -85,8 +86,19 @@ def _category(value: object, where: str) -> str | None:
     ):
         return None
     if not isinstance(value, str | int | float):
-        raise InputError(f"{where}: expected a category, got {type(value).__name__} {str(value)[:40]!r}.")
-    return as_word(value).strip()
+        raise InputError(f"{where}: expected a category, got {type(value).__name__} {beginning(value)}.")
+    try:
+        return as_word(value).strip()
+    except ValueError:
+        raise InputError(f"{where}: expected a category, got {beginning(value)}.") from None
+
+
+def beginning(value: object, length: int = 40) -> str:
+    """How a value begins, for a message; Python refuses to write whole numbers of thousands of digits."""
+    try:
+        return repr(str(value)[:length])
+    except ValueError:
+        return "a number of thousands of digits"
 
 
 def as_word(value: str | float) -> str:
@@ -106,14 +118,14 @@ def _image(value: object, where: str) -> np.ndarray:
         return decode(value, 3, where)
     raise InputError(
         f"{where}: expected a picture (a path, the bytes of a file, or pixels from 0 to 255), got "
-        f"{type(value).__name__} {str(value)[:40]!r}."
+        f"{type(value).__name__} {beginning(value)}."
     )
 
 
 def _series(value: object, where: str) -> np.ndarray:
     """A list of numbers, null where one is missing, to (steps,) float64."""
     if not isinstance(value, list | tuple | np.ndarray) or not len(value):
-        raise InputError(f"{where}: expected a list of numbers, got {type(value).__name__} {str(value)[:40]!r}.")
+        raise InputError(f"{where}: expected a list of numbers, got {type(value).__name__} {beginning(value)}.")
     if isinstance(value, np.ndarray) and value.dtype == np.float64 and value.ndim == 1 and not np.isinf(value).any():
         return value
     return np.array([_number(one, f"{where}, number {step}") for step, one in enumerate(value, start=1)])

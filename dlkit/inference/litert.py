@@ -25,14 +25,14 @@ _AS_IT_IS = ((0.0, 0), (1.0, 0))
 """Scale and zero point of inputs that are not quantized, or whose integers stand for themselves, as pixels do."""
 
 
-def interpreter(path: Path, *, threads: int) -> Any:
-    """A loaded `.tflite` file; RunError where it is none."""
+def interpreter(path: Path, *, threads: int, content: bytes | None = None) -> Any:
+    """A loaded `.tflite` file, of which `content` may have been read before; RunError where it is none."""
     from ai_edge_litert.interpreter import Interpreter
 
     try:
         # Read, not mapped: a file replaced under a mapping corrupts the interpreter that uses it.
         with silent_standard_error():
-            return Interpreter(model_content=path.read_bytes(), num_threads=threads)
+            return Interpreter(model_content=content or path.read_bytes(), num_threads=threads)
     except (ValueError, RuntimeError, OSError) as error:
         raise RunError(f"{path} cannot be loaded as a LiteRT model ({error}); export it again.") from error
 
@@ -47,8 +47,8 @@ class LiteRT:
     """
 
     def __init__(self, path: Path, *, threads: int = 1, widths: Sequence[int] = ()) -> None:
-        self._another = partial(interpreter, path, threads=threads)
-        self._interpreter = self._another()
+        content = path.read_bytes() if path.is_file() else None
+        self._interpreter = interpreter(path, threads=threads, content=content)
         signatures = self._interpreter.get_signature_list()
         signature = "serving_default" if "serving_default" in signatures else next(iter(signatures))
         self._names = list(signatures[signature]["inputs"])
@@ -65,6 +65,8 @@ class LiteRT:
         # Each interpreter of a file with float16 weights would unpack them all for itself.
         packed = any(detail["dtype"] == np.float16 for detail in self._interpreter.get_tensor_details())
         self._widths = widths if len(self._names) == 1 and not packed else ()
+        # The run may be moved or replaced while it is in use.
+        self._another = partial(interpreter, path, threads=threads, content=content if self._widths else None)
         self._of_width: list[tuple[Interpreter, np.ndarray] | None] = [None] * len(self._widths)
         batches = {tuple(detail["shape_signature"])[:1] for detail in self._inputs.values()}
         self.fixed_batch = batches != {(-1,)}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 
@@ -13,9 +14,10 @@ from dlkit.contracts import ColumnKind, Columns, Rows, Transform, take
 from dlkit.errors import DlkitError, InputError, RunError, SettingsError
 from dlkit.inference.anomalies import AnomalyAnswer
 from dlkit.inference.answers import AnyAnswer, ClassAnswer, JointAnswer, ValueAnswer
-from dlkit.inference.coder import MOST, Coder, Label
+from dlkit.inference.coder import MOST, Coder, Label, listed
 from dlkit.inference.decoding import Search
 from dlkit.inference.forecasts import ForecastAnswer
+from dlkit.inference.forms import LITERT
 from dlkit.inference.images import ImagePixels
 from dlkit.inference.inputs import columns_from
 from dlkit.inference.joined import JoinedTransform
@@ -83,6 +85,11 @@ class Predictor:
         self.kinds: Mapping[str, ColumnKind] = self.transform.kinds
         self.choices: Mapping[str, tuple[str, ...]] = self.transform.choices
         self.labels: tuple[str, ...] = self.answer.labels if isinstance(self.answer, ClassAnswer) else ()
+        if artefact not in LITERT:
+            raise SettingsError(
+                f"artefact={artefact!r}: a predictor runs without TensorFlow, by {', '.join(LITERT)}. For another: "
+                f"dlkit predict {folder} --artefact {artefact}"
+            )
         path = artefact_path(folder, run, artefact)
         self._model = network_in(path, self.transform, self.answer, search=search, threads=threads)
         self.network = self._model.run
@@ -95,27 +102,35 @@ class Predictor:
         translation: `{"translation", "score"}`, with `"others"` where a search was asked for the next best;
         with "warning" where the answer rests on little.
         """
-        if not len(items):
-            return []
-        if "image" in self.kinds.values() and not isinstance(items, str | bytes | Mapping):
-            parts = range(0, len(items), PICTURES_AT_ONCE)
-            return [one for first in parts for one in self._answered(items[first : first + PICTURES_AT_ONCE], first)]
-        return self._answered(items, 0)
+        return self._in_parts(self._answered, items)
 
     def _answered(self, items: Sequence[object], before: int) -> list[dict[str, object]]:
-        """`before`: how many items were answered already."""
         columns = self.columns(items, first=before + 1)
-        try:
+        with _numbered(before):
             return self.answers(columns, self.outputs(columns))
-        except InputError as error:
-            said = re.sub(r"^Item (\d+)", lambda found: f"Item {int(found[1]) + before}", str(error))
-            raise InputError(said) from error
+
+    def _in_parts(
+        self, answered: Callable[[Sequence[object], int], list[dict[str, object]]], items: Sequence[object]
+    ) -> list[dict[str, object]]:
+        """What `answered` gives for some of the items and the number of those before them. Pictures are many bytes."""
+        if not len(items):
+            return []
+        if "image" not in self.kinds.values() or isinstance(items, str | bytes | Mapping):
+            return answered(items, 0)
+        parts = range(0, len(items), PICTURES_AT_ONCE)
+        return [one for first in parts for one in answered(items[first : first + PICTURES_AT_ONCE], first)]
 
     def columns(self, items: Sequence[object], *, first: int = 1) -> Columns:
         """Items, as `predict` takes them, as raw columns; InputError, with numbers from `first` on, for a bad one."""
         columns = columns_from(items, self.kinds, first=first)
         if isinstance(self.transform, SeriesInputs):  # in columns they are cut to the shortest of them
             check_items(items, self.transform)
+        if isinstance(self.transform, ScaledWindows):
+            (only, *_) = self.kinds
+            for number, item in enumerate(items, start=first):
+                channels = item if isinstance(item, Mapping) else {only: item}
+                steps = {name: len(one) for name, one in channels.items() if isinstance(one, Sized)}
+                self.transform.check_lengths(steps, f"Item {number}")
         return columns
 
     def outputs(self, columns: Columns) -> np.ndarray:
@@ -159,10 +174,12 @@ class Predictor:
         conditional one with the "label" that it was told.
         """
         coder = self.coder
-        if not len(items):
-            return []
-        columns = columns_from(items, self.kinds)
-        found = _encoded(coder, self.transform.encode(columns))
+        return self._in_parts(lambda some, before: self._coded(coder, some, before), items)
+
+    def _coded(self, coder: Coder, items: Sequence[object], before: int) -> list[dict[str, object]]:
+        columns = self.columns(items, first=before + 1)
+        with _numbered(before):
+            found = _encoded(coder, self.transform.encode(columns))
         found = {"code": found.pop("mean"), **found}
         answers: list[dict[str, object]] = [
             {name: row.tolist() for name, row in zip(found, rows, strict=True)}
@@ -172,11 +189,11 @@ class Predictor:
             answers = [{"label": label} | one for label, one in zip(columns[self.class_column], answers, strict=True)]
         return _warned(answers, self.transform.remarks(columns))
 
-    def decode(self, codes: Sequence[object], *, label: Label = None) -> list[dict[str, object]]:
+    def decode(self, codes: Sequence[object], *, label: Label | np.ndarray = None) -> list[dict[str, object]]:
         """What codes stand for: {"reconstruction"}, see `LatentAnswer.decode`. `label`: the class, of a conditional
         model, or one for each code.
         """
-        rows = self.coder.checked(codes)
+        rows, label = self.coder.checked(codes), listed(label)
         if isinstance(label, Sequence) and not isinstance(label, str) and len(label) != len(rows):
             raise InputError(f"label: expected one for each of {len(rows)} codes, got {len(label)}.")
         return _warned(self._made(rows, label), self.coder.remarks(rows))
@@ -279,6 +296,16 @@ def load(
     search with what is no translator.
     """
     return Predictor(find_run(run, root), artefact=artefact, threads=threads, search=search)
+
+
+@contextmanager
+def _numbered(before: int) -> Iterator[None]:
+    """Errors inside count the items from 1; what is said counts also those `before`."""
+    try:
+        yield
+    except InputError as error:
+        said = re.sub(r"^Item (\d+)", lambda found: f"Item {int(found[1]) + before}", str(error))
+        raise InputError(said) from error
 
 
 def network_in(

@@ -25,7 +25,7 @@ class _Silence:
         with self.lock:
             self.inside -= 1
             if not self.inside and self.kept >= 0:
-                sys.stderr.flush()
+                _flush()
                 os.dup2(self.kept, 2)
                 os.close(self.kept)
 
@@ -35,10 +35,15 @@ class _Silence:
         except OSError:  # it is closed
             self.kept = -1
             return
-        sys.stderr.flush()
+        _flush()
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, 2)
         os.close(nowhere)
+
+
+def _flush() -> None:
+    if sys.stderr is not None:  # Python began with it closed
+        sys.stderr.flush()
 
 
 _silence = _Silence()

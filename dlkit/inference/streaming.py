@@ -139,6 +139,7 @@ class StreamRows:
     _days: tuple[int, int] | tuple[()] | None = None
     _others: tuple[int, ...] = ()
     _style: Written | None = None
+    _former: Written | None = None
     _marks: dict[str, str] = field(default_factory=dict)
     _newest: int = NO_TIME
     _last: tuple[int, int] | None = None
@@ -204,6 +205,8 @@ class StreamRows:
     def _take(self, header: Header) -> None:
         self._header, self._time, self._others = header, header.time, header.others
         self._days = None
+        # A file that begins anew may write times and decimals otherwise.
+        self._former, self._style, self._marks = self._style or self._former, None, {}
 
     def _parts(self, lines: Sequence[str]) -> Iterable[tuple[Columns, list[str], bool]]:
         """Lines below the header, as `parse` gives them."""
@@ -323,6 +326,7 @@ class StreamRows:
         """Times as datetime64[ns], NaT for what is none; None while it is not plain how they are written."""
         if self._style is None:
             ways = next((ways for time in times if (ways := written([time]))), [])
+            ways = [way for way in ways if way == self._former] or ways
             if len(ways) != 1:  # 01/02/2024 may be day or month first
                 return None
             self._style = ways[0]

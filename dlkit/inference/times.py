@@ -93,10 +93,10 @@ class Written:
         found = _WRITTEN.fullmatch(field)
         if found is None or (found["zone"] is not None) != self.zoned:
             raise TimeFormatError(row, field)
-        date = _date(found, self.style)
-        if date is None:
+        date, clock, minutes = _date(found, self.style), _clock(found), _minutes(found["zone"])
+        if date is None or clock is None or minutes is None:
             raise TimeFormatError(row, field)
-        return date + _clock(found), _minutes(found["zone"])
+        return date + clock, minutes
 
 
 def written(fields: Sequence[str]) -> list[Written]:
@@ -113,7 +113,10 @@ def written(fields: Sequence[str]) -> list[Written]:
             Written("compact").parse(present)
             return [Written("compact")]
     if all(map(_EPOCH.fullmatch, present)):
-        return [Written("epoch")]
+        with contextlib.suppress(TimeFormatError):
+            Written("epoch").parse(present)
+            return [Written("epoch")]
+        return []
     found = _WRITTEN.fullmatch(present[0])
     if found is None:
         return []
@@ -373,18 +376,25 @@ def _date(found: re.Match[str], style: Style) -> str | None:
     return f"{c}-{month.zfill(2)}-{day.zfill(2)}" if 1 <= int(month) <= 12 and 1 <= int(day) <= 31 else None
 
 
-def _clock(found: re.Match[str]) -> str:
+def _clock(found: re.Match[str]) -> str | None:
+    """The time of day of a match, or None where a day has no such half."""
     if found["hour"] is None:
         return "T00:00"
     hour = int(found["hour"])
     if found["half"]:
-        hour = hour % 12 + 12 * ("p" in found["half"].lower())
+        after_noon = "p" in found["half"].lower()
+        if hour > (23 if after_noon else 12):  # some write 15:00 PM
+            return None
+        hour = hour % 12 + 12 * after_noon
     return f"T{hour:02}:{found['minute']}:{found['second'] or '00'}{(found['part'] or '').replace(',', '.')}"
 
 
-def _minutes(zone: str | None) -> int:
-    """The offset of a zone such as "+02:00" from UTC."""
+def _minutes(zone: str | None) -> int | None:
+    """The offset of a zone such as "+02:00" from UTC, or None where no zone is so far off."""
     if zone is None or zone.strip() in ("Z", "UTC"):
         return 0
     digits = zone.strip().replace(":", "")
-    return (int(digits[1:3]) * 60 + int(digits[3:5])) * (-1 if digits[0] == "-" else 1)
+    minutes = int(digits[1:3]) * 60 + int(digits[3:5])
+    if int(digits[3:5]) > 59 or minutes > 14 * 60:
+        return None
+    return -minutes if digits[0] == "-" else minutes

@@ -73,17 +73,22 @@ class ScaledWindows(Plain):
         of longer rows the newest steps.
         """
         columns = {name: np.asarray(inputs[name], np.float64) for name in self.numbers}
-        steps = {name: column.shape[1] for name, column in columns.items()}
+        self.check_lengths({name: column.shape[1] for name, column in columns.items()})
+        return {"window": Windows({name: column[:, -self.window :] for name, column in columns.items()}, self)}
+
+    def check_lengths(self, steps: Mapping[str, int], where: str = "") -> None:
+        """InputError, beginning with `where`, unless there are as many numbers of each channel, and enough."""
         for name, count in steps.items():
             if count < self.window:
+                column = f"{where}, column {name!r}" if where else f"Column {name!r}"
                 raise InputError(
-                    f"Column {name!r}: expected a window of {self.window} numbers, or more of which the newest count, "
-                    f"got {count}."
+                    f"{column}: expected a window of {self.window} numbers, or more of which the newest count, got "
+                    f"{count}."
                 )
         if len(set(steps.values())) > 1:
             found = ", ".join(f"{name} {count}" for name, count in steps.items())
-            raise InputError(f"The channels of a window differ in length: {found}. Give as many numbers of each.")
-        return {"window": Windows({name: column[:, -self.window :] for name, column in columns.items()}, self)}
+            begins = f"{where}: the" if where else "The"
+            raise InputError(f"{begins} channels of a window differ in length: {found}. Give as many numbers of each.")
 
     def scaled(self, values: np.ndarray) -> np.ndarray:
         """Raw values (..., channels) float64 as the network takes them: float32."""

@@ -13,10 +13,13 @@ import tensorflow as tf
 
 from dlkit.contracts import Examples, Head, Spec, Split, Transform, take
 from dlkit.data.samples import sample
-from dlkit.errors import RunError
+from dlkit.errors import InputError, RunError
 from dlkit.export.saved_model import SavedModel, Servable, write_saved_model
+from dlkit.inference.anomalies import AnomalyAnswer
 from dlkit.inference.answers import ClassAnswer, ValueAnswer
-from dlkit.models import dense, text
+from dlkit.inference.tables import NumberColumn
+from dlkit.inference.windows import ScaledWindows
+from dlkit.models import autoencoders, dense, text
 from dlkit.preprocessing.sequences import Sequences
 from dlkit.preprocessing.tables import TableFeatures
 from dlkit.preprocessing.text import MultiHot
@@ -124,6 +127,19 @@ def test_a_saved_model_without_the_signature_network_still_serves_and_says_so(tm
     assert served.outputs(made.rows.take(np.arange(3)).inputs).shape == (3, 1)
     with pytest.raises(RunError, match="export RUN --format saved_model"):
         served.network({"features": np.zeros((1, 3), np.float32)})
+
+
+def test_of_windows_the_newest_steps_count_and_short_ones_are_refused(tmp_path: Path) -> None:
+    transform = ScaledWindows(4, {"bar": NumberColumn(5.0, 5.0, 1.0), "flow": NumberColumn(80.0, 80.0, 10.0)})
+    model = autoencoders.dense(Spec(transform.tensors, {"residual": Head(2)}), units=(4,), code=2)
+    answer = AnomalyAnswer(("bar", "flow"), window=4).calibrated(np.ones((50, 4, 2)), rate=0.05)
+    write_saved_model(tmp_path, transform, model, answer)
+    served, dice = SavedModel(tmp_path, transform), np.random.default_rng(0)
+    long = {"bar": dice.normal(5, 1, (2, 9)), "flow": dice.normal(80, 10, (2, 9))}
+    newest = {name: column[:, -4:] for name, column in long.items()}
+    np.testing.assert_array_equal(served.outputs(long), served.outputs(newest))
+    with pytest.raises(InputError, match="Column 'bar': expected a window of 4 numbers"):
+        served.outputs({name: column[:, :3] for name, column in long.items()})
 
 
 def test_a_process_without_dlkit_can_serve_it(tmp_path: Path) -> None:

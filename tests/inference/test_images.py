@@ -402,8 +402,8 @@ def test_a_picture_of_next_to_no_pixels_is_remarked_on() -> None:
         {"image": column(PIXELS, PIXELS[:7], encoded(PIXELS[:, :1]), b"nothing")}
     )
     assert remarks[0] is None and remarks[3] is None
-    assert remarks[1] == "the picture has 7 x 30 pixels only: the answer rests on next to nothing"
-    assert remarks[2] is not None and "20 x 1 pixels" in remarks[2]
+    assert remarks[1] == "the picture has 30 x 7 pixels only: the answer rests on next to nothing"
+    assert remarks[2] is not None and "1 x 20 pixels" in remarks[2]
 
 
 def test_a_transform_says_what_it_takes_and_gives() -> None:

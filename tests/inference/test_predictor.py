@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 import dlkit
 from dlkit.contracts import Examples, Head, Ragged, Spec, Split
 from dlkit.data.samples import sample
-from dlkit.errors import InputError, RunError
+from dlkit.errors import InputError, RunError, SettingsError
 from dlkit.inference.answers import ClassAnswer, ValueAnswer
 from dlkit.inference.litert import ROWS_AT_ONCE, LiteRT
 from dlkit.models import dense
@@ -83,6 +84,25 @@ def test_a_row_is_answered_with_a_value_and_a_warning_where_it_rests_on_little(
     assert "'magic' was never seen in training" in str(odd["warning"])
     assert np.isfinite(float(str(empty["value"])))
     assert set(predictor.choices["heating"]) == {"gas", "oil", "wood", "heat pump", "district"}
+
+
+def test_a_run_that_is_moved_while_it_is_in_use_goes_on_answering(
+    reviews: tuple[Path, Content, Split], tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(reviews[0], tmp_path / "run"))
+    predictor = dlkit.load(folder)
+    shutil.rmtree(folder)
+    for words in (2, 100, 300):
+        text = " ".join(["film"] * words)
+        assert predictor.predict([text]) == dlkit.load(reviews[0]).predict([text])
+
+
+@pytest.mark.parametrize("artefact", ["keras", "saved_model", "onnx"])
+def test_an_artefact_that_needs_another_library_is_refused_as_such(
+    reviews: tuple[Path, Content, Split], artefact: str
+) -> None:
+    with pytest.raises(SettingsError, match=f"without TensorFlow, by tflite.*--artefact {artefact}"):
+        dlkit.load(reviews[0], artefact=artefact)
 
 
 def test_no_items_give_no_answers(reviews: tuple[Path, Content, Split]) -> None:

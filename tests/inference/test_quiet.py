@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from contextlib import ExitStack
 
 import pytest
@@ -26,3 +27,9 @@ def test_blocks_that_overlap_as_those_of_threads_do_give_it_back(capfd: pytest.C
     second.close()
     os.write(2, b"outside")
     assert capfd.readouterr().err == "outside"
+
+
+def test_a_python_without_standard_error_is_no_obstacle(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", None)
+    with silent_standard_error():
+        pass

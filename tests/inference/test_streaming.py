@@ -214,6 +214,24 @@ def test_columns_that_are_named_anew_are_read_anew() -> None:
     assert one.summary.skipped == {}
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("2024-01-01 00:0{}", "2024-01-02T00:0{}:00Z"),
+        ("13.02.2024 00:0{}", "2024-02-14 00:0{}"),
+        ("13.02.2024 00:0{}", "03.04.2024 00:0{}"),
+    ],
+)
+def test_a_file_that_begins_anew_may_write_times_and_decimals_otherwise(before: str, after: str) -> None:
+    one, _ = follower()
+    first = [f"{before.format(minute)};10,5;9,5" for minute in range(5)]
+    second = [f"{after.format(minute)};10.5;9.5" for minute in range(5)]
+    text = "\n".join(["time;heat;flow", *first, "time;heat;flow", *second, ""])
+    found = judged(one, text.encode())
+    assert one.summary.skipped == {} and found.times[-1] == after.format(4)
+    assert np.isfinite(found.scores).sum() == len(first) + len(second) - WINDOW + 1
+
+
 def test_a_stream_that_brings_nothing_is_told() -> None:
     with pytest.raises(InputError, match=r"got no line\. Give the header before the rows"):
         judged(follower()[0], b"\n \n")
