@@ -15,7 +15,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from dlkit.contracts import Completing, Examples, Spec, Split, Splits, Transform, raw_targets
+from dlkit.contracts import Completing, Examples, Spec, Split, Splits, Task, Transform, raw_targets
 from dlkit.data.splitting import equal_rows
 from dlkit.errors import NothingTrainedError, SettingsError, TrainingError
 from dlkit.evaluation.baselines import k_fold_baseline
@@ -27,10 +27,13 @@ from dlkit.inference.anomalies import AnomalyAnswer
 from dlkit.inference.answers import AnyAnswer, ClassAnswer
 from dlkit.inference.latents import LatentAnswer
 from dlkit.inference.predictor import load_answer, load_transform
+from dlkit.models.layers import MemberMean
+from dlkit.preprocessing.latents import LatentRows
 from dlkit.preprocessing.pairs import Pairs
 from dlkit.preprocessing.tables import TableFeatures
+from dlkit.preprocessing.windows import ScaledRows
 from dlkit.recipe import Recipe, Say
-from dlkit.tasks import AnomalyDetection, Classification, Joint
+from dlkit.tasks import AnomalyDetection, Classification, Joint, Regression
 from dlkit.training.answering import answers_of
 from dlkit.training.fit import Objective, Trained, fit
 from dlkit.training.k_fold import KFold, cross_validate
@@ -93,6 +96,8 @@ class Prepared:
         model: keras.Model = self.recipe.build(self.spec)
         if isinstance(self.recipe.task, Generation):
             self.recipe.task.check(model)
+        if any(isinstance(layer, MemberMean) for layer in model.layers):
+            _check_squared(self.recipe.task)
         if self.start is not None:
             given = keras_model(self.start / "model.keras")
             take_over(model, given if self.member is None else given.members[self.member], self.start)
@@ -132,6 +137,18 @@ class Prepared:
         return Objective(task.loss(self.answer), task.metrics(self.answer), weights, shares)
 
 
+def _check_squared(task: Task[Any]) -> None:
+    """SettingsError unless the loss is the squared error, by which alone members of one network are trained by
+    themselves.
+    """
+    if not isinstance(task, Regression) or task.loss_name != "mse":
+        found = f"task.loss_name={task.loss_name}" if isinstance(task, Regression) else f"a task of {task.name}"
+        raise SettingsError(
+            f"This model's members are trained by the squared error of values (task.loss_name=mse), got {found}. "
+            "Leave it out, or take another model: --model NAME."
+        )
+
+
 def take_over(model: keras.Model, given: keras.Model, start: Path) -> None:
     """Give `model` the weights of that of the run `start`; SettingsError unless both compute alike. Weights of equal
     shapes are not enough: with other heads, say, the same ones mean something else.
@@ -164,7 +181,7 @@ def prepare(recipe: Recipe, splits: Splits, *, start: Path | None = None) -> Pre
     and network training goes on with.
     """
     transform, answer, spec = fitted(recipe, splits.train, splits, start)
-    if isinstance(recipe.preprocessing, Pairs | TableFeatures):
+    if isinstance(recipe.preprocessing, Pairs | TableFeatures | ScaledRows | LatentRows):
         train, notes = recipe.preprocessing.whole(transform, splits.train)
         splits = replace(splits, train=train, notes=(*splits.notes, *notes))
     examples = [recipe.preprocessing.examples(transform, one) for one in (splits.train, splits.validation, splits.test)]
@@ -321,7 +338,7 @@ def _folds(prepared: Prepared, *, seed: int, say: Say, checkpoints: Path | None)
             part.encoded(part.validation),
             objective=part.objective,
             settings=replace(recipe.training, patience=None, keep="last"),
-            seed=seed + number,
+            seed=(seed + number) % 2**32,
             say=say,
             checkpoint=checkpoints / f"fold-{number}" if checkpoints else None,
         )

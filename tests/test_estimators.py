@@ -132,6 +132,12 @@ def learnt(request: pytest.FixtureRequest) -> tuple[Estimator, Split, Split]:
         return kind(random_state=0).fit(columns(train), train.targets), train, rest
 
 
+def test_values_that_are_not_told_apart_are_warned_of() -> None:
+    codes = [f"code {row % 100}" for row in range(200)]
+    with pytest.warns(UserWarning, match="column 'code' holds .* different words: the 50 most frequent are told apart"):
+        dlkit.TableRegressor(epochs=1).fit({"code": codes}, np.arange(200.0))
+
+
 def test_defaults_clearly_beat_the_trivial_answer_on_200_rows(learnt: tuple[Estimator, Split, Split]) -> None:
     estimator, train, rest = learnt
     if isinstance(estimator, dlkit.TableRegressor):

@@ -21,6 +21,7 @@ from dlkit.errors import DataError, InputError, SettingsError
 from dlkit.estimators.refusals import EstimatorNotFittedError, refusing
 from dlkit.estimators.saving import Saved, save_run
 from dlkit.pipeline import prepare, train
+from dlkit.preprocessing.tables import passed_over
 from dlkit.recipe import Recipe, Say
 from dlkit.run_folder import Content
 from dlkit.training.fit import outputs
@@ -93,6 +94,8 @@ class Network(BaseEstimator):
             splits = self._split(rows, kinds, seed, stratify=recipe.task.name == "classification")
             prepared = prepare(recipe, splits)
             outcome = train(prepared, seed=seed, say=lambda _: None)
+        for note in passed_over(prepared.transform, prepared.splits.train):
+            warnings.warn(f"{type(self).__name__}: {note}", stacklevel=3)
         for warning in outcome.warnings:
             warnings.warn(f"{type(self).__name__}: {warning}", ConvergenceWarning, stacklevel=3)
         content = Content(prepared.transform, prepared.answer, outcome.model, outcome.trained.history)

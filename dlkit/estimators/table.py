@@ -24,7 +24,8 @@ from dlkit.tasks import Classification, Regression
 class Tabular(Network):
     """X is a 2-D array, a list of rows, a mapping `{column: values}` or a data frame.
 
-    A column of numbers is scaled, one of texts becomes one feature a value (one-hot); NaN and None are missing values.
+    A column of numbers is scaled, one of texts becomes one feature a value (one-hot; of more than 50
+    values the most frequent, and `fit` warns); NaN and None are missing values.
     After `fit`: `n_features_in_`, the number of columns, and `feature_names_in_` where X has names.
     """
 

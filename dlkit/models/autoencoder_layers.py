@@ -119,7 +119,8 @@ class LatentCode(keras.layers.Layer):
         mean, log_variance = inputs[:, 0], inputs[:, 1]
         if not training:
             return mean
-        self.add_loss(self.weight * ops.mean(ops.sum(divergence(mean, log_variance), axis=-1)))
+        whole = divergence(ops.cast(mean, "float32"), ops.cast(log_variance, "float32"))  # beside a loss in 32 bits
+        self.add_loss(self.weight * ops.mean(ops.sum(whole, axis=-1)))
         noise = keras.random.normal(ops.shape(mean), dtype=mean.dtype, seed=self._generator)
         return mean + ops.exp(0.5 * log_variance) * noise
 

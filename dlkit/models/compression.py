@@ -18,6 +18,8 @@ from dlkit.models import autoencoder_layers, latent_layers
 from dlkit.models import latent_parts as parts
 from dlkit.models.options import at_least_one, probability
 
+_SHARE = 0.05
+
 
 def dense(
     spec: Spec,
@@ -99,7 +101,7 @@ def sparse(
     activation: str = "relu",
     penalty: Literal["l1", "kl"] = "l1",
     strength: float = 1e-3,
-    share: float = 0.05,
+    share: float = _SHARE,
 ) -> keras.Model:
     """A code of which few numbers are other than 0 at once (Ng 2011).
 
@@ -111,6 +113,8 @@ def sparse(
     parts.check_numbers(strength=strength)
     if not 0 < share < 1:
         raise SettingsError(f"model.share={share}: expected a share of rows above 0 and below 1.")
+    if penalty == "l1" and share != _SHARE:
+        raise SettingsError(f"model.share={share} is for model.penalty=kl, and it is l1. Leave it out.")
     on = autoencoder_layers.SparsePenalty(strength=strength, target=share if penalty == "kl" else None)
     read = parts.dense_read(units, activation)
 

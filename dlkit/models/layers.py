@@ -170,7 +170,7 @@ class MemberMean(keras.layers.Layer):
 
     def call(self, inputs: keras.KerasTensor, training: bool | None = None) -> keras.KerasTensor:
         if training:
-            self.add_loss(ops.mean(ops.var(inputs, axis=1)))
+            self.add_loss(ops.mean(ops.var(ops.cast(inputs, "float32"), axis=1)))  # beside a loss in 32 bits
         return self.activation(ops.mean(inputs, axis=1))
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:

@@ -363,8 +363,8 @@ def _fed_back(
 def _season(spec: Spec, season: int) -> int:
     """Steps of a season that the window holds: `season`, or as found in the series where it is 0."""
     parts.check(spec, "seasonal_naive")
-    found, window = season or spec.sizes.get("season", 0), spec.sizes["window"]
-    if found < 1:
+    found, window = season or spec.sizes.get("season", 1), spec.sizes["window"]
+    if found == 1 and not season:
         raise SettingsError("model.season: the series shows no season. Give its steps: --set data.season=24.")
     if found > window:
         raise SettingsError(

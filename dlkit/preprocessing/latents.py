@@ -17,7 +17,7 @@ from dlkit.inference.images import ImagePixels, decode, size_of
 from dlkit.inference.latents import PROTOCOLS, LatentInputs, Protocol, UnitPixels
 from dlkit.inference.tables import TableRows
 from dlkit.preprocessing.images import Images
-from dlkit.preprocessing.tables import TableFeatures
+from dlkit.preprocessing.tables import TableFeatures, passed_over
 
 _LOOKED_AT = 100
 """Pictures in files that tell how large pictures are, and whether they have colours."""
@@ -66,10 +66,14 @@ class LatentRows:
                 "them: dlkit run vae --model table, or --set preprocessing.binarise=none."
             )
         else:
-            part = TableFeatures().fit(train, own)
+            part = TableFeatures().fit(train, own, constant=1.0)  # and there is a way back
         transform = LatentInputs(part, self.binarise, given[0] if given else "", labels)
         mean = _mean(transform.clean(train.inputs), pictures=bool(pictures))
         return LatentInputs(part, self.binarise, transform.label, labels, mean)
+
+    def whole(self, transform: Transform, train: Split) -> tuple[Split, list[str]]:
+        """The training rows as they are, and a note on each column of which not all categories get a feature."""
+        return train, passed_over(transform.part, train) if isinstance(transform, LatentInputs) else []
 
     def examples(self, transform: Transform, split: Split) -> Examples:
         """Inputs, their pixels drawn where they are binarised; targets: the "reconstruction" that is wanted, undrawn,

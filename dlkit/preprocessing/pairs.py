@@ -54,7 +54,7 @@ class Pairs:
             )
 
     def fit(self, train: Split, kinds: Mapping[str, ColumnKind]) -> PairText:
-        from dlkit.preprocessing.sentence_pieces import learn
+        from dlkit.preprocessing.sentence_pieces import MOST_TEXTS, learn
 
         column = text_column(kinds)
         if not len(train):
@@ -66,8 +66,9 @@ class Pairs:
             return learn(texts, self.size, level=self.level, lower=self.lower, origin=origin)
 
         if self.joint:
-            # Pair by pair, so that a large set is thinned on both sides alike.
-            source = target = learnt([text for pair in zip(*sides, strict=True) for text in pair])
+            # A large set is thinned here: of texts that alternate, `learn` would take those of one language.
+            step = -(-2 * len(train) // MOST_TEXTS)
+            source = target = learnt([text for side in sides for text in side[::step]])
         else:
             source, target = map(learnt, sides)
         longest = [self.length or _longest(*side) for side in zip((source, target), sides, strict=True)]

@@ -72,4 +72,4 @@ def channel_of(train: SeriesSplit, name: str) -> Channel:
     if train.layout.logarithm and name not in train.layout.known:
         values = np.log(values)
     mean, spread = float(values.mean()), float(values.std())
-    return Channel(name, mean, spread if spread > 1e-12 * max(1.0, abs(mean)) else 1.0)
+    return Channel(name, mean, spread if spread > 1e-12 * float(np.abs(values).max()) else 1.0)

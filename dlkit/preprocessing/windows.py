@@ -13,7 +13,7 @@ from dlkit.data.anomaly_streams import StreamSplit
 from dlkit.errors import SettingsError
 from dlkit.inference.tables import NumberColumn, TableRows
 from dlkit.inference.windows import FURTHEST, ScaledWindows
-from dlkit.preprocessing.tables import TableFeatures
+from dlkit.preprocessing.tables import TableFeatures, passed_over
 
 _CONSTANT = 1e-12
 
@@ -61,12 +61,17 @@ class ScaledRows:
         middle = float(np.median(present))
         if self.scaling == "robust":
             low, high = np.quantile(present, (0.25, 0.75))
-            shift, scale = middle, float(high - low) / 1.349
+            # Where half of all numbers are one, the other half still has a spread.
+            shift, scale = middle, float(high - low) / 1.349 or float(present.std())
         else:
             shift, scale = float(present.mean()), float(present.std())
         # A constant column has no spread to divide by: what differs from it later counts in its own unit.
-        usable = np.isfinite(scale) and scale > _CONSTANT * max(1.0, abs(shift))
+        usable = np.isfinite(scale) and scale > _CONSTANT * float(np.abs(present).max())
         return NumberColumn(middle, shift, scale if usable else 1.0, flag)
+
+    def whole(self, transform: Transform, train: Split) -> tuple[Split, list[str]]:
+        """The training rows as they are, and a note on each column of which not all categories get a feature."""
+        return train, passed_over(transform, train, "preprocessing.max_categories")
 
     def examples(self, transform: Transform, split: Split) -> Examples:
         return Examples(transform.encode(split.inputs), split.targets)

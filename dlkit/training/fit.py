@@ -199,7 +199,8 @@ class Keeper(keras.callbacks.Callback):
         self._say(figures, seconds)
         if self.patience_is_over():
             self.model.stop_training = True
-        self._save_now_and_then()
+        # With a mean of weights, Keras puts it in the place of the weights when `fit` is done.
+        self._save_now_and_then(last=self.model.stop_training or self.state.epoch == self.total)
 
     def interrupted(self) -> bool:
         self._judged.close()
@@ -224,10 +225,10 @@ class Keeper(keras.callbacks.Callback):
         watched = [figures.get("val_loss", figures["loss"]) for figures in history]
         return len(watched) - 1 - int(np.argmin(watched)) >= patience
 
-    def _save_now_and_then(self) -> None:
+    def _save_now_and_then(self, *, last: bool) -> None:
         # Saving may cost a twentieth of the time at most; a small network saves after every epoch anyway.
         now = time.perf_counter()
-        if self.checkpoint and now - self._last_save >= 20 * self._save_cost:
+        if self.checkpoint and (last or now - self._last_save >= 20 * self._save_cost):
             checkpoints.save(self.checkpoint, self.state, self.model, self.best)
             self._last_save, self._saved_epoch = time.perf_counter(), self.state.epoch
             self._save_cost = self._last_save - now

@@ -58,6 +58,11 @@ def split_folds(
     folds = [(np.concatenate(parts[:i] + parts[i + 1 :]), part) for i, part in enumerate(parts)]
     for classes in labels:
         folds = [_with_all_classes(*fold, classes) for fold in folds]
+    if any(not len(held) for _, held in folds):
+        raise SettingsError(
+            f"training.folds: of {k} folds some would hold out only rows that are alone in their class, which stay in "
+            "training. Ask for fewer folds, or add rows of these classes."
+        )
     return folds
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -17,6 +18,7 @@ from dlkit.export.litert import write_litert
 from dlkit.export.proof import keras_model
 from dlkit.inference.litert import LiteRT
 from dlkit.models import autoencoder_layers, autoencoders
+from dlkit.models.layers import MemberMean
 
 WINDOW = Spec({"window": Tensor((9, 2))}, {"residual": Head(2)})
 TABLE = Spec({"features": Tensor((6,))}, {"residual": Head(6)})
@@ -148,6 +150,21 @@ def test_the_contractive_penalty_is_the_squared_norm_of_the_jacobian() -> None:
     jacobians = tape.batch_jacobian(hidden, rows)
     expected = 2.0 * float(tf.reduce_mean(tf.reduce_sum(tf.square(jacobians), axis=(1, 2))))
     assert float(penalty) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape"),
+    [(MemberMean, (9, 4, 1)), (partial(autoencoder_layers.LatentCode, weight=0.5), (9, 2, 3))],
+)
+def test_what_is_added_to_a_loss_has_32_bits(layer: Callable[..., keras.layers.Layer], shape: tuple[int, ...]) -> None:
+    rows = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    found = {}
+    for dtype in ("float32", "mixed_bfloat16"):
+        made = layer(dtype=dtype)
+        made(rows, training=True)
+        (found[dtype],) = made.losses
+        assert found[dtype].dtype == "float32"
+    assert float(found["mixed_bfloat16"]) == pytest.approx(float(found["float32"]), rel=0.02)
 
 
 def test_the_contractive_penalty_is_computed_in_32_bits() -> None:

@@ -13,6 +13,8 @@ from dlkit.contracts import Head, Spec, Tensor
 from dlkit.errors import SettingsError
 from dlkit.models import dense
 from dlkit.models.layers import MemberDense, MemberMean
+from dlkit.ordering import order
+from dlkit.run_folder import make
 from dlkit.training.fit import seeded
 
 SPEC = Spec({"features": Tensor((5,))}, {"answer": Head(1)})
@@ -96,3 +98,10 @@ def test_an_ensemble_comes_back_from_its_keras_file(rows: tuple[np.ndarray, np.n
 def test_options_that_make_no_ensemble_are_refused(options: dict[str, object], message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         dense.ensemble(SPEC, **options)  # type: ignore[arg-type]  # parametrised
+
+
+def test_another_loss_than_that_of_the_members_is_refused_before_training(tmp_path: Path) -> None:
+    changes = ["task.loss_name=mae", "training.folds=0"]
+    asked = order("boston", model="ensemble", data="sample", changes=changes, out=tmp_path)
+    with pytest.raises(SettingsError, match=r"trained by the squared error .* got task\.loss_name=mae"):
+        make(asked, say=lambda _: None)

@@ -148,6 +148,13 @@ def test_a_window_normalised_by_itself_is_forecast_alike_on_any_level_and_scale(
     np.testing.assert_allclose(moved, expected, rtol=1e-2, atol=1e-2)
 
 
+def test_a_series_without_a_season_has_no_last_one() -> None:
+    its = spec("naive")
+    for build in (series.seasonal_naive, partial(series.linear, seasonal=True)):
+        with pytest.raises(SettingsError, match=r"model\.season: the series shows no season"):
+            build(Spec(its.inputs, its.heads, {**its.sizes, "season": 1}))
+
+
 def test_a_seasonal_line_begins_as_the_last_season() -> None:
     its = spec("dlinear", quantiles=3)
     its = Spec(its.inputs, its.heads, {**its.sizes, "season": 4})

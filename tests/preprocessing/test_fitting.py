@@ -17,6 +17,7 @@ from dlkit.inference.runs import ASSETS
 from dlkit.inference.tables import TableRows
 from dlkit.inference.text import MultiHotText
 from dlkit.pipeline import prepare
+from dlkit.preprocessing.graphs import graph_of, raw_tensors
 from dlkit.preprocessing.tables import TableFeatures
 from dlkit.preprocessing.text import MultiHot
 from dlkit.recipe import Recipe
@@ -94,7 +95,18 @@ def test_a_constant_column_becomes_0_and_nothing_is_divided_by_0(scaling: str, v
     transform = settings.fit(Split({"x": np.full(30, value)}), {"x": "number"})
     features = np.asarray(transform.encode({"x": np.full(2, value)})["features"])
     np.testing.assert_allclose(features, 0, atol=max(1e-6, abs(value) * 1e-12))
-    assert np.isfinite(np.asarray(transform.encode({"x": np.array([value + 1])})["features"])).all()
+    others = np.array([value + 1, 1500.0, -1e30, 1e38])
+    np.testing.assert_allclose(np.asarray(transform.encode({"x": others})["features"])[:3], 0, atol=1e-7)
+    graph = graph_of(transform).encode(raw_tensors({"x": others}, {"x": "number"}))["features"].numpy()
+    np.testing.assert_allclose(graph, np.asarray(transform.encode({"x": others})["features"]), rtol=1e-6, atol=1e-30)
+
+
+def test_a_column_without_a_number_in_training_says_nothing_later() -> None:
+    transform = TableFeatures().fit(
+        Split({"x": np.full(30, np.nan), "y": np.arange(30.0)}), dict.fromkeys("xy", "number")
+    )
+    features = np.asarray(transform.encode({"x": np.array([np.nan, 1500.0]), "y": np.zeros(2)})["features"])
+    np.testing.assert_allclose(features[1], features[0], atol=1e-7)
 
 
 def test_the_most_frequent_categories_get_a_feature_each() -> None:

@@ -215,3 +215,13 @@ def test_training_pairs_that_would_be_cut_are_left_out_and_counted() -> None:
     assert again is train and none == []
     with pytest.raises(DataError, match=r"2 of 3 training pairs have more pieces .* expected half of them at most"):
         Pairs().whole(transform, Split({"source": columns[0][[0, 1, 1]]}, columns[1][[0, 1, 1]]))
+
+
+def test_a_large_set_is_thinned_on_both_sides(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dlkit.preprocessing.sentence_pieces.MOST_TEXTS", 20)
+    split = Split({"source": strings(["a b a b", "b a"] * 10)}, strings(["ß č", "č ß č"] * 10))
+    for pairs in (11, 15, 20):
+        transform = Pairs(size=16).fit(split.take(np.arange(pairs)), {"source": "text"})
+        for text in ("a b", "ß č"):
+            assert UNKNOWN not in transform.source.encode(text)
+            assert transform.target.decode(transform.target.encode(text)) == text

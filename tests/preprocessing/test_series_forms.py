@@ -149,6 +149,14 @@ def test_scales_are_those_of_the_training_part_alone() -> None:
     assert len(part) == 1680 and channel.mean != splits.test.part["load"].mean()  # type: ignore[attr-defined]  # as above
 
 
+def test_a_small_unit_is_no_constant() -> None:
+    splits = SeriesData(window=24, horizon=4).load("sample", say=lambda _: None)
+    assert isinstance(splits.train, SeriesSplit)
+    small = replace(splits.train, part={name: 1e-14 * column for name, column in splits.train.part.items()})
+    (channel,), (usual,) = (SeriesWindows().fit(one, splits.kinds).channels for one in (small, splits.train))
+    assert channel.scale == pytest.approx(1e-14 * usual.scale)
+
+
 def test_logarithms_are_taken_before_the_scale() -> None:
     made = SeriesInputs((Channel("load", 2.0, 0.5),), window=2, horizon=1, targets=1, logarithm=True)
     raw = {"load": np.exp([[2.0, 2.5]])}

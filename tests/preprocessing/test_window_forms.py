@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -46,6 +47,27 @@ def test_robust_scaling_is_not_moved_by_an_outlier() -> None:
     scales = [ScaledRows(scaling="robust").fit(one, {"x": "series"}) for one in (calm, wild)]
     first, second = (scale.numbers["x"] for scale in scales)
     assert second.scale == pytest.approx(first.scale, rel=0.05) and first.scale == pytest.approx(1, abs=0.15)
+
+
+def test_robust_scaling_of_a_column_that_is_mostly_one_value_is_by_its_deviation() -> None:
+    x = np.where(np.arange(400) % 5 == 0, np.arange(400) * 1e3, 0.0)
+    column = ScaledRows(scaling="robust").fit(Split({"x": x}), {"x": "number"}).numbers["x"]
+    assert (column.shift, column.scale) == (0.0, pytest.approx(x.std()))
+
+
+@pytest.mark.parametrize("scaling", ["standard", "robust"])
+def test_a_small_unit_is_no_constant(scaling: Literal["standard", "robust"]) -> None:
+    x = np.random.default_rng(0).normal(1e-12, 1e-13, (100, 4))
+    column = ScaledRows(scaling=scaling).fit(Split({"x": x}), {"x": "series"}).numbers["x"]
+    assert column.scale == pytest.approx(x.std(), rel=0.2)
+
+
+def test_words_that_get_no_feature_are_noted() -> None:
+    train = Split({"x": np.arange(9.0), "word": np.array([*"aabbcdefg"], object)})
+    settings = ScaledRows(max_categories=2)
+    transform = settings.fit(train, {"x": "number", "word": "category"})
+    (note,) = settings.whole(transform, train)[1]
+    assert note.startswith("column 'word' holds 7 different words: the 2 most frequent are told apart")
 
 
 def test_windows_are_scaled_when_they_are_taken() -> None:

@@ -47,7 +47,7 @@ def trained(settings: Training, checkpoint: Path | None, *, units: int = 8, said
 def killed_after(monkeypatch: pytest.MonkeyPatch, epoch: int, settings: Training, checkpoint: Path) -> None:
     """Train with a checkpoint every epoch, and die when that of `epoch` is written."""
 
-    def save(self: fitting.Keeper) -> None:
+    def save(self: fitting.Keeper, *, last: bool) -> None:
         checkpoints.save(checkpoint, self.state, self.model, self.best)
         if self.state.epoch == epoch:
             raise KilledError

@@ -103,6 +103,19 @@ def test_a_class_that_training_would_lack_is_not_held_out() -> None:
     assert all({4, 7} <= set(rest) and not {4, 7} & set(held) for rest, held in folds)
 
 
+def test_folds_that_would_hold_nothing_out_are_refused() -> None:
+    labels = np.array(["a"] * 17 + ["b", "c", "d"], object)
+    whole, refused = 0, 0
+    for seed in range(60):
+        try:
+            assert all(len(held) for _, held in split_folds(20, 10, seed, labels=[labels]))
+            whole += 1
+        except SettingsError as error:
+            assert "fewer folds" in str(error)
+            refused += 1
+    assert whole and refused
+
+
 def test_a_figure_that_a_fold_lacks_is_left_out() -> None:
     several = summarise([{"mae": 1.0, "r2": 0.5}, {"mae": 3.0}, {"mae": 2.0, "r2": 0.1}])
     assert list(several) == ["mae"] and several["mae"]["mean"] == 2.0
@@ -170,6 +183,11 @@ def test_folds_are_trained_from_different_seeds_for_all_epochs(
     assert folds is not None
     assert [len(curve) for curve in folds.curves] == [3, 3, 3]
     assert len({curve[0]["loss"] for curve in folds.curves}) == 3
+
+
+def test_the_largest_seed_has_folds_too() -> None:
+    _, outcome = trained(Training(epochs=1, batch_size=8, folds=2, tensorboard=False), seed=2**32 - 1)
+    assert outcome.folds is not None and len(outcome.folds.curves) == 2
 
 
 def test_a_refit_trains_anew_on_both_splits_for_as_many_epochs_as_were_best() -> None:

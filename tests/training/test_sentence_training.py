@@ -181,7 +181,7 @@ def test_a_resumed_training_with_a_mean_gives_the_same_bits(tmp_path: Path, monk
     class KilledError(BaseException):
         """Stands for `kill -9`."""
 
-    def save(self: fitting.Keeper) -> None:
+    def save(self: fitting.Keeper, *, last: bool) -> None:
         checkpoints.save(tmp_path, self.state, self.model, self.best)
         if self.state.epoch == 2:
             raise KilledError
@@ -192,6 +192,23 @@ def test_a_resumed_training_with_a_mean_gives_the_same_bits(tmp_path: Path, monk
             trained(checkpoint=tmp_path)
     resumed = trained(checkpoint=tmp_path)
     for one, other in zip(straight.model.get_weights(), resumed.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_what_is_gone_on_from_are_the_weights_and_not_their_mean(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved = fitting.Keeper._save_now_and_then
+
+    def slowly(self: fitting.Keeper, *, last: bool) -> None:
+        self._save_cost = 1e9  # the last checkpoint is the only one
+        saved(self, last=last)
+
+    monkeypatch.setattr(fitting.Keeper, "_save_now_and_then", slowly)
+    settings = replace(SETTINGS, schedule="constant", warmup=0.2, average=0.1)
+    trained(replace(settings, epochs=2), checkpoint=tmp_path)
+    longer = trained(settings, checkpoint=tmp_path)
+    for one, other in zip(trained(settings).model.get_weights(), longer.model.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
 
 
