@@ -56,14 +56,14 @@ def judge(prepared: Prepared, outcome: Outcome, *, seed: int) -> Judged:
     if isinstance(prepared.answer, AnomalyAnswer):
         return _judge_anomalies(prepared, prepared.answer, test, answers, seed=seed)
     if isinstance(prepared.answer, ForecastAnswer) and isinstance(prepared.transform, SeriesInputs):
-        return _judge_forecasts(prepared, prepared.transform, prepared.answer, test, answers, held_out=outcome.held_out)
+        return _judge_forecasts(prepared, prepared.transform, prepared.answer, outcome, test, answers=answers)
     if isinstance(recipe.task, Generation):
         return judge_latents(prepared, outcome.model, answers, seed=seed)
     if isinstance(prepared.answer, SentenceAnswer):
         return _judge_translations(prepared, prepared.answer, outcome, test, answers)
     beside = baselines(
         recipe.task.name, prepared.answer, prepared.train, prepared.validation, prepared.test,
-        seed=seed, extra=recipe.baselines, refit=recipe.training.refit,
+        seed=seed, extra=recipe.baselines, refit=outcome.refitted,
     )  # fmt: skip
     found = warnings_for(
         recipe.task.name, test, beside, splits.best, splits.sample,
@@ -116,17 +116,15 @@ def _judge_forecasts(
     prepared: Prepared,
     transform: SeriesInputs,
     answer: ForecastAnswer,
+    outcome: Outcome,
     test: dict[str, float],
-    answers: np.ndarray,
     *,
-    held_out: np.ndarray | None,
+    answers: np.ndarray,
 ) -> Judged:
-    """Beside the last value, the last season and a line: over all, step by step, and from origin to origin. `held_out`:
-    outputs for the validation windows, of a network that had not learnt from them.
-    """
-    refit, targets = prepared.recipe.training.refit, forecasts.steps_of(prepared.test.targets)
+    """Beside the last value, the last season and a line: over all, step by step, and from origin to origin."""
+    held_out, targets = outcome.held_out, forecasts.steps_of(prepared.test.targets)
     by_name = forecast_baselines.forecasts(
-        transform, answer, prepared.train, prepared.validation, prepared.test, refit=refit
+        transform, answer, prepared.train, prepared.validation, prepared.test, refit=outcome.refitted
     )
     beside = {name: forecasts.of_points(answer, targets, points) for name, points in by_name.items()}
     points = {"network": answer.points(answers), **by_name}

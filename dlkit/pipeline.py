@@ -215,7 +215,7 @@ def _answer(recipe: Recipe, train: Split, target_name: str, start: Path | None) 
 @dataclass(frozen=True)
 class Outcome:
     """What training gave. `validation`, `held_out`: figures and outputs of the network that had not seen the
-    validation rows.
+    validation rows. `refitted`: whether the network has, since.
     """
 
     trained: Trained
@@ -224,6 +224,7 @@ class Outcome:
     fold_baselines: Mapping[str, object]
     warnings: list[str] = field(default_factory=list)
     held_out: np.ndarray | None = None
+    refitted: bool = False
 
     @property
     def model(self) -> keras.Model:
@@ -272,12 +273,14 @@ def train(
     figures = score(recipe.task.name, answer, raw_targets(prepared.validation), answers)
     warnings = training_warnings(trained, len(prepared.train), settings)
     warnings += copies(settings, prepared.transform) + split_anew(prepared.splits, prepared.start)
-    if settings.refit and not trained.interrupted and trained.best_epoch:
+    refitted = settings.refit and not trained.interrupted and trained.best_epoch > 0
+    if refitted:
         say(f"refit on training and validation rows for {trained.best_epoch} epochs")
         trained = _refit(prepared, trained, seed=seed, say=say, checkpoints=checkpoints)
         if trained.interrupted:
+            refitted = False
             warnings.append("The refit on all rows was interrupted; the weights are those of the training before it.")
-    return Outcome(trained, figures, folds, beside, warnings, answers)
+    return Outcome(trained, figures, folds, beside, warnings, answers, refitted)
 
 
 def learn(prepared: Prepared, *, seed: int, say: Say, checkpoints: Path | None, logs: Path | None) -> Trained:

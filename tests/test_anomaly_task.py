@@ -209,3 +209,12 @@ def test_rows_that_nobody_labelled_are_no_weeks_without_alarms_and_find_no_event
     assert found["false_alarms_a_week"] == pytest.approx(7 / 4)
     scores[4] = 2.0
     assert anomaly_figures.of_scores(answer, truth, scores, 1.0)["events_found"] == 1.0
+
+
+def test_events_on_both_sides_of_unlabelled_rows_are_two() -> None:
+    labels = ["normal"] * 100 + ["anomaly"] * 3 + [None] * 500 + ["anomaly"] * 3 + ["normal"] * 100
+    scores = np.zeros(len(labels))
+    scores[101] = 1.0
+    answer = AnomalyAnswer(("x",), window=64, rows_a_week=10_080.0)
+    found = anomaly_figures.of_scores(answer, np.array(labels, object), scores, 0.5)
+    assert (found["events"], found["events_found"], found["event_recall"]) == (2, 1, 0.5)

@@ -23,7 +23,7 @@ from dlkit.data.columns import check_known
 from dlkit.data.delimited import parse_number
 from dlkit.data.paths import PathOrDataset, all_judged, one_table
 from dlkit.data.series_files import Series, holds_times, read_series
-from dlkit.data.series_gaps import irregularities
+from dlkit.data.series_gaps import check_times, irregularities
 from dlkit.data.sources import check_theirs, source
 from dlkit.data.splitting import (
     FEWEST_ROWS,
@@ -98,7 +98,14 @@ class AnomalyData(PathOrDataset):
         origin = _Origin(path.stem, str(path), file_fingerprint(path))
         if self._is_stream(path):
             columns = self.columns or None
-            series = read_series(path, self.time, columns, ignore=self.ignore, words=self.label, sort=self.sort)
+            try:
+                series = read_series(path, self.time, columns, ignore=self.ignore, words=self.label, sort=self.sort)
+                check_times(series.times, series.time, str(path))
+            except DataError as error:
+                if self.layout == "stream":
+                    raise
+                remedy = "If rows are by themselves, and no stream: --set data.layout=table"
+                raise DataError(f"{error} {remedy}") from None
             labels = None if series.words is None else self._as_targets(series.words, path)
             return self._parted(Stream(series, labels), origin)
         rows, kinds, notes = self._table(path)
@@ -131,7 +138,7 @@ class AnomalyData(PathOrDataset):
         return Split(rows.inputs, targets), kinds, notes
 
     def _is_stream(self, path: Path) -> bool:
-        return self.layout == "stream" or (self.layout == "auto" and holds_times(path, self.time))
+        return self.layout == "stream" or (self.layout == "auto" and holds_times(path, self.time, ignore=self.ignore))
 
     def _as_targets(self, fields: Iterable[str], path: Path, *, judged: bool = False) -> np.ndarray:
         """(rows,) of the column `label` as targets have it. `judged`: no row need be normal, none is learned from."""

@@ -7,7 +7,7 @@ views of the series, or copies where some of a part are left out.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -68,10 +68,15 @@ class Stream:
         return _Part(name, rows, window, broken, touched, odd)
 
     def windows(self, part: _Part, stride: int) -> StreamSplit:
-        """Every `stride`-th window of a part, but for those left out; the label of a window is that of its last row.
+        """Every `stride`-th window of a part, but for those left out; the label of a window is that of its last row, or
+        an anomaly where one is among its last `stride` rows, as in the windows that are passed over.
 
         Behind an anomaly, a window still holds some of it: it is neither normal nor to be found.
         """
+        if stride > 1 and self.labels is not None:
+            newest = min(stride, part.window)
+            anomalous = np.asarray(self.labels[part.rows] == ANOMALY, bool)
+            part = replace(part, odd=holding(anomalous, newest)[part.window - newest :])
         last = slice(part.rows.start + part.window - 1, part.rows.stop, stride)
         out = part.left_out[::stride]
         kept: slice | np.ndarray = np.flatnonzero(~out) if out.any() else slice(None)
@@ -81,7 +86,8 @@ class Stream:
         }
         times = None if self.series.times is None else self.series.times[last][kept]
         targets = unknown(len(out)) if self.labels is None else self.labels[last]
-        targets = np.where((part.touched & ~part.odd)[::stride], unknown(1), targets)[kept]
+        targets = np.where((part.touched & ~part.odd)[::stride], unknown(1), targets)
+        targets = np.where(part.odd[::stride], ANOMALY, targets)[kept]
         gap = None if self.gap is None else float(self.gap / _SECOND)
         return StreamSplit(inputs, targets, times, gap, self.series.time)
 

@@ -36,10 +36,13 @@ def read_rows(
     inputs, kinds, notes = inputs_of(first, names, np.arange(len(first)), None)
     if not inputs:
         raise DataError(f"{path}: no column is left to look for anomalies in. {'; '.join(notes)}")
+    marks: dict[str, str] = {}
+    for name in [name for name, kind in kinds.items() if kind == "number"]:
+        numbers_of(first, name, marks)  # for the decimal marks, which all blocks share
     parts, labels = {name: [column] for name, column in inputs.items()}, [_words(first, words)]
     for block in blocks:
         for name, kind in kinds.items():
-            parts[name].append(numbers_of(block, name) if kind == "number" else _categories(block, name))
+            parts[name].append(numbers_of(block, name, marks) if kind == "number" else _categories(block, name))
         labels.append(_words(block, words))
     whole = {name: np.concatenate(column) for name, column in parts.items()}
     if len(labels) > 1:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
 
-from dlkit.data.delimited import Delimited
+from dlkit.data.delimited import Delimited, parse_number
+from dlkit.errors import DataError
 from dlkit.inference import times as clock
 from dlkit.inference.missing import is_missing
 
 LOOKED_AT = 1_000
 """Rows by which it is told what a column holds."""
+_OF_TIMES = frozenset({"time", "timestamp", "date", "datetime", "ds"})
+"""Columns called so, in any case, are expected to hold times."""
 _REPEATED = 0.1
 """Of all rows, at least, that share their day with another one, where a time of day tells these apart."""
 
@@ -59,6 +63,30 @@ def hour_that_is_none(table: Delimited) -> str:
             wrong = next((field for field in table.columns[name] if not clock.is_hour(field)), None)
             return "" if wrong is None else f" (column {name!r} holds {wrong.strip()[:20]!r})"
     return ""
+
+
+def check_not_times(path: Path, names: Sequence[str]) -> None:
+    """DataError where there is no header: a name is a time."""
+    for name in names:
+        if clock.written([name]) and not clock.is_number(name):
+            raise DataError(
+                f"{path}, line 1: expected column names, got the time {name!r}. Add a header line, such as time,value."
+            )
+
+
+def check_read(table: Delimited, ignore: Collection[str]) -> None:
+    """DataError where a column called as times are, other than those in `ignore`, holds some of no style that is known,
+    for which rows of a stream would be taken for rows by themselves.
+    """
+    for name in [name for name in table.columns if name.strip().lower() in _OF_TIMES and name not in ignore]:
+        present = [value.strip() for value in table.columns[name] if not is_missing(value)]
+        numbers = sum(parse_number(value) is not None for value in present)
+        digits = sum(any(map(str.isdigit, value)) for value in present)
+        if not numbers and 2 * len({*present}) > len(present) and 2 * digits > len(present):
+            raise DataError(
+                f"{table.path}, column {name!r}: {present[0][:40]!r} is no time in a style that is known. Write times "
+                f"as 2024-12-31 23:59:00, or leave the column out (--set data.ignore={name})."
+            )
 
 
 def _are_told_apart(table: Delimited, day: str, of_day: str) -> bool:

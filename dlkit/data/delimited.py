@@ -76,9 +76,22 @@ def delimited_blocks(path: Path, size: int) -> Iterator[Delimited]:
     name may be left out.
     """
     _check_file(path)
+    blocks = _tables(path, size)
+    while True:
+        try:
+            with _long_fields():  # not around a `yield`: others would read with it
+                block = next(blocks, None)
+        except OSError as error:
+            raise unreadable(path, error) from error
+        if block is None:
+            return
+        yield block
+
+
+def _tables(path: Path, size: int) -> Iterator[Delimited]:
+    encoding, notes = _encoding(path)
+    delimiter = _delimiter(path, encoding)
     try:
-        encoding, notes = _encoding(path)
-        delimiter = _delimiter(path, encoding)
         for number, (header, columns, lines) in enumerate(
             _row_blocks(path, encoding, delimiter, csv.QUOTE_MINIMAL, size)
         ):
@@ -91,8 +104,6 @@ def delimited_blocks(path: Path, size: int) -> Iterator[Delimited]:
             notes = []
     except csv.Error as error:
         raise _unpaired(path, error, delimiter) from None
-    except OSError as error:
-        raise unreadable(path, error) from error
 
 
 def _check_file(path: Path) -> None:

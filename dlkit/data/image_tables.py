@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from dlkit.data.columns import check_known
+from dlkit.data.columns import are_values, check_classes, check_known
 from dlkit.data.delimited import Delimited, read_delimited
 from dlkit.data.image_files import Broken, ImageFiles, Row, checked, in_order, is_picture
 from dlkit.data.image_targets import answered_by_all, read_answers
@@ -30,7 +30,8 @@ def read_image_table(
     for setting, names in (("data.image", [image] if image is not None else []), ("data.target", targets)):
         check_known(setting, names, file.columns, str(path))
     found = _named_alike(file, LABEL_NAMES, other=[image])
-    targets = targets or ((found,) if found is not None else ())
+    guessed = (found,) if found is not None and (labelled or _are_classes(file, found)) else ()
+    targets = targets or guessed
     if not targets and labelled:
         raise SettingsError(
             f"{path}: which column holds the labels? Say --set data.target=NAME. Columns: {', '.join(file.columns)}."
@@ -87,6 +88,16 @@ def paths_in(file: Delimited, column: str, *, other: Sequence[str]) -> list[Path
 def names_pictures(path: Path) -> bool:
     """Whether a column of a CSV or TSV file holds paths of pictures."""
     return _of_paths(read_delimited(path), other=()) is not None
+
+
+def _are_classes(file: Delimited, name: str) -> bool:
+    """Whether a column that nobody named holds classes to tell apart."""
+    labels = [value.strip() for value in file.columns[name] if not is_missing(value)]
+    try:
+        check_classes(str(file.path), labels)
+    except DataError:
+        return False
+    return not are_values(labels)
 
 
 def _named_alike(file: Delimited, names: Sequence[str], other: Sequence[str | None]) -> str | None:

@@ -106,7 +106,7 @@ class SeriesData(PathOrDataset):
                 raise DataError(f"{file}: data.targets and data.known are columns of numbers, and {'; '.join(said)}.")
         check_known("data.targets and data.known", wanted, series.values, str(file))
         check_enough(str(file), len(series), "steps")
-        _check_times(series, str(file))
+        series_gaps.check_times(series.times, series.time, str(file))
         origin = {"name": file.stem, "source": str(file), "fingerprint": file_fingerprint(file)}
         return self._splits(series, None, origin)
 
@@ -245,19 +245,6 @@ class SeriesData(PathOrDataset):
             "whole"
         )
         return np.concatenate(parts)
-
-
-def _check_times(series: Series, where: str) -> None:
-    """DataError where most rows have the time of another one: what follows what cannot be told then."""
-    if series.times is None:
-        return
-    repeated = int((np.diff(series.times) == np.timedelta64(0)).sum())
-    if 2 * repeated > len(series):
-        raise DataError(
-            f"{where}, column {series.time!r}: {repeated} of {len(series)} rows have the time of the row before. Write "
-            "the time of day beside each day, such as 2024-12-31 23:00, and of a table of several series each into a "
-            f"file of its own; or take rows in their order (--set data.ignore={series.time})."
-        )
 
 
 def _sized(layout: Layout, sizes: tuple[int, int, int], window: int | None, horizon: int | None, where: str) -> Layout:

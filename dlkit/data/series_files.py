@@ -6,6 +6,7 @@ A file is read some rows at a time, so that its text is never in memory as a who
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,9 +17,17 @@ from pathlib import Path
 import numpy as np
 
 from dlkit.data.columns import MOSTLY, check_known, numbers_of, undressed
-from dlkit.data.day_columns import LOOKED_AT, days_and_clocks, hour_that_is_none, likely, moments
+from dlkit.data.day_columns import (
+    LOOKED_AT,
+    check_not_times,
+    check_read,
+    days_and_clocks,
+    hour_that_is_none,
+    likely,
+    moments,
+)
 from dlkit.data.delimited import Delimited, delimited_blocks, parse_number
-from dlkit.data.series_gaps import irregularities
+from dlkit.data.series_gaps import irregularities, unordered
 from dlkit.data.sources import Example, Examples
 from dlkit.errors import DataError
 from dlkit.inference import times as clock
@@ -92,7 +101,7 @@ def read_series(
         lines = np.concatenate([block.lines for block in blocks])
         back = np.flatnonzero(np.diff(times) < np.timedelta64(0))
         if len(back) and not sort:
-            raise _unordered(path, str(layout.time), times, lines, back)
+            raise unordered(path, str(layout.time), times, lines, back)
         if len(back):
             order = np.argsort(times, kind="stable")
             times, values = times[order], {name: column[order] for name, column in values.items()}
@@ -139,13 +148,17 @@ def series_blocks(
     yield from _Layout(path, time, columns).blocks(rows)
 
 
-def holds_times(path: Path, time: str | None = None) -> bool:
-    """Whether a file has a column of times, `time` or one found by looking, as `read_series` finds it."""
-    layout = _Layout(path, time, None)
+def holds_times(path: Path, time: str | None = None, *, ignore: Sequence[str] = ()) -> bool:
+    """Whether a file has a column of times, `time` or one found by looking, as `read_series` finds it. DataError where
+    one is called so and holds times of no style that is known.
+    """
+    layout = _Layout(path, time, None, ignored=tuple(ignore))
     for table in delimited_blocks(path, BLOCK_ROWS):
-        _check_not_times(path, list(table.columns))
+        check_not_times(path, list(table.columns))
         if time is None:
             layout._find_times(table)
+        if time is None and layout.time is None:
+            check_read(table, ignore)
         return time is not None or layout.time is not None
     return False
 
@@ -218,7 +231,7 @@ class _Layout:
     def _decide(self, table: Delimited) -> None:
         names = list(table.columns)
         self.notes += table.notes
-        _check_not_times(self.path, names)
+        check_not_times(self.path, names)
         if self.wanted_time is not None:
             check_known("data.time", [self.wanted_time], names, str(self.path))
         if self.wanted is not None:
@@ -293,6 +306,8 @@ class _Layout:
     def _one_style(self, table: Delimited, name: str, ways: list[clock.Written]) -> clock.Written:
         """The only way to read these times, or the only one in which they ascend."""
         if len(ways) > 1:
+            ways = self._further(name, ways)
+        if len(ways) > 1:
             times = [(way, way.parse(table.columns[name])) for way in ways]
             ways = [way for way, read in times if (np.diff(read) >= np.timedelta64(0)).all()]
             if len(ways) != 1:
@@ -305,6 +320,20 @@ class _Layout:
         if ways[0].zoned:
             self.notes.append(f"times in {name!r} have a zone; they are shown in UTC")
         return ways[0]
+
+    def _further(self, name: str, ways: list[clock.Written]) -> list[clock.Written]:
+        """Those of several ways in which rows further down can be read too; all of them where none can."""
+        for block in delimited_blocks(self.path, BLOCK_ROWS):
+            fields = self._joined(block).columns[name]
+            left = []
+            for way in ways:
+                with contextlib.suppress(clock.TimeFormatError):
+                    way.parse(fields)
+                    left.append(way)
+            if len(left) < 2:
+                return left or ways
+            ways = left
+        return ways
 
     def _times(self, table: Delimited, name: str, style: clock.Written) -> np.ndarray:
         fields = table.columns[name]
@@ -333,23 +362,6 @@ class _Layout:
             self.notes.append(f"column {name!r} holds words; left out{undressed(present, decimal_comma=comma)}")
             return False
         return True
-
-
-def _check_not_times(path: Path, names: Sequence[str]) -> None:
-    for name in names:
-        if clock.written([name]) and not clock.is_number(name):
-            raise DataError(
-                f"{path}, line 1: expected column names, got the time {name!r}. Add a header line, such as time,value."
-            )
-
-
-def _unordered(path: Path, name: str, times: np.ndarray, lines: np.ndarray, back: np.ndarray) -> DataError:
-    row = int(back[0])
-    before, after = clock.shown(times[row : row + 2])
-    return DataError(
-        f"{path}, line {lines[row + 1]}, column {name!r}: expected times in ascending order, got {after} after "
-        f"{before} (and {len(back) - 1} more steps back). Sort the file, or say --set data.sort=true."
-    )
 
 
 def _usable(

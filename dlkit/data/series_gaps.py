@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -13,6 +14,10 @@ from dlkit.inference.weeks import HOLIDAYS, WorkingDays
 Fill = Literal["none", "previous", "linear"]
 LARGEST_GRID = 20
 """Rows that are put in may be so many times those that are there; more are a fault of the file."""
+_START = 0.01
+"""Share of rows that are a few."""
+MOST_REPEATED = 0.1
+"""Share of rows that may have the time of the row before: two series in one file make it a half."""
 _DAY = 86_400
 _ON_IT = 1e-6
 """Shares of a step by which a time may miss its place on the grid."""
@@ -25,11 +30,14 @@ def on_grid(
 
     Of rows with the same time the last one counts. Where rows lie beside the grid of steps, a step between two that are
     less than two steps apart takes its value from them: on the line between them in time, or the earlier one. A step
-    that has none is a row of NaN. The first time is on the grid: rows of free days before it are left out.
+    that has none is a row of NaN. The first time is on the grid, but for a few at the start that lie beside the one of
+    most others: these, and rows of free days before it, are left out.
     """
     kept = np.append(np.diff(times) > np.timedelta64(0), True)
     repeated = len(times) - int(kept.sum())
     times, values = times[kept], values[kept]
+    beside = _before_grid(times, step)
+    times, values = times[beside:], values[beside:]
     early = int((clock.places(times, step) < 0).sum())
     times, values = times[early:], values[early:]
     places = clock.places(times, step)
@@ -46,6 +54,7 @@ def on_grid(
     grid = np.concatenate([times[:1], clock.following(times[0], step, rows - 1)])
     repeated += int(on_it.sum()) - len(np.unique(np.round(places[on_it])))
     notes = [f"of {repeated} rows with the time of the next the later one was taken"] if repeated else []
+    notes += [f"{beside} rows before the first on the grid of most others were left out"] if beside else []
     notes += [f"{early} rows of free days before the first working day were left out"] if early else []
     if not on_it.all():
         moved = _resampled(whole, places, values, how)
@@ -56,6 +65,15 @@ def on_grid(
         )
     empty = int(np.isnan(whole).all(axis=1).sum() - np.isnan(values[on_it]).all(axis=1).sum())
     return grid, whole, [*notes, *([f"{empty} missing rows were put in"] if empty > 0 else [])]
+
+
+def _before_grid(times: np.ndarray, step: clock.Step) -> int:
+    """Rows before the first of those that most rows are whole steps apart from, where these are a few at the start."""
+    phases = np.round(clock.places(times, step) % 1, 6) % 1
+    found, counts = np.unique(phases, return_counts=True)
+    most = int(counts.argmax())
+    beside = int((phases == found[most]).argmax())
+    return beside if 2 * counts[most] > len(times) and beside <= max(1, _START * len(times)) else 0
 
 
 def _resampled(whole: np.ndarray, places: np.ndarray, values: np.ndarray, how: Fill) -> int:
@@ -169,3 +187,28 @@ def season_of(step: clock.Step | None) -> int:
     if 60 <= seconds < _DAY and _DAY % seconds == 0:
         return int(_DAY / seconds)
     return 1
+
+
+def check_times(times: np.ndarray | None, column: str | None, where: str) -> None:
+    """DataError where many rows have the time of another one: what follows what cannot be told then."""
+    if times is None:
+        return
+    repeated = int((np.diff(times) == np.timedelta64(0)).sum())
+    if repeated > MOST_REPEATED * len(times):
+        raise DataError(
+            f"{where}, column {column!r}: {repeated} of {len(times)} rows have the time of the row before. Write "
+            "the time of day beside each day, such as 2024-12-31 23:00, and of a table of several series each into a "
+            f"file of its own; or take rows in their order (--set data.ignore={column})."
+        )
+
+
+def unordered(path: Path, name: str, times: np.ndarray, lines: np.ndarray, back: np.ndarray) -> DataError:
+    """What is said of times that go back where `back` says, on these lines."""
+    row = int(back[0])
+    before, after = clock.shown(times[row : row + 2])
+    several = len(times) - len(np.unique(times)) > MOST_REPEATED * len(times)
+    remedy = "Write each of several series into a file of its own" if several else "Sort the file"
+    return DataError(
+        f"{path}, line {lines[row + 1]}, column {name!r}: expected times in ascending order, got {after} after "
+        f"{before} (and {len(back) - 1} more steps back). {remedy}{'' if several else ', or say --set data.sort=true'}."
+    )

@@ -41,9 +41,11 @@ def of_scores(answer: AnomalyAnswer, targets: np.ndarray, scores: np.ndarray, th
         return found
     belongs = _of_events(targets, answer.window)
     judged = known | belongs
+    # Runs of all rows: those on both sides of rows that nobody knows are two.
+    place = np.concatenate([[0], np.cumsum(judged)])
     counted = count_events(
         flags[judged],
-        events(belongs[judged]),
+        place[events(belongs)],
         rows_a_week=answer.rows_a_week,
         quiet=max(1, round(answer.rows_a_week / DAYS)),
     )

@@ -15,7 +15,7 @@ from dlkit.evaluation.highlights import Decisions
 from dlkit.evaluation.histories import by_member
 from dlkit.evaluation.pages import data_uri, figure, flattened, render, section, write
 from dlkit.evaluation.plots import Plot
-from dlkit.evaluation.scores import higher_is_better, main_figure
+from dlkit.evaluation.scores import NEITHER_IS_BETTER, higher_is_better, main_figure
 from dlkit.evaluation.seen import seen, table
 from dlkit.evaluation.usage import usage
 from dlkit.inference.latents import PROTOCOLS
@@ -160,6 +160,8 @@ def best_figures(metrics: Mapping[str, object]) -> dict[str, float]:
     """The best value of each figure among the models on the test rows, where there are two to compare."""
     best = {}
     for name in figure_names(metrics):
+        if name in NEITHER_IS_BETTER:
+            continue
         found = [figures.get(name) for _, on, figures in figure_rows(metrics) if on == "test"]
         values = [float(value) for value in found if isinstance(value, int | float)]
         if len(values) > 1:

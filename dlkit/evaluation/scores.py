@@ -42,6 +42,8 @@ HIGHER_IS_BETTER = frozenset(
     | {"accuracy", "top_3_accuracy", "macro_f1", "roc_auc", "average_precision", "f1", "r2"}
     | {"elbo", "probe_accuracy", "asked_accuracy", "bleu", "bleu_tokenised", "chrf"}
 )
+NEITHER_IS_BETTER = frozenset({"alarm_share", "events"})
+"""What is counted, and is no merit."""
 TOP = 3
 """With more classes than this it is also counted how often the truth is among so many most probable ones."""
 _ROWS_AT_ONCE = 1_000

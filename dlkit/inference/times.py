@@ -25,7 +25,7 @@ NAMES = frozenset({"time", "timestamp", "date", "datetime", "ds", "day", "month"
 HOURS = frozenset({"hour", "hours", "hr", "hour_of_day", "hour of day"})
 """Columns called so, in any case, may hold the hour of a day that stands in another one."""
 _HOUR = re.compile(r"([01]?\d|2[0-3])(?:\.0*)?")
-_ZONE = r"(?P<zone>\s?Z|\s?UTC|\s?[+-]\d\d:?\d\d)?"
+_ZONE = r"(?P<zone>\s?[Zz]|\s?UTC|\s?GMT|\s?[+-]\d\d:?\d\d|(?(hour)\s?[+-]\d\d|(?!)))?"
 _CLOCK = (
     r"(?:[T ]+(?P<hour>\d{1,2}):(?P<minute>\d\d)(?::(?P<second>\d\d)(?P<part>[.,]\d{1,9})?)?"
     r"(?P<half>\s?[AaPp]\.?[Mm]\.?)?)?"
@@ -391,10 +391,10 @@ def _clock(found: re.Match[str]) -> str | None:
 
 def _minutes(zone: str | None) -> int | None:
     """The offset of a zone such as "+02:00" from UTC, or None where no zone is so far off."""
-    if zone is None or zone.strip() in ("Z", "UTC"):
+    if zone is None or zone.strip() in ("Z", "z", "UTC", "GMT"):
         return 0
     digits = zone.strip().replace(":", "")
-    minutes = int(digits[1:3]) * 60 + int(digits[3:5])
-    if int(digits[3:5]) > 59 or minutes > 14 * 60:
+    minutes = int(digits[1:3]) * 60 + int(digits[3:5] or 0)
+    if int(digits[3:5] or 0) > 59 or minutes > 14 * 60:
         return None
     return -minutes if digits[0] == "-" else minutes

@@ -243,6 +243,44 @@ def test_a_bad_file_is_said_with_its_remedy(
         loaded(written(tmp_path, rows), **settings)
 
 
+def test_a_label_of_one_row_counts_in_every_second_window_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dlkit.data.anomaly_streams.MOST_WINDOWS", {"train": 60, "validation": 50, "test": 100})
+    odd = range(212, 290, 13)
+    rows = [f"{line},{'fault' if row in odd else 'ok'}" for row, line in enumerate(lines())]
+    splits = loaded(written(tmp_path, rows, HEADER + ",state"), label="state")
+    assert any(note.startswith("one window in 3") for note in splits.notes)
+    seen = splits.test.inputs["a"][np.asarray(splits.test.targets) == "anomaly"]
+    for row in [row for row in odd if row >= 217]:
+        assert (seen[:, -3:] == row).any(), "one of the windows that stand for it is called so"
+    normal = splits.test.inputs["a"][np.asarray(splits.test.targets) == "normal"]
+    assert not np.isin(normal, list(odd)).any()
+
+
+def test_several_series_in_one_file_are_refused(tmp_path: Path) -> None:
+    two = [line for pair in zip(lines(), lines(), strict=True) for line in pair]
+    with pytest.raises(DataError, match=r"300 of 600 rows have the time of the row before.*layout=table"):
+        loaded(written(tmp_path, two))
+    with pytest.raises(DataError, match=r"Write each of several series into a file of its own\. If rows are by"):
+        loaded(written(tmp_path, lines() + lines()))
+
+
+@pytest.mark.parametrize("time", ["{} Uhr", "Fri {} CEST", "{:>5}|x"])
+def test_times_of_no_style_that_is_known_are_no_table(tmp_path: Path, time: str) -> None:
+    rows = [f"{time.format(f'0{row // 60}:{row % 60:02}')},{row % 11}" for row in range(300)]
+    path = written(tmp_path, rows, "time,a")
+    with pytest.raises(DataError, match=r"column 'time': .* is no time in a style that is known.*data\.ignore=time"):
+        loaded(path)
+    assert loaded(path, ignore=("time",)).kinds == {"a": "number"}
+    assert loaded(path, layout="table").kinds == {"a": "number"}
+
+
+def test_decimal_marks_are_those_of_the_whole_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dlkit.data.anomaly_tables.BLOCK_ROWS", 20)
+    rows = [f"{row % 7};{'1.250' if row < 20 else '1,250'}" for row in range(60)]
+    with pytest.raises(DataError, match="their decimals cannot be told"):
+        loaded(written(tmp_path, rows, "a;b"), layout="table")
+
+
 def test_a_constant_column_and_a_gap_are_noted(tmp_path: Path) -> None:
     rows = [f"{line.split(',')[0]},5,{row}" for row, line in enumerate(lines())]
     notes = loaded(written(tmp_path, rows[:100] + rows[150:])).notes

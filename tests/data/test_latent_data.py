@@ -49,6 +49,18 @@ def test_a_single_folder_in_it_is_no_class(tmp_path: Path) -> None:
     assert load(tmp_path / "own").train.targets is None
 
 
+@pytest.mark.parametrize("labels", [[f"{row / 7:.2f}" for row in range(60)], ["cat"] * 60])
+def test_a_column_that_nobody_named_is_taken_for_labels_where_it_holds_classes_alone(
+    tmp_path: Path, labels: list[str]
+) -> None:
+    pictures(tmp_path, 60)
+    table(tmp_path / "own.csv", "image,label", [f"{row:03d}.png,{label}" for row, label in enumerate(labels)])
+    splits = load(tmp_path / "own.csv")
+    assert total(splits) == 60 and splits.train.targets is None
+    table(tmp_path / "own.csv", "image,label", [f"{row:03d}.png,{'ab'[row % 2]}" for row in range(60)])
+    assert load(tmp_path / "own.csv").target_name == "label"
+
+
 def test_train_and_test_folders_without_classes_are_kept_apart(tmp_path: Path) -> None:
     pictures(tmp_path / "own" / "train", 60)
     pictures(tmp_path / "own" / "test", 5, first=100)

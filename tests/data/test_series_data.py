@@ -149,6 +149,15 @@ def test_rows_beside_the_grid_are_brought_onto_it(how: Any, expected: list[float
     assert (np.diff(grid) == step).all() and "2 rows lie beside the grid of 2 hours; 3 steps took" in notes[0]
 
 
+def test_a_first_row_beside_the_grid_does_not_move_the_others() -> None:
+    times = np.datetime64("2024-01-01T00:00", "ns") + np.arange(300) * np.timedelta64(1, "h")
+    values = np.random.default_rng(0).normal(size=(300, 1))
+    late = np.where(np.arange(300) == 0, times + np.timedelta64(30, "m"), times)
+    grid, found, notes = on_grid(late, values, np.timedelta64(1, "h"), "linear")
+    np.testing.assert_array_equal(found, values[1:])
+    assert grid[0] == times[1] and notes == ["1 rows before the first on the grid of most others were left out"]
+
+
 def test_days_of_local_time_are_filled_over_a_change_of_the_clock(tmp_path: Path) -> None:
     zones = ["+01:00" if day < 90 else "+02:00" for day in range(200)]  # 2024-03-31
     start = np.datetime64("2024-01-01")

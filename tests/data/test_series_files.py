@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -221,3 +222,22 @@ def test_a_time_of_day_in_rows_of_a_day_each_is_no_part_of_their_times(tmp_path:
     for some in (rows, [*rows[:7], *rows[6:]]):
         series = read_series(file(tmp_path, some, "day,sunrise,load"))
         assert series.step == np.timedelta64(1, "D") and "'sunrise' holds words; left out" in " ".join(series.notes)
+
+
+@pytest.mark.parametrize("block", [1 << 16, 4])
+def test_a_day_further_down_tells_which_part_is_the_day(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int
+) -> None:
+    monkeypatch.setattr("dlkit.data.series_files.BLOCK_ROWS", block)
+    rows = [f"{day:02}/01/2024 00:00,{day}" for day in range(1, 15)]
+    (tmp_path / "a.csv").write_text("\n".join(["time,load", *rows]), encoding="utf-8")
+    times = read_series(tmp_path / "a.csv").times
+    assert times is not None and str(times[-1])[:10] == "2024-01-14"
+
+
+def test_fields_and_headers_may_be_long(tmp_path: Path) -> None:
+    names = [f"sensor_{number:09}" for number in range(9_000)]
+    rows = [",".join([f"2024-01-0{day}", *["1.5"] * len(names), "x" * 200_000]) for day in range(1, 6)]
+    (tmp_path / "a.csv").write_text("\n".join([",".join(["time", *names, "note"]), *rows]), encoding="utf-8")
+    before = csv.field_size_limit()
+    assert len(read_series(tmp_path / "a.csv").values) == len(names) and csv.field_size_limit() == before

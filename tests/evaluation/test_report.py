@@ -17,7 +17,7 @@ from dlkit.evaluation.headline import headline, rivals
 from dlkit.evaluation.mistakes import worst_mistakes
 from dlkit.evaluation.pages import duration, figure, shortened, size
 from dlkit.evaluation.plots import plot_all
-from dlkit.evaluation.report import write_report
+from dlkit.evaluation.report import best_figures, write_report
 from dlkit.evaluation.thumbnails import thumbnail
 from dlkit.inference.answers import ClassAnswer
 
@@ -310,3 +310,13 @@ def test_shortened_texts_are_one_line_of_at_most_the_length_asked():
     assert shortened("a\n\x00b   c", 10) == "a b c"
     assert shortened("x" * 1_000_000, 10) == "x" * 9 + "…"
     assert shortened(" " * 100 + "end", 10).endswith("…")
+
+
+def test_what_is_no_merit_is_not_called_best() -> None:
+    figures = {"roc_auc": 0.9, "alarm_share": 0.1, "events": 3.0}
+    metrics = {
+        "task": "anomaly",
+        "test": figures,
+        "baselines": {"none": {"roc_auc": 0.5, "alarm_share": 0.0, "events": 3.0}},
+    }
+    assert best_figures(metrics) == {"roc_auc": 0.9}
