@@ -241,7 +241,7 @@ def test_a_picture_of_next_to_no_pixels_is_answered_with_a_warning(cli, album: P
     Image.new("RGB", (3, 40), "red").save("tiny.png")
     ended = cli("predict", RUN, "tiny.png")
     assert ended.code == 0
-    assert "\n  warning: the picture has 40 x 3 pixels only" in ended.out
+    assert "\n  warning: the picture has 3 x 40 pixels only" in ended.out
 
 
 # Items and answers, without a run
