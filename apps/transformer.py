@@ -49,7 +49,7 @@ recipe = Recipe(
             preprocessing=Pairs(size=6_000),
             training=replace(training, epochs=17, warmup=0.15, average=0.0),
         ),
-        "post_norm": partial(network, pre_norm=False),
+        "post_norm": partial(network, pre_norm=False),  # stuck at this depth and rate: docs/translation.md
         "lstm": Variant(
             translation.seq2seq,
             preprocessing=Pairs(size=6_000),
