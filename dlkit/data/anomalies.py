@@ -23,7 +23,7 @@ from dlkit.data.columns import check_known
 from dlkit.data.delimited import parse_number
 from dlkit.data.paths import PathOrDataset, all_judged, one_table
 from dlkit.data.series_files import Series, holds_times, read_series
-from dlkit.data.series_gaps import check_times, irregularities
+from dlkit.data.series_gaps import UnorderedError, check_times, irregularities
 from dlkit.data.sources import check_theirs, source
 from dlkit.data.splitting import (
     FEWEST_ROWS,
@@ -101,7 +101,7 @@ class AnomalyData(PathOrDataset):
             try:
                 series = read_series(path, self.time, columns, ignore=self.ignore, words=self.label, sort=self.sort)
                 check_times(series.times, series.time, str(path))
-            except DataError as error:
+            except UnorderedError as error:
                 if self.layout == "stream":
                     raise
                 remedy = "If rows are by themselves, and no stream: --set data.layout=table"

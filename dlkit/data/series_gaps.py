@@ -189,26 +189,30 @@ def season_of(step: clock.Step | None) -> int:
     return 1
 
 
+class UnorderedError(DataError):
+    """Times of rows that do not follow each other: maybe no stream at all."""
+
+
 def check_times(times: np.ndarray | None, column: str | None, where: str) -> None:
-    """DataError where many rows have the time of another one: what follows what cannot be told then."""
+    """UnorderedError where many rows have the time of another one: what follows what cannot be told then."""
     if times is None:
         return
     repeated = int((np.diff(times) == np.timedelta64(0)).sum())
     if repeated > MOST_REPEATED * len(times):
-        raise DataError(
+        raise UnorderedError(
             f"{where}, column {column!r}: {repeated} of {len(times)} rows have the time of the row before. Write "
             "the time of day beside each day, such as 2024-12-31 23:00, and of a table of several series each into a "
             f"file of its own; or take rows in their order (--set data.ignore={column})."
         )
 
 
-def unordered(path: Path, name: str, times: np.ndarray, lines: np.ndarray, back: np.ndarray) -> DataError:
+def unordered(path: Path, name: str, times: np.ndarray, lines: np.ndarray, back: np.ndarray) -> UnorderedError:
     """What is said of times that go back where `back` says, on these lines."""
     row = int(back[0])
     before, after = clock.shown(times[row : row + 2])
     several = len(times) - len(np.unique(times)) > MOST_REPEATED * len(times)
     remedy = "Write each of several series into a file of its own" if several else "Sort the file"
-    return DataError(
+    return UnorderedError(
         f"{path}, line {lines[row + 1]}, column {name!r}: expected times in ascending order, got {after} after "
         f"{before} (and {len(back) - 1} more steps back). {remedy}{'' if several else ', or say --set data.sort=true'}."
     )
