@@ -277,8 +277,8 @@ def train(
     if refitted:
         say(f"refit on training and validation rows for {trained.best_epoch} epochs")
         trained = _refit(prepared, trained, seed=seed, say=say, checkpoints=checkpoints)
-        if trained.interrupted:
-            refitted = False
+        refitted = not trained.interrupted
+        if not refitted:
             warnings.append("The refit on all rows was interrupted; the weights are those of the training before it.")
     return Outcome(trained, figures, folds, beside, warnings, answers, refitted)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from dlkit.contracts import Column, ColumnKind, Split
-from dlkit.data.columns import check_known, numbers_of, strings
+from dlkit.data.columns import check_known, numbers_of, one_decimal_mark, strings
 from dlkit.data.delimited import Delimited, delimited_blocks
 from dlkit.data.series_files import BLOCK_ROWS
 from dlkit.data.tables import inputs_of
@@ -37,8 +37,9 @@ def read_rows(
     if not inputs:
         raise DataError(f"{path}: no column is left to look for anomalies in. {'; '.join(notes)}")
     marks: dict[str, str] = {}
-    for name in [name for name, kind in kinds.items() if kind == "number"]:
-        numbers_of(first, name, marks)  # for the decimal marks, which all blocks share
+    if first.delimiter == ";":  # what all blocks share
+        numbers = [name for name, kind in kinds.items() if kind == "number"]
+        marks = {name: one_decimal_mark(path, name, first.columns[name], first.lines) for name in numbers}
     parts, labels = {name: [column] for name, column in inputs.items()}, [_words(first, words)]
     for block in blocks:
         for name, kind in kinds.items():

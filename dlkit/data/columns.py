@@ -27,8 +27,8 @@ _DRESSED = re.compile(r"[$€£¥]?\s?[+-]?[0-9]+(?:[,.'’\u00a0\u202f ][0-9]{3
 """Numbers as people write them: "1,500.0", "12 %", "$5", "1.5M"."""
 _PARTED = re.compile(r"[+-]?[1-9][0-9]{0,2}\.[0-9]{3}")
 """1234 with its thousands parted by a point, or 1.234."""
-_REMEDY = "Correct it, leave it empty, or leave the column out (data.ignore)."
 _COMMA = re.compile(r"[+-]?[0-9]*,[0-9]+")
+_REMEDY = "Correct it, leave it empty, or leave the column out (data.ignore)."
 MANY_CLASSES = 20
 """Where there are more, that most of them have few rows is said at the start; otherwise with the figures."""
 
@@ -127,7 +127,7 @@ def numbers_in(fields: Fields, remedy: str) -> Column:
             column[row] = number
     _check_finite(fields, column, remedy)
     if fields.decimal_comma:
-        _one_decimal_mark(fields.path, fields.name, fields.values, fields.lines)
+        one_decimal_mark(fields.path, fields.name, fields.values, fields.lines)
         _no_thousands(fields.path, fields.name, fields.values, fields.lines, elsewhere=fields.elsewhere, remedy=remedy)
     return column
 
@@ -208,7 +208,7 @@ def numbers_of(table: Delimited, name: str, marks: dict[str, str] | None = None)
     fields, comma = table.columns[name], table.delimiter == ";"
     if comma:
         marks = {} if marks is None else marks
-        marks[name] = _one_decimal_mark(table.path, name, fields, table.lines, marks.get(name, ""))
+        marks[name] = one_decimal_mark(table.path, name, fields, table.lines, marks.get(name, ""))
         elsewhere = _decimals_elsewhere(table, name, fields)
         _no_thousands(table.path, name, fields, table.lines, elsewhere=elsewhere, remedy=_REMEDY)
     # Plain numbers alone are read all at once, thirty times as fast; numpy would also take "1_0" for a number.
@@ -232,7 +232,7 @@ def numbers_of(table: Delimited, name: str, marks: dict[str, str] | None = None)
     return column
 
 
-def _one_decimal_mark(path: Path, name: str, texts: Sequence[str | None], lines: np.ndarray, before: str = "") -> str:
+def one_decimal_mark(path: Path, name: str, texts: Sequence[str | None], lines: np.ndarray, before: str = "") -> str:
     """The mark of decimals in these numbers, "" where none has any; DataError where another number has the other mark,
     or those of the rows above had it (`before`): one of them may part thousands.
     """

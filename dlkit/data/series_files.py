@@ -155,11 +155,12 @@ def holds_times(path: Path, time: str | None = None, *, ignore: Sequence[str] = 
     layout = _Layout(path, time, None, ignored=tuple(ignore))
     for table in delimited_blocks(path, BLOCK_ROWS):
         check_not_times(path, list(table.columns))
-        if time is None:
-            layout._find_times(table)
-        if time is None and layout.time is None:
+        if time is not None:
+            return True
+        layout._find_times(table)
+        if layout.time is None:
             check_read(table, ignore)
-        return time is not None or layout.time is not None
+        return layout.time is not None
     return False
 
 

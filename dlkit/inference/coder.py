@@ -34,11 +34,10 @@ class Coder:
         """Encoded inputs by name to "mean" (rows, latent), and "log_variance", "probabilities" where there are some."""
         return _in_parts(self._encode, inputs)
 
-    def decode(self, codes: np.ndarray, label: Label | np.ndarray = None) -> np.ndarray:
+    def decode(self, codes: np.ndarray, label: Label = None) -> np.ndarray:
         """(rows, latent) codes to reconstructions, (rows, *shape) float32; `label`: the class, of a conditional model,
         or one for each code.
         """
-        label = listed(label)
         labels = list(label) if isinstance(label, Sequence) and not isinstance(label, str) else [label] * len(codes)
         return _in_parts(self._decode, {"code": codes, **self.numbers(labels)})["outputs"]
 

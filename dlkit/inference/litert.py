@@ -29,12 +29,24 @@ def interpreter(path: Path, *, threads: int, content: bytes | None = None) -> An
     """A loaded `.tflite` file, of which `content` may have been read before; RunError where it is none."""
     from ai_edge_litert.interpreter import Interpreter
 
+    content = content or _read(path)
     try:
-        # Read, not mapped: a file replaced under a mapping corrupts the interpreter that uses it.
         with silent_standard_error():
-            return Interpreter(model_content=content or path.read_bytes(), num_threads=threads)
-    except (ValueError, RuntimeError, OSError) as error:
-        raise RunError(f"{path} cannot be loaded as a LiteRT model ({error}); export it again.") from error
+            return Interpreter(model_content=content, num_threads=threads)
+    except (ValueError, RuntimeError) as error:
+        raise _not_loaded(path, error) from error
+
+
+def _read(path: Path) -> bytes:
+    # Read, not mapped: a file replaced under a mapping corrupts the interpreter that uses it.
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise _not_loaded(path, error) from error
+
+
+def _not_loaded(path: Path, error: Exception) -> RunError:
+    return RunError(f"{path} cannot be loaded as a LiteRT model ({error}); export it again.")
 
 
 class LiteRT:
@@ -47,7 +59,7 @@ class LiteRT:
     """
 
     def __init__(self, path: Path, *, threads: int = 1, widths: Sequence[int] = ()) -> None:
-        content = path.read_bytes() if path.is_file() else None
+        content = _read(path)
         self._interpreter = interpreter(path, threads=threads, content=content)
         signatures = self._interpreter.get_signature_list()
         signature = "serving_default" if "serving_default" in signatures else next(iter(signatures))

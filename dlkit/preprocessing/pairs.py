@@ -68,7 +68,8 @@ class Pairs:
         if self.joint:
             # A large set is thinned here: of texts that alternate, `learn` would take those of one language.
             step = -(-2 * len(train) // MOST_TEXTS)
-            source = target = learnt([text for side in sides for text in side[::step]])
+            thinned = (side[::step] for side in sides)
+            source = target = learnt([text for pair in zip(*thinned, strict=True) for text in pair])
         else:
             source, target = map(learnt, sides)
         longest = [self.length or _longest(*side) for side in zip((source, target), sides, strict=True)]
