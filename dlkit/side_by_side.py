@@ -38,7 +38,8 @@ def learn_side_by_side(asked: Order, splits: Splits, checkpoints: Path, logs: Pa
     if not _is_sooner(asked, len(splits.train), cores):
         return 0.0
     share = max(1, cores // len(members))
-    say(f"members {', '.join(members)}: side by side, {share} of {cores} cores each")
+    cores_of_each = f"{share} of {cores} cores each" if len(members) <= cores else f"all on the same {cores} cores"
+    say(f"members {', '.join(members)}: side by side, {cores_of_each}")
     threads = {"TF_NUM_INTRAOP_THREADS": str(share), "TF_NUM_INTEROP_THREADS": str(share)}
     started = {
         name: _Process(name, _task(asked, name, checkpoints, logs), {"TF_CPP_MIN_LOG_LEVEL": "3", **threads}, say)
