@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import socket
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
@@ -70,10 +71,9 @@ def serve(
         config = uvicorn.Config(
             app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=2
         )
-        try:
+        with suppress(KeyboardInterrupt):  # there is none where the shell has its background jobs ignore Ctrl-C
             uvicorn.Server(config).run(sockets=[listener])
-        except KeyboardInterrupt:
-            say("Stopped.")
+        say("Stopped.")
 
 
 def _listen(host: str, port: int) -> socket.socket:

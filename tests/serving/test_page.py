@@ -33,9 +33,16 @@ SERVER = Path(__file__).with_name("conftest.py")
 NAMES = {"www.w3.org"}
 
 
-def start(port, folder):
+def start(port, folder, *, ctrl_c=signal.SIG_DFL):
+    """`ctrl_c`: what a process starts with; a shell without job control has its background jobs ignore it."""
+    command = [sys.executable, str(SERVER), str(port), str(folder)]
     with (folder / "log.txt").open("w") as log:
-        return subprocess.Popen([sys.executable, str(SERVER), str(port), str(folder)], stderr=log, cwd=folder)
+        return subprocess.Popen(
+            command,
+            stderr=log,
+            cwd=folder,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, ctrl_c),  # noqa: PLW1509 (no thread here holds a lock)
+        )
 
 
 def free_port():
@@ -128,9 +135,10 @@ def test_rest_and_page_share_one_server(address):
     assert get(f"{address}/v1/models/imbd")[0] == 404
 
 
-def test_ctrl_c_stops_with_status_0_and_nothing_heavy_was_loaded(tmp_path):
+@pytest.mark.parametrize("ctrl_c", [signal.SIG_DFL, signal.SIG_IGN], ids=["in front", "in the background"])
+def test_ctrl_c_stops_with_status_0_and_nothing_heavy_was_loaded(tmp_path, ctrl_c):
     port = free_port()
-    with start(port, tmp_path) as process:
+    with start(port, tmp_path, ctrl_c=ctrl_c) as process:
         wait_for(f"http://127.0.0.1:{port}/")
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=20) == 0
